@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * client.h - a connected client as command handlers see it. How bytes come and go is the loop's matter (connection.h).
+ */
+#ifndef SDB_SERVER_CLIENT_H
+#define SDB_SERVER_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reply.h"
+#include "superdb/superdb.h"
+
+struct worker;
+
+enum client_flags {
+    CLIENT_AUTHENTICATED = 1u << 0,
+    CLIENT_CLOSE_AFTER_REPLY = 1u << 1, /* send what is in the reply buffer, then close */
+    CLIENT_UNIX_SOCKET = 1u << 2,
+    CLIENT_REPLY_OFF = 1u << 3,         /* CLIENT REPLY OFF */
+    CLIENT_REPLY_SKIP_NEXT = 1u << 4,   /* CLIENT REPLY SKIP was just given: the next command's reply is dropped */
+    CLIENT_REPLY_SKIP = 1u << 5,        /* this command's reply is dropped */
+    CLIENT_NO_EVICT = 1u << 6,
+    CLIENT_NO_TOUCH = 1u << 7,
+    CLIENT_KILLED = 1u << 8,
+};
+
+struct client {
+    /* Owner: the client's worker thread; other threads read under the worker's client-list lock. */
+    struct worker *worker;
+    struct sdb_session *session; /* the worker's own, shared by its clients; on every dispatch it has this client's database */
+    struct reply reply;          /* protocol is reply.protocol */
+    uint32_t database;
+    uint32_t flags;              /* enum client_flags */
+    uint64_t id;
+    char *name;                  /* CLIENT SETNAME, owned; NULL: none */
+    char *library_name, *library_version; /* CLIENT SETINFO, owned */
+    char address[80];            /* "127.0.0.1:50112", or "/path/to/socket:0" */
+    char local_address[80];
+    int64_t created_ms;
+    int64_t last_active_ms;
+    const struct command *last_command;
+    uint64_t commands;           /* run so far */
+    uint64_t bytes_in, bytes_out;
+    size_t query_bytes;          /* waiting in the input buffer */
+    int fd;
+};
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * command.h - the command table: one row a command, from which dispatch, COMMAND, COMMAND DOCS and docs/COMMANDS.md are made
+ */
+#ifndef SDB_SERVER_COMMAND_H
+#define SDB_SERVER_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "request.h"
+
+struct client;
+
+/*
+ * Runs a command. argv[0] is its name; arity has been checked. Writes exactly one reply to client->reply (unless the
+ * command says otherwise, as CLIENT REPLY OFF does). It runs inside the thread's group (sdb_group_begin): what it replies is
+ * sent after the fence. The arguments' bytes are valid during the call only.
+ */
+typedef void command_handler(struct client *client, const struct request_arg *argv, int argc);
+
+/* Finds the keys of commands whose positions first/last/step do not tell. Returns how many, at most max; positions in argv. */
+typedef int command_keys(const struct request_arg *argv, int argc, int *positions, int max);
+
+enum command_flags { /* the names that COMMAND INFO prints, in lower case */
+    COMMAND_WRITE = 1u << 0,
+    COMMAND_READONLY = 1u << 1,
+    COMMAND_DENYOOM = 1u << 2,
+    COMMAND_ADMIN = 1u << 3,
+    COMMAND_NOSCRIPT = 1u << 4,
+    COMMAND_LOADING = 1u << 5,
+    COMMAND_STALE = 1u << 6,
+    COMMAND_FAST = 1u << 7,
+    COMMAND_NO_AUTH = 1u << 8,
+    COMMAND_SKIP_SLOWLOG = 1u << 9,
+    COMMAND_SKIP_MONITOR = 1u << 10,
+    COMMAND_ALLOW_BUSY = 1u << 11,
+    COMMAND_NO_MULTI = 1u << 12,
+    COMMAND_MOVABLEKEYS = 1u << 13,
+    COMMAND_ONLY_SENTINEL = 1u << 14,
+    COMMAND_PROTECTED = 1u << 15,
+};
+
+/* One row. Text fields are UTF-8, one line, NULL where they do not apply. */
+struct command {
+    const char *name;      /* lower case; of a subcommand its own word only */
+    const char *summary;
+    const char *since;     /* the Redis version, "1.0.0" */
+    const char *group;     /* "string", "bitmap", "generic", "connection", "server", "superdb" */
+    const char *complexity;
+    const char *syntax;    /* arguments as Redis' documentation writes them: "key value [NX | XX] [GET] [EX seconds]" */
+    const char *acl_categories; /* "@write @string @slow", as COMMAND INFO lists them */
+    const char *difference;/* how it differs from Redis and why; NULL: it does not */
+    int arity;             /* with the name; negative: at least */
+    uint32_t flags;
+    int first_key, last_key, key_step; /* as COMMAND INFO */
+    command_keys *keys;    /* NULL where the positions tell */
+    command_handler *handler; /* NULL for containers without an action of their own */
+    const struct command *subcommands; /* ends with a row whose name is NULL; NULL: none */
+};
+
+/* The rows that each file of handlers contributes; each ends with a row whose name is NULL. */
+extern const struct command string_commands[];     /* string_commands.c: GET, SET, APPEND, ... */
+extern const struct command bit_commands[];        /* bit_commands.c */
+extern const struct command key_commands[];        /* key_commands.c: DEL, EXPIRE, SCAN, ... */
+extern const struct command handle_commands[];     /* handle_commands.c: SDB.HANDLE, SDB.GETH, SDB.SETH */
+extern const struct command connection_commands[]; /* connection_commands.c: PING, HELLO, CLIENT, ... */
+extern const struct command server_commands[];     /* server_commands.c: INFO, CONFIG, COMMAND, ... */
+
+/* Builds the hash table over all rows. Called once, before threads start. */
+int commands_init(void);
+
+/* The row of a name in any case, or NULL. With argc > 1 and a container, `subcommand` looks the second word up. */
+const struct command *command_find(const char *name, size_t size);
+const struct command *command_find_sub(const struct command *command, const char *name, size_t size);
+
+/* Every command in the table's order; index from 0, NULL behind the last. */
+const struct command *command_at(size_t index);
+
+/* Positions of a request's keys. Returns how many (at most max), or -1 where the request is malformed. */
+int command_key_positions(const struct command *command, const struct request_arg *argv, int argc, int *positions, int max);
+
+/* Runs a parsed request for a client: looks the command up, checks arity, authentication and state, calls the handler, keeps the
+ * command statistics and the slow log. */
+void command_dispatch(struct client *client, const struct request_arg *argv, int argc);
+
+#endif
