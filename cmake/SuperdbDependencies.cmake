@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What SuperDB is built on, found by pkg-config (scripts/packages.txt names the Debian packages). hiredis and cmocka
+# serve tests, libpmemobj serves a comparison in the bench; the library needs libpmem and xxHash, the server liburing.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(pmem REQUIRED IMPORTED_TARGET libpmem)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(uring REQUIRED IMPORTED_TARGET liburing)
+pkg_check_modules(pmemobj IMPORTED_TARGET libpmemobj)
+pkg_check_modules(hiredis IMPORTED_TARGET hiredis)
+pkg_check_modules(cmocka IMPORTED_TARGET cmocka)
