@@ -22,13 +22,25 @@ struct reply {
 void reply_init(struct reply *reply);
 void reply_free(struct reply *reply);
 
+/* Takes back everything behind the first size bytes: an answer that is replaced or suppressed. */
+static inline void reply_truncate(struct reply *reply, size_t size)
+{
+    if (reply->size > size)
+        reply->size = size;
+}
+
 /* Room for size more bytes: where to write them, or NULL. The caller adds what it wrote to reply->size. */
 char *reply_reserve(struct reply *reply, size_t size);
 
 void reply_raw(struct reply *reply, const void *data, size_t size);
 void reply_ok(struct reply *reply);
 void reply_status(struct reply *reply, const char *text);                    /* +text */
-void reply_error(struct reply *reply, const char *text);                     /* -text; adds "ERR " where text has no code */
+
+/*
+ * -text. "ERR " goes in front where the first word is not one of the codes that reply.c lists (WRONGTYPE, NOAUTH, ...) and
+ * text does not begin with '-', which stands for "the code follows". Line ends inside become blanks.
+ */
+void reply_error(struct reply *reply, const char *text);
 void reply_errorf(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_integer(struct reply *reply, int64_t value);                      /* :value */
 void reply_bulk(struct reply *reply, const void *data, size_t size);         /* $size data */
@@ -44,7 +56,7 @@ void reply_double(struct reply *reply, double value);                        /* 
 void reply_boolean(struct reply *reply, int value);                          /* #t, or :1 in RESP2 */
 void reply_verbatim(struct reply *reply, const void *data, size_t size, const char format[3]); /* =, or $ in RESP2 */
 
-/* Where the number of elements is known only later: reply_array_later leaves room, reply_array_set fills it in. */
+/* Where the number of elements is known only later: reply_array_later remembers the place, reply_array_set puts the header there. */
 size_t reply_array_later(struct reply *reply);
 void reply_array_set(struct reply *reply, size_t where, size_t count);
 

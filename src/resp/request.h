@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * request.h - parses RESP requests (multibulk and inline) out of a byte buffer. Pure: no I/O, no knowledge of commands.
+ *
+ * There are two ways in. request_parse_simple takes a complete small request without any state, which is what nearly
+ * all requests of a pipeline are. request_parse takes everything, remembers how far an incomplete request was parsed, and is
+ * the only one that reports errors. Their answers agree: whatever the first does not take, the second is asked for.
  */
 #ifndef SDB_RESP_REQUEST_H
 #define SDB_RESP_REQUEST_H
@@ -9,7 +13,7 @@
 #include <stdint.h>
 
 struct request_arg {
-    const char *data; /* into the buffer that was parsed, or into the parser's own memory (inline requests with quotes) */
+    const char *data; /* into the buffer that was parsed, or into the parser's own memory (inline requests) */
     size_t size;
 };
 
@@ -20,10 +24,15 @@ enum request_result {
     REQUEST_NO_MEMORY,
 };
 
+#define REQUEST_INLINE_SIZE_MAX 65536          /* of inline requests, and of the header lines of others */
+#define REQUEST_UNAUTHENTICATED_ARGS_MAX 10    /* what a client may send before it has said who it is */
+#define REQUEST_UNAUTHENTICATED_BULK_MAX 16384
+
 struct request_limits {
-    size_t inline_size_max;  /* 64 KiB, as Redis */
+    size_t inline_size_max;  /* REQUEST_INLINE_SIZE_MAX, as Redis */
     int64_t bulk_size_max;   /* proto-max-bulk-len, 512 MiB */
-    int64_t args_max;        /* 1024 * 1024 where authenticated (10 else) */
+    int64_t args_max;        /* INT32_MAX, as Redis */
+    uint8_t unauthenticated; /* the REQUEST_UNAUTHENTICATED_ limits hold too, with error texts of their own */
 };
 
 /*
@@ -42,11 +51,19 @@ struct request_parser {
     size_t bytes_wanted;   /* a hint for the caller's buffer: at least so many more bytes complete the current argument */
     char *unquoted;        /* memory for the arguments of inline requests */
     size_t unquoted_capacity;
-    char error_text[96];
+    char error_text[64];
 };
 
 void request_parser_init(struct request_parser *parser);
+
+/* Frees what the parser owns; it may be used again. */
 void request_parser_free(struct request_parser *parser);
+
+/* 1 where the parser stands in the middle of a request. */
+static inline int request_parser_is_midway(const struct request_parser *parser)
+{
+    return parser->position != 0;
+}
 
 /*
  * Parses one request from data[0..size). On REQUEST_COMPLETE *consumed says how many bytes it took; on REQUEST_INCOMPLETE
@@ -54,5 +71,61 @@ void request_parser_free(struct request_parser *parser);
  */
 enum request_result request_parse(struct request_parser *parser, const struct request_limits *limits, const char *data,
                                   size_t size, size_t *consumed);
+
+/* Lengths of up to four digits are "simple": below every proto-max-bulk-len that can be configured (1 MiB). */
+#define REQUEST_SIMPLE_ARGS_MAX 9
+
+/*
+ * Parses one complete multibulk request of 1 to 9 arguments with lengths of 1 to 4 digits, of a client whose limits are not the
+ * unauthenticated ones and who is not midway. Returns the number of bytes and fills in argv (of REQUEST_SIMPLE_ARGS_MAX) and
+ * *argc, or returns 0 where request_parse must be asked: incomplete, invalid, inline, or larger.
+ */
+static inline size_t request_parse_simple(const char *data, size_t size, struct request_arg *argv, int *argc)
+{
+    const unsigned char *p = (const unsigned char *)data;
+    const unsigned char *end = p + size;
+
+    if (size < 4 || p[0] != '*' || p[2] != '\r' || p[3] != '\n')
+        return 0;
+    unsigned count = (unsigned)p[1] - '1';
+    if (count >= REQUEST_SIMPLE_ARGS_MAX)
+        return 0;
+    count++;
+    p += 4;
+    for (unsigned i = 0; i < count; i++) {
+        /* The shortest argument is "$0\r\n\r\n". */
+        if (end - p < 6 || p[0] != '$')
+            return 0;
+        size_t length = (size_t)p[1] - '0';
+        if (length > 9)
+            return 0;
+        p += 2;
+        if (p[0] != '\r') {
+            /* A second digit, perhaps two more. A first digit of 0 is for request_parse to refuse. */
+            size_t digit = (size_t)p[0] - '0';
+            if (digit > 9 || length == 0)
+                return 0;
+            length = length * 10 + digit;
+            p++;
+            for (int more = 0; more < 2 && p[0] != '\r'; more++) {
+                digit = (size_t)p[0] - '0';
+                if (digit > 9 || end - p < 4)
+                    return 0;
+                length = length * 10 + digit;
+                p++;
+            }
+        }
+        if (end - p < 4 || p[0] != '\r' || p[1] != '\n')
+            return 0;
+        p += 2;
+        if ((size_t)(end - p) < length + 2)
+            return 0;
+        argv[i].data = (const char *)p;
+        argv[i].size = length;
+        p += length + 2;
+    }
+    *argc = (int)count;
+    return (size_t)(p - (const unsigned char *)data);
+}
 
 #endif
