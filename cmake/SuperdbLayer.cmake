@@ -4,7 +4,10 @@
 #
 # Makes the object library sdb_NAME of all sources in a directory, and an archive sdb_NAME_archive of the same objects
 # for the unit tests (which link only the members that they need). INCLUDES are all that the layer may include of ours.
-# Without sources there is no target; superdb_layers_existing() filters.
+# Without sources there is no target, and superdb_objects and superdb_archives leave the layer out.
+# superdb-layers: compiles every layer and links nothing (the arm64 preset)
+add_custom_target(superdb-layers)
+
 function(superdb_layer name)
     cmake_parse_arguments(layer "" "SOURCES" "INCLUDES;EXCLUDE;LIBRARIES" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${layer_SOURCES}/*.c")
@@ -20,6 +23,7 @@ function(superdb_layer name)
     foreach(directory IN LISTS layer_INCLUDES)
         target_include_directories(sdb_${name} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/${directory}")
     endforeach()
+    add_dependencies(superdb-layers sdb_${name})
     add_library(sdb_${name}_archive STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:sdb_${name}>)
     set_target_properties(sdb_${name}_archive PROPERTIES LINKER_LANGUAGE C)
 endfunction()
