@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * command.c - from a request to its handler
+ *
+ * Names are packed into two words (lower case, 15 bytes at most, the size in the top byte) and looked up in a table without
+ * collisions: commands_init tries multipliers until it finds one that gives each name a slot of its own. A lookup is then two
+ * loads, a multiplication and one comparison of two words.
+ *
+ * Threads: the table is immutable after commands_init. Dispatch runs on the client's worker and writes to that thread's
+ *          counters only.
+ * Memory:  none on the hot path; the first measured call of a command in a thread allocates its histogram.
+ */
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client.h"
+#include "command_table.h"
+#include "config.h"
+#include "latency.h"
+#include "slowlog.h"
+#include "worker_stats.h"
+
+#define NAME_SIZE_MAX 15
+#define MULTIPLIERS_TRIED 100000u
+
+/*
+ * Commands of constant cost are timed once in so many calls, as long as only milliseconds interest the slow log: two time
+ * stamps (20 ns) to each would be a fifth of what a short command costs.
+ */
+#define SAMPLE_CALLS 16u
+#define SAMPLE_THRESHOLD_US 1000
+
+struct name_words {
+    uint64_t low, high;
+};
+
+struct name_slot {
+    struct name_words name;
+    const struct command *command; /* NULL: a free slot */
+    uint32_t number;
+    uint32_t sampled;
+};
+
+struct numbered {
+    const struct command *command;
+    const struct command *container;
+};
+
+/* Immutable after commands_init. */
+static struct name_slot *slots;
+static unsigned slot_shift; /* 64 less the binary logarithm of the number of slots */
+static uint64_t multiplier;
+static struct numbered *all_commands; /* by number */
+static size_t all_count;
+static const struct command **top_commands; /* in the table's order */
+static size_t top_count;
+
+static const struct command *const tables[] = {string_commands, bit_commands,        key_commands,
+                                               handle_commands, connection_commands, server_commands};
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+/* Sets bit 5 of each byte from 'A' to 'Z'. */
+static inline uint64_t lower_case(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t low_bits = word & (0x7f * ones);
+    uint64_t above_z = low_bits + (0x7f - 'Z') * ones;
+    uint64_t from_a = low_bits + (0x80 - 'A') * ones;
+    uint64_t is_upper = (from_a ^ above_z) & ~word & (0x80 * ones);
+
+    return word | is_upper >> 2;
+}
+
+static inline uint64_t load_word(const char *from)
+{
+    uint64_t word;
+
+    memcpy(&word, from, sizeof(word));
+    return word;
+}
+
+/* size is 1 to NAME_SIZE_MAX. Reads nothing outside the name: overlapping loads instead of a loop. */
+static inline struct name_words pack_name(const char *name, size_t size)
+{
+    struct name_words words = {0, 0};
+
+    if (size >= 8) {
+        words.low = load_word(name);
+        if (size > 8)
+            words.high = load_word(name + size - 8) >> (8 * (16 - size));
+    } else if (size >= 4) {
+        uint32_t head, tail;
+        memcpy(&head, name, 4);
+        memcpy(&tail, name + size - 4, 4);
+        words.low = (uint64_t)head | (uint64_t)tail << (8 * (size - 4));
+    } else {
+        words.low = (uint64_t)(unsigned char)name[0] | (uint64_t)(unsigned char)name[size / 2] << (8 * (size / 2)) |
+                    (uint64_t)(unsigned char)name[size - 1] << (8 * (size - 1));
+    }
+    words.low = lower_case(words.low);
+    words.high = lower_case(words.high) | (uint64_t)size << 56;
+    return words;
+}
+
+static inline size_t slot_of(struct name_words name)
+{
+    return (size_t)(((name.low ^ name.high * 0x9e3779b97f4a7c15u) * multiplier) >> slot_shift);
+}
+
+static inline const struct name_slot *find_slot(const char *name, size_t size)
+{
+    const struct name_slot *slot;
+    struct name_words words;
+
+    if (size == 0 || size > NAME_SIZE_MAX)
+        return NULL;
+    words = pack_name(name, size);
+    slot = &slots[slot_of(words)];
+    return slot->name.low == words.low && slot->name.high == words.high ? slot : NULL;
+}
+
+const struct command *command_find(const char *name, size_t size)
+{
+    const struct name_slot *slot = find_slot(name, size);
+
+    return slot != NULL ? slot->command : NULL;
+}
+
+const struct command *command_find_sub(const struct command *command, const char *name, size_t size)
+{
+    if (command->subcommands == NULL)
+        return NULL;
+    for (const struct command *sub = command->subcommands; sub->name != NULL; sub++)
+        if (strlen(sub->name) == size && strncasecmp(sub->name, name, size) == 0)
+            return sub;
+    return NULL;
+}
+
+const struct command *command_find_full(const char *name, size_t size)
+{
+    const char *bar = memchr(name, '|', size);
+    const struct command *command;
+
+    if (bar == NULL)
+        return command_find(name, size);
+    command = command_find(name, (size_t)(bar - name));
+    return command != NULL ? command_find_sub(command, bar + 1, size - (size_t)(bar + 1 - name)) : NULL;
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------------- */
+
+static size_t sub_count(const struct command *command)
+{
+    size_t count = 0;
+
+    if (command->subcommands != NULL)
+        while (command->subcommands[count].name != NULL)
+            count++;
+    return count;
+}
+
+static void count_commands(void)
+{
+    all_count = top_count = 0;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        for (const struct command *row = tables[i]; row->name != NULL; row++, top_count++)
+            all_count += 1 + sub_count(row);
+}
+
+static void number_commands(void)
+{
+    size_t top = 0, number = 0;
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        for (const struct command *row = tables[i]; row->name != NULL; row++) {
+            size_t subs = sub_count(row);
+            top_commands[top++] = row;
+            all_commands[number++] = (struct numbered){row, NULL};
+            for (size_t j = 0; j < subs; j++)
+                all_commands[number++] = (struct numbered){&row->subcommands[j], row};
+        }
+    }
+}
+
+/* Puts every name into its slot; 0 where two names meet in one. */
+static int place_names(size_t slot_count)
+{
+    memset(slots, 0, slot_count * sizeof(*slots));
+    for (size_t i = 0; i < all_count; i++) {
+        const struct command *command = all_commands[i].command;
+        struct name_words name;
+        struct name_slot *slot;
+
+        if (all_commands[i].container != NULL)
+            continue;
+        name = pack_name(command->name, strlen(command->name));
+        slot = &slots[slot_of(name)];
+        if (slot->command != NULL)
+            return 0;
+        slot->name = name;
+        slot->command = command;
+        slot->number = (uint32_t)i;
+        slot->sampled = command->complexity != NULL && strncmp(command->complexity, "O(1)", 4) == 0;
+    }
+    return 1;
+}
+
+static int build_slots(void)
+{
+    for (unsigned log2 = 10; log2 <= 14; log2++) {
+        size_t slot_count = (size_t)1 << log2;
+
+        free(slots);
+        slots = aligned_alloc(64, slot_count * sizeof(*slots));
+        if (slots == NULL)
+            return -1;
+        slot_shift = 64 - log2;
+        multiplier = 0xd6e8feb86659fd93u;
+        for (unsigned tries = 0; tries < MULTIPLIERS_TRIED; tries++) {
+            if (place_names(slot_count))
+                return 0;
+            multiplier = (multiplier * 6364136223846793005u + 1442695040888963407u) | 1;
+        }
+    }
+    return -1; /* two rows have the same name */
+}
+
+int commands_init(void)
+{
+    if (slots != NULL)
+        return 0;
+    latency_init();
+    count_commands();
+    all_commands = calloc(all_count, sizeof(*all_commands));
+    top_commands = calloc(top_count, sizeof(const struct command *));
+    if (all_commands == NULL || top_commands == NULL)
+        return -1;
+    number_commands();
+    for (size_t i = 0; i < top_count; i++)
+        if (strlen(top_commands[i]->name) > NAME_SIZE_MAX)
+            return -1;
+    return build_slots();
+}
+
+const struct command *command_at(size_t index)
+{
+    return index < top_count ? top_commands[index] : NULL;
+}
+
+size_t command_numbers(void)
+{
+    return all_count;
+}
+
+const struct command *command_of_number(size_t number, const struct command **container)
+{
+    if (container != NULL)
+        *container = all_commands[number].container;
+    return all_commands[number].command;
+}
+
+long command_number(const struct command *command)
+{
+    for (size_t i = 0; i < all_count; i++)
+        if (all_commands[i].command == command)
+            return (long)i;
+    return -1;
+}
+
+size_t command_full_name(const struct command *command, char name[COMMAND_FULL_NAME_SIZE])
+{
+    const struct command *container = NULL;
+    long number = command_number(command);
+    int size;
+
+    if (number >= 0)
+        container = all_commands[number].container;
+    if (container != NULL)
+        size = snprintf(name, COMMAND_FULL_NAME_SIZE, "%s|%s", container->name, command->name);
+    else
+        size = snprintf(name, COMMAND_FULL_NAME_SIZE, "%s", command->name);
+    return size < COMMAND_FULL_NAME_SIZE ? (size_t)size : COMMAND_FULL_NAME_SIZE - 1;
+}
+
+int command_arity_fits(const struct command *command, int argc)
+{
+    return command->arity >= 0 ? argc == command->arity : argc >= -command->arity;
+}
+
+int command_key_positions(const struct command *command, const struct request_arg *argv, int argc, int *positions, int max)
+{
+    int count = 0, last;
+
+    if (!command_arity_fits(command, argc))
+        return -1;
+    if (command->keys != NULL)
+        return command->keys(argv, argc, positions, max);
+    if (command->first_key == 0)
+        return 0;
+    last = command->last_key >= 0 ? command->last_key : argc + command->last_key;
+    for (int i = command->first_key; i <= last && i < argc && count < max; i += command->key_step)
+        positions[count++] = i;
+    return count;
+}
+
+/* ---- refusing --------------------------------------------------------------------------------------------------- */
+
+/* Line breaks would end the reply early: they become blanks. */
+static void reply_text_error(struct client *client, char *text)
+{
+    for (char *at = text; *at != '\0'; at++)
+        if (*at == '\r' || *at == '\n')
+            *at = ' ';
+    reply_error(&client->reply, text);
+}
+
+static void refuse_unknown(struct client *client, const struct request_arg *argv, int argc)
+{
+    char text[512];
+    size_t at, start;
+
+    at = (size_t)snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ",
+                          (int)(argv[0].size < 128 ? argv[0].size : 128), argv[0].data);
+    start = at;
+    for (int i = 1; i < argc && at - start < 128; i++) {
+        size_t left = 128 - (at - start);
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "'%.*s' ",
+                               (int)(argv[i].size < left ? argv[i].size : left), argv[i].data);
+    }
+    reply_text_error(client, text);
+}
+
+static void refuse_unknown_sub(struct client *client, const struct command *container, const struct request_arg *arg)
+{
+    char text[256], name[32];
+    size_t i;
+
+    for (i = 0; container->name[i] != '\0' && i < sizeof(name) - 1; i++)
+        name[i] = (char)(container->name[i] >= 'a' && container->name[i] <= 'z' ? container->name[i] - 32 : container->name[i]);
+    name[i] = '\0';
+    (void)snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                   (int)(arg->size < 128 ? arg->size : 128), arg->data, name);
+    reply_text_error(client, text);
+}
+
+static void refuse_arity(struct client *client, const struct command *command)
+{
+    char name[COMMAND_FULL_NAME_SIZE];
+
+    command_full_name(command, name);
+    reply_errorf(&client->reply, "ERR wrong number of arguments for '%s' command", name);
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+
+/* The first argument that the slow log must not show; 0: none. */
+static int secret_argument(const struct command *command, const struct request_arg *argv, int argc)
+{
+    if (strcmp(command->name, "auth") == 0)
+        return 1;
+    if (strcmp(command->name, "hello") == 0 && argc > 2)
+        return 2;
+    if (strcmp(command->name, "set") == 0 && argv[0].size == 6) /* CONFIG SET, not SET */
+        for (int i = 2; i < argc; i += 2)
+            if (argv[i].size == 11 && strncasecmp(argv[i].data, "requirepass", 11) == 0)
+                return i + 1;
+    return 0;
+}
+
+static __attribute__((noinline)) void log_slow(struct client *client, const struct command *command,
+                                               const struct request_arg *argv, int argc, uint64_t us)
+{
+    if (command->flags & COMMAND_SKIP_SLOWLOG)
+        return;
+    slowlog_add(argv, argc, secret_argument(command, argv, argc), (int64_t)us, client->address, client->name);
+}
+
+/* Accounts for a measured call, and for those since the last measured one as if they had taken as long. */
+static void keep_time(struct client *client, const struct command *command, size_t number, const struct request_arg *argv,
+                      int argc, uint64_t ticks)
+{
+    struct worker_stats *stats = worker_stats_self;
+    struct command_stats *counters = &stats->commands[number];
+    uint64_t ns = latency_ns(ticks), weight = counters->unmeasured + 1;
+    int64_t threshold = CONFIG_READ(slowlog_log_slower_than);
+
+    worker_stats_add(&counters->ticks, ticks * weight);
+    __atomic_store_n(&counters->unmeasured, 0, __ATOMIC_RELAXED);
+    if (CONFIG_READ(latency_tracking)) {
+        struct latency_histogram *histogram = stats->histograms[number];
+        if (histogram == NULL) {
+            histogram = calloc(1, sizeof(*histogram));
+            __atomic_store_n(&stats->histograms[number], histogram, __ATOMIC_RELEASE);
+        }
+        if (histogram != NULL)
+            latency_record(histogram, ns, weight);
+    }
+    if (threshold >= 0 && ns / 1000 >= (uint64_t)threshold)
+        log_slow(client, command, argv, argc, ns / 1000);
+}
+
+static void count_failure(struct client *client, size_t before)
+{
+    const char *text = client->reply.data + before + 1;
+    size_t size = client->reply.size - before - 1;
+
+    worker_stats_count_error(text, size);
+}
+
+static inline int failed(const struct client *client, size_t before)
+{
+    return client->reply.size > before && client->reply.data[before] == '-';
+}
+
+/* CLIENT REPLY: drops this command's reply where it was asked for, and passes SKIP on to the next command. */
+static void drop_reply(struct client *client, size_t before)
+{
+    if (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP) && client->reply.size > before)
+        client->reply.size = before;
+    client->flags &= ~(unsigned)CLIENT_REPLY_SKIP;
+    if (client->flags & CLIENT_REPLY_SKIP_NEXT)
+        client->flags = (client->flags & ~(unsigned)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
+}
+
+static inline void finish(struct client *client, size_t before)
+{
+    if (__builtin_expect(client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT), 0))
+        drop_reply(client, before);
+}
+
+static __attribute__((noinline)) void finish_refused(struct client *client, size_t before, const struct command *command)
+{
+    long number = command != NULL ? command_number(command) : -1;
+
+    if (number >= 0)
+        worker_stats_add(&worker_stats_self->commands[number].rejected, 1);
+    if (failed(client, before))
+        count_failure(client, before);
+    finish(client, before);
+}
+
+static inline void run(struct client *client, const struct command *command, size_t number, int sampled,
+                       const struct request_arg *argv, int argc, size_t before)
+{
+    struct worker_stats *stats = worker_stats_self;
+    struct command_stats *counters = &stats->commands[number];
+    int64_t threshold = CONFIG_READ(slowlog_log_slower_than);
+    uint64_t start;
+
+    client->last_command = command;
+    client->commands++;
+    if (sampled && counters->calls % SAMPLE_CALLS != 0 && !(threshold >= 0 && threshold < SAMPLE_THRESHOLD_US)) {
+        command->handler(client, argv, argc);
+        __atomic_store_n(&counters->unmeasured, counters->unmeasured + 1, __ATOMIC_RELAXED);
+    } else {
+        start = latency_ticks();
+        command->handler(client, argv, argc);
+        keep_time(client, command, number, argv, argc, latency_ticks() - start);
+    }
+    worker_stats_add(&counters->calls, 1);
+    worker_stats_add(&stats->counters.commands, 1);
+    if (__builtin_expect(failed(client, before), 0)) {
+        worker_stats_add(&counters->failed, 1);
+        count_failure(client, before);
+    }
+    finish(client, before);
+}
+
+/* Commands with subcommands, and every refusal: off the hot path. */
+static __attribute__((noinline)) void dispatch_rest(struct client *client, const struct name_slot *slot,
+                                                    const struct request_arg *argv, int argc, size_t before)
+{
+    const struct command *command = NULL, *container;
+
+    if (worker_stats_self == NULL && worker_stats_attach() == NULL) {
+        client->reply.failed = 1;
+        return;
+    }
+    if (slot == NULL) {
+        refuse_unknown(client, argv, argc);
+        finish_refused(client, before, NULL);
+        return;
+    }
+    command = container = slot->command;
+    if (argc > 1 && container->subcommands != NULL) {
+        command = command_find_sub(container, argv[1].data, argv[1].size);
+        if (command == NULL) {
+            refuse_unknown_sub(client, container, &argv[1]);
+            finish_refused(client, before, NULL);
+            return;
+        }
+    }
+    if (!command_arity_fits(command, argc) || command->handler == NULL) {
+        refuse_arity(client, command);
+        finish_refused(client, before, command);
+        return;
+    }
+    if (!(client->flags & CLIENT_AUTHENTICATED) && !(command->flags & COMMAND_NO_AUTH) && CONFIG_READ(has_password)) {
+        reply_error(&client->reply, "NOAUTH Authentication required.");
+        finish_refused(client, before, command);
+        return;
+    }
+    if (command == container)
+        run(client, command, slot->number, (int)slot->sampled, argv, argc, before);
+    else
+        run(client, command, slot->number + 1u + (size_t)(command - container->subcommands), 0, argv, argc, before);
+}
+
+void command_dispatch(struct client *client, const struct request_arg *argv, int argc)
+{
+    const struct name_slot *slot = find_slot(argv[0].data, argv[0].size);
+    size_t before = client->reply.size;
+    const struct command *command;
+
+    if (__builtin_expect(slot == NULL || worker_stats_self == NULL, 0)) {
+        dispatch_rest(client, slot, argv, argc, before);
+        return;
+    }
+    command = slot->command;
+    if (__builtin_expect(command->subcommands != NULL || !command_arity_fits(command, argc) ||
+                         !(client->flags & CLIENT_AUTHENTICATED), 0)) {
+        dispatch_rest(client, slot, argv, argc, before);
+        return;
+    }
+    run(client, command, slot->number, (int)slot->sampled, argv, argc, before);
+}
