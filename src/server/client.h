@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * client.h - a connected client as command handlers see it. How bytes come and go is the loop's matter (connection.h).
+ *
+ * The loop does what concerns every command alike, so that handlers and command_dispatch need not:
+ * - it selects the client's database in the session before each command (SELECT only sets `database`);
+ * - it drops the replies of CLIENT REPLY OFF and SKIP, and clears CLIENT_REPLY_SKIP_NEXT and CLIENT_REPLY_SKIP in turn
+ *   (handlers set CLIENT_REPLY_OFF or CLIENT_REPLY_SKIP_NEXT, or clear both, and answer as if the reply were sent);
+ * - it postpones commands while clients are paused, keeps last_active_ms, bytes_in, bytes_out and query_bytes, and closes
+ *   after the reply where CLIENT_CLOSE_AFTER_REPLY is set: requests behind that command are not run.
+ * A new client has CLIENT_AUTHENTICATED set where no password is required.
  */
 #ifndef SDB_SERVER_CLIENT_H
 #define SDB_SERVER_CLIENT_H
@@ -45,5 +53,14 @@ struct client {
     size_t query_bytes;          /* waiting in the input buffer */
     int fd;
 };
+
+/*
+ * The time of the thread's turn of its loop, in milliseconds since 1970: every command of a turn sees the same. The system's
+ * clock where the thread has not set one.
+ */
+int64_t client_now_ms(const struct client *client);
+
+/* Called by the worker at the beginning of a turn, next to sdb_session_set_time. 0: the system's clock at each call. */
+void client_set_now_ms(int64_t now_ms);
 
 #endif
