@@ -1,1 +1,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
+#
+# What an installed tree holds: the header, both libraries, the programs, superdb.pc and the CMake package, whose targets are
+# superdb::superdb and superdb::superdb_static.
+if(NOT TARGET superdb)
+    return()
+endif()
+include(CMakePackageConfigHelpers)
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/superdb")
+install(TARGETS superdb superdb_static EXPORT superdb-targets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT superdb-targets NAMESPACE superdb:: DESTINATION ${package_dir} FILE superdbTargets.cmake)
+install(FILES include/superdb/superdb.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/superdb)
+foreach(program IN ITEMS superdb-server superdb-pool superdb-bench)
+    if(TARGET ${program})
+        install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    endif()
+endforeach()
+
+configure_package_config_file(cmake/superdbConfig.cmake.in "${PROJECT_BINARY_DIR}/superdbConfig.cmake"
+                              INSTALL_DESTINATION ${package_dir})
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/superdbConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/superdbConfig.cmake" "${PROJECT_BINARY_DIR}/superdbConfigVersion.cmake"
+        DESTINATION ${package_dir})
+
+# From libdir/pkgconfig back to the prefix, however deep libdir is, so that an installed tree may be moved.
+file(RELATIVE_PATH superdb_pc_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+string(REGEX REPLACE "/$" "" superdb_pc_prefix "${superdb_pc_prefix}")
+configure_file(cmake/superdb.pc.in "${PROJECT_BINARY_DIR}/superdb.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/superdb.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

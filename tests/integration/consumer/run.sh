@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# run.sh BUILD_DIR CMAKE CC - installs a build to a prefix of its own, and builds and runs an application against it
+#
+# Four ways: find_package with the shared and the static library, pkg-config with the shared and the static library.
+set -euo pipefail
+build=$1
+cmake=$2
+cc=$3
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/superdb-consumer.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+
+"$cmake" --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
+libdir=$(dirname "$(find "$prefix" -name libsuperdb.so)")
+for program in superdb-server superdb-pool; do
+    "$prefix/bin/$program" --version
+done
+
+# Runs a program on a new pool; the shared library is found in the prefix, and only there.
+run()
+{
+    echo "== $1"
+    LD_LIBRARY_PATH=$libdir "$work/$1" "$work/$(basename "$1").sdb"
+    rm -f "$work/$(basename "$1").sdb"
+}
+
+"$cmake" -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
+    -DCMAKE_C_STANDARD=11 -DCMAKE_C_EXTENSIONS=OFF -DCMAKE_C_FLAGS="-Wall -Wextra -Wpedantic -Werror" >"$work/cmake.log" ||
+    { cat "$work/cmake.log"; exit 1; }
+"$cmake" --build "$work/cmake" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
+run cmake/consumer_shared
+run cmake/consumer_static
+
+# The prefix may move: superdb.pc speaks of its own place.
+export PKG_CONFIG_PATH=$libdir/pkgconfig
+strict="-std=c11 -Wall -Wextra -Wpedantic -Werror"
+# shellcheck disable=SC2046,SC2086
+{
+    "$cc" $strict $(pkg-config --cflags superdb) "$here/main.c" -o "$work/pkg_shared" $(pkg-config --libs superdb)
+    "$cc" $strict $(pkg-config --cflags superdb) "$here/main.c" -o "$work/pkg_static" \
+        "$libdir/libsuperdb.a" $(pkg-config --libs --static superdb | sed 's/-lsuperdb//')
+}
+run pkg_shared
+run pkg_static
+if ldd "$work/pkg_static" | grep -q libsuperdb || ! ldd "$work/pkg_shared" | grep -q libsuperdb; then
+    echo "one of the programs is linked with the wrong library"
+    exit 1
+fi
