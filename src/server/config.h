@@ -20,6 +20,8 @@ enum config_io_backend { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOL
 enum config_loglevel { CONFIG_LOG_DEBUG = 0, CONFIG_LOG_VERBOSE = 1, CONFIG_LOG_NOTICE = 2, CONFIG_LOG_WARNING = 3 };
 enum config_client_class { CONFIG_CLIENT_NORMAL = 0, CONFIG_CLIENT_REPLICA = 1, CONFIG_CLIENT_PUBSUB = 2, CONFIG_CLIENT_CLASSES };
 
+enum config_debug { CONFIG_DEBUG_NO = 0, CONFIG_DEBUG_YES = 1, CONFIG_DEBUG_LOCAL = 2 };
+
 /* Bytes that may wait for a slow reader; 0: no limit. Above hard at once, above soft for soft_seconds: it is closed. */
 struct config_output_limit {
     int64_t hard;
@@ -49,7 +51,7 @@ struct config {
     int databases;              /* 16 */
     char *logfile;              /* "": standard output */
     char *pidfile;              /* "": none */
-    char *dir;                  /* working directory; the server changes to it first */
+    char *dir;                  /* working directory; config_load changes to it */
     int daemonize;              /* always no: start it under a service manager */
 
     /* Atomic: CONFIG SET changes them while workers read (CONFIG_READ, relaxed: no other memory depends on them). */
@@ -70,10 +72,10 @@ struct config {
     int64_t slowlog_max_len;
     int latency_tracking;
     int64_t latency_monitor_threshold; /* milliseconds; 0: off */
+    int debug_command;          /* enum config_debug: who may run DEBUG */
 
     /* Under the configuration lock (inside config.c). */
     char *requirepass;
-    char *proc_title_template;
     double percentiles[CONFIG_PERCENTILES_MAX]; /* latency-tracking-info-percentiles */
     int percentiles_count;
 };
@@ -82,7 +84,7 @@ struct config {
 extern struct config config;
 #define CONFIG_READ(field) __atomic_load_n(&config.field, __ATOMIC_RELAXED)
 
-/* Fills in the defaults. Errors: -1, out of memory. */
+/* Fills in the defaults; all of it is zero before. Errors: -1, out of memory. */
 int config_init(void);
 void config_free(void);
 
