@@ -26,7 +26,8 @@ struct pool_file {
     uint64_t reserved;            /* bytes of address space kept from base on: size_max, or less where the system refused */
     int fd;
     int readonly;
-    int created;                  /* this open made the pool */
+    int made;                     /* this open made the file */
+    int created;                  /* this open made the pool, in a new file or an unformatted one */
     int was_clean;                /* the last close was a clean one (true for a new pool) */
     int healed;                   /* 1: one superblock copy was damaged; mark_open writes it anew */
     struct persist persist;
@@ -36,12 +37,14 @@ struct pool_file {
     uint32_t map_sync;            /* 1: MAP_SYNC worked */
     uint32_t libpmem_is_pmem;     /* libpmem's own view of the file, for the record */
     char file_system[24];         /* "tmpfs", "ext4", ... */
+    int in_memory;                /* that file system keeps nothing over a power cut */
     char path[1024];
     uint64_t device, inode;       /* who the file is: one open pool for each in a process */
     struct pool_file *next;       /* the process's open pools: under file.c's own lock */
 
     /* Under the pool's own lock. */
     struct sdb_m_superblock superblock; /* DRAM copy of the newer copy on the medium */
+    int newest_copy;                    /* 0: copy A is the newer one, 1: B */
     uint64_t size;                      /* bytes mapped and in use; Atomic: released by grow */
     struct persist_thread thread;       /* for the superblock's own flushes */
 

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sigbus.c - the process-wide SIGBUS handler for lost pages of pools
+ *
+ * Media:   stores nothing; a lost page is replaced in this process's address space only
+ * Holds:   1. `failed` is raised before a zero page appears: whoever stores to one sees the flag at the next fence
+ *          2. the handler takes no lock and allocates nothing: it reads an array of atomic pointers
+ * Threads: watch and unwatch under one lock; the handler runs in whatever thread faults
+ * Memory:  none is allocated; each hole filled costs a page of ordinary memory when it is touched
+ */
+#include "sigbus.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "superdb/superdb.h"
+
+#define PAGE_BYTES 4096ull
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Under `lock`, except that the handler reads them. */
+static struct sigbus_region *regions[SIGBUS_REGIONS_MAX]; /* Atomic: stored with release, loaded with acquire */
+static unsigned watched;
+static struct sigaction former; /* written while the handler is not installed */
+
+static struct sigbus_region *region_of(uintptr_t address)
+{
+    for (size_t i = 0; i < SIGBUS_REGIONS_MAX; i++) {
+        struct sigbus_region *region = __atomic_load_n(&regions[i], __ATOMIC_ACQUIRE);
+
+        if (region != NULL && address - (uintptr_t)region->base < region->size)
+            return region;
+    }
+    return NULL;
+}
+
+/*
+ * The range to replace: everything behind the file's end where the fault lies there (one mapping instead of one for each page:
+ * mappings are limited), else what the kernel says is lost (a poisoned huge page is more than one page).
+ */
+static void hole_around(const struct sigbus_region *region, uint64_t offset, const siginfo_t *info, uint64_t *from,
+                        uint64_t *to)
+{
+    struct stat facts;
+    uint64_t granule = PAGE_BYTES;
+
+    if (region->fd >= 0 && fstat(region->fd, &facts) == 0 && offset >= (uint64_t)facts.st_size) {
+        *from = ((uint64_t)facts.st_size + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+        *to = region->size;
+        if (*from <= offset)
+            return;
+    }
+#ifdef BUS_MCEERR_AR
+    if ((info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO) && info->si_addr_lsb > 12 &&
+        info->si_addr_lsb < 31)
+        granule = 1ull << info->si_addr_lsb;
+#else
+    (void)info;
+#endif
+    *from = offset & ~(granule - 1);
+    *to = *from + granule < region->size ? *from + granule : region->size;
+}
+
+/* Returns 1 where the access may be tried again. */
+static int fill_hole(struct sigbus_region *region, const siginfo_t *info)
+{
+    uint64_t offset = (uint64_t)((uintptr_t)info->si_addr - (uintptr_t)region->base);
+    uint64_t from;
+    uint64_t to;
+
+    hole_around(region, offset, info, &from, &to);
+    __atomic_store_n(&region->last_offset, offset, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&region->media_errors, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&region->failed, 1, __ATOMIC_SEQ_CST); /* before the page: see Holds 1 */
+    return mmap(region->base + from, (size_t)(to - from), PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+}
+
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    if ((former.sa_flags & SA_SIGINFO) != 0) {
+        former.sa_sigaction(number, info, context);
+    } else if (former.sa_handler == SIG_IGN && info->si_code <= 0) {
+        return; /* sent by somebody, and ignored before we came */
+    } else if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN) {
+        /* Back to the default action. A fault repeats itself on return; a signal that was sent needs to be sent again. */
+        struct sigaction standard = {.sa_handler = SIG_DFL};
+
+        (void)sigaction(SIGBUS, &standard, NULL);
+        if (info->si_code <= 0)
+            (void)raise(SIGBUS);
+    } else {
+        former.sa_handler(number);
+    }
+}
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+    const int saved = errno;
+    struct sigbus_region *region = info->si_code > 0 ? region_of((uintptr_t)info->si_addr) : NULL;
+
+    if (region == NULL || !fill_hole(region, info))
+        pass_on(number, info, context);
+    errno = saved;
+}
+
+static int install(void)
+{
+    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction current;
+
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(SIGBUS, NULL, &current) != 0)
+        goto failed;
+    if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle)
+        return 0; /* left in place when somebody else's was on top */
+    former = current;
+    if (sigaction(SIGBUS, &action, NULL) == 0)
+        return 0;
+failed:
+    error_set("sigaction: %s", strerror(errno));
+    return SDB_EIO;
+}
+
+int sigbus_watch(struct sigbus_region *region)
+{
+    int error = SDB_ENOMEM;
+    size_t i = 0;
+
+    (void)pthread_mutex_lock(&lock);
+    while (i < SIGBUS_REGIONS_MAX && regions[i] != NULL)
+        i++;
+    if (i == SIGBUS_REGIONS_MAX) {
+        error_set("more than %u pools are open in this process", SIGBUS_REGIONS_MAX);
+        goto out;
+    }
+    error = watched == 0 ? install() : 0;
+    if (error != 0)
+        goto out;
+    watched++;
+    __atomic_store_n(&regions[i], region, __ATOMIC_RELEASE); /* acquired in region_of */
+out:
+    (void)pthread_mutex_unlock(&lock);
+    return error;
+}
+
+void sigbus_unwatch(struct sigbus_region *region)
+{
+    struct sigaction current;
+
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < SIGBUS_REGIONS_MAX; i++) {
+        if (regions[i] != region)
+            continue;
+        __atomic_store_n(&regions[i], NULL, __ATOMIC_RELEASE);
+        watched--;
+        if (watched == 0 && sigaction(SIGBUS, NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 &&
+            current.sa_sigaction == handle)
+            (void)sigaction(SIGBUS, &former, NULL);
+        break;
+    }
+    (void)pthread_mutex_unlock(&lock);
+}

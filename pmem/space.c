@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * space.c - allocating, zeroing and syncing the pool's file
+ *
+ * Media:   zeros, behind what the superblock says is in use
+ * Commit:  none: the superblock written afterwards is (file.c); until then a crash leaves a longer file, or an unformatted one
+ * Threads: any, one for each file
+ * Memory:  one static block of zeros
+ */
+#include "space.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "layout.h"
+#include "superdb/superdb.h"
+
+#define CHUNK_SIZE (1u << 20)
+
+static const uint8_t zeros[CHUNK_SIZE];
+
+int space_error(int number)
+{
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+        return SDB_ENOENT;
+    case EEXIST:
+        return SDB_EEXIST;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return SDB_EACCESS;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return SDB_ENOSPC;
+    case ENOMEM:
+        return SDB_ENOMEM;
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENXIO:
+        return SDB_EINVAL;
+    default:
+        return SDB_EIO;
+    }
+}
+
+/*
+ * Touches the pages through a mapping that asks for huge ones: a file system that gives huge pages only where they are asked for
+ * would otherwise allocate small ones. A failure is none: what is missing is allocated, or refused, by the caller.
+ */
+static void populate(int fd, uint64_t from, uint64_t to)
+{
+    const uint64_t start = from & ~((uint64_t)EXTENT_SIZE - 1);
+    const size_t size = (size_t)(to - start);
+    uint8_t *room = mmap(NULL, size + EXTENT_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (room == MAP_FAILED)
+        return;
+    uint8_t *at = room + (-(uintptr_t)room & (EXTENT_SIZE - 1));
+
+    if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)start) != MAP_FAILED) {
+        (void)madvise(at, size, MADV_HUGEPAGE);
+#ifdef MADV_POPULATE_WRITE
+        (void)madvise(at, size, MADV_POPULATE_WRITE);
+#endif
+    }
+    (void)munmap(room, size + EXTENT_SIZE);
+}
+
+static int allocate_in_memory(int fd, uint64_t from, uint64_t to)
+{
+    if (ftruncate(fd, (off_t)to) != 0)
+        return errno;
+    populate(fd, from, to);
+    if (fallocate(fd, 0, (off_t)from, (off_t)(to - from)) != 0 && errno != EOPNOTSUPP)
+        return errno;
+    return 0;
+}
+
+static int write_zeros(int fd, uint64_t from, uint64_t to)
+{
+    while (from < to) {
+        size_t part = to - from < CHUNK_SIZE ? (size_t)(to - from) : CHUNK_SIZE;
+        ssize_t done = pwrite(fd, zeros, part, (off_t)from);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return done < 0 ? errno : EIO;
+        from += (uint64_t)done;
+    }
+    return 0;
+}
+
+/* Allocated first, so that a full disk says so before gigabytes are written. */
+static int allocate_on_disk(int fd, uint64_t from, uint64_t to)
+{
+    if (fallocate(fd, 0, (off_t)from, (off_t)(to - from)) != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
+        return errno;
+    int number = write_zeros(fd, from, to);
+
+    if (number == 0 && fsync(fd) != 0)
+        number = errno;
+    return number;
+}
+
+int space_extend(int fd, uint64_t from, uint64_t to, int in_memory)
+{
+    int number = 0;
+
+    if (ftruncate(fd, (off_t)from) != 0)
+        number = errno;
+    if (number == 0)
+        number = in_memory ? allocate_in_memory(fd, from, to) : allocate_on_disk(fd, from, to);
+    if (number == 0)
+        return 0;
+    error_set("allocating %llu MiB: %s", (unsigned long long)((to - from) >> 20), strerror(number));
+    (void)ftruncate(fd, (off_t)from);
+    return space_error(number);
+}
+
+#define BLOCK_SIZE 65536u
+
+/* All but the magic words, which a creation writes last, may be there already. */
+static void forget_superblocks(uint8_t *block)
+{
+    const size_t magic = sizeof(uint64_t);
+
+    memset(block + SB_COPY_OFFSET_A + magic, 0, sizeof(struct sdb_m_superblock) - magic);
+    memset(block + SB_COPY_OFFSET_B + magic, 0, sizeof(struct sdb_m_superblock) - magic);
+}
+
+/* 1 where the bytes from..to of a file of file_size are zero, apart from the inside of superblock copies. */
+static int range_is_zero(int fd, uint64_t file_size, uint64_t from, uint64_t to)
+{
+    const int pool_sized = file_size >= POOL_SIZE_MIN && file_size % EXTENT_SIZE == 0;
+    uint8_t block[BLOCK_SIZE];
+
+    while (from < to) {
+        size_t part = to - from < sizeof(block) ? (size_t)(to - from) : sizeof(block);
+        ssize_t done = pread(fd, block, part, (off_t)from);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return 0;
+        if (from == 0 && pool_sized && (size_t)done >= SB_COPY_OFFSET_B + sizeof(struct sdb_m_superblock))
+            forget_superblocks(block);
+        if (memcmp(block, zeros, (size_t)done) != 0)
+            return 0;
+        from += (uint64_t)done;
+    }
+    return 1;
+}
+
+int space_is_unformatted(int fd, uint64_t size)
+{
+    off_t at = 0;
+
+    /* Holes need no reading. */
+    while ((uint64_t)at < size) {
+        off_t data = lseek(fd, at, SEEK_DATA);
+        off_t hole;
+
+        if (data < 0)
+            return errno == ENXIO; /* no data behind this */
+        hole = lseek(fd, data, SEEK_HOLE);
+        if (hole <= data)
+            return 0;
+        /* From the file's beginning where the superblocks are, whose inside is looked at differently. */
+        if (!range_is_zero(fd, size, (uint64_t)data < BLOCK_SIZE ? 0 : (uint64_t)data, (uint64_t)hole))
+            return 0;
+        at = hole;
+    }
+    return 1;
+}
