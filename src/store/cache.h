@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cache.h - the L1 hot-handle cache: copies of handle entries in DRAM, found by the key's hash in one cache line
+ *
+ * A hit costs one line instead of two dependent ones of slower memory (bucket, entry). The cache starts cold, is shared by
+ * all threads, and is never needed for correctness: every function may be left out, except that each commit must call
+ * cache_update or cache_remove for each entry that it changed.
+ *
+ * Never stale: a commit calls cache_update or cache_remove after it stored the entry's words in the pool, and before it opens
+ * its shard to others. A reader that missed takes a token *before* it reads the entry in the pool and hands it in with the
+ * copy; the copy is dropped if any commit to the key came between.
+ *
+ * A line is found by 64 bits of hash. The caller compares the key (or its blob) with the one that the entry names, and takes
+ * a difference for a miss.
+ *
+ * Threads: any for all functions but cache_create and cache_destroy. Lookups take no lock.
+ */
+#ifndef SDB_STORE_CACHE_H
+#define SDB_STORE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CACHE_WAYS 4u
+#define CACHE_ENTRY_WORDS 4u
+#define CACHE_SIZE_MIN (64u << 10)
+#define CACHE_HEAT_MAX 15u
+
+/*
+ * One cached entry. Every word is accessed atomically.
+ *
+ * A key has a home line in its set of four, by its hash, and its copy lies there or in one of the other three. The home
+ * line's tags say in which: tags' byte n is not 0 where line n holds a key whose home this line is.
+ */
+struct cache_line {
+    uint64_t sequence;                 /* odd: being written. Raised by each change of the line, and by each commit to a key
+                                          whose home it is: the version that cache_fill compares */
+    uint64_t hash;
+    uint64_t offset;                   /* of the entry in the pool; 0: the line is empty */
+    uint64_t entry[CACHE_ENTRY_WORDS];
+    uint32_t tags;                     /* of keys at home here, by the line that they lie in */
+    uint8_t heat;                      /* of this copy: hits, aged by keys that want in. A hint, races allowed */
+    uint8_t ghosts[3];                 /* tags of keys at home here that missed lately. Hints likewise */
+};
+
+struct cache {
+    /* Immutable after cache_create. */
+    struct cache_line *lines;
+    uint64_t sets;
+    size_t mapped_size;
+};
+
+/* Copies found by the fast path of cache_lookup's home line, or by the other three. For this header only. */
+bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
+                            uint64_t *entry_offset);
+
+/*
+ * Makes a cache of `size` bytes, rounded down to whole sets, at least CACHE_SIZE_MIN. Its memory is touched as it fills.
+ * Owner: the caller; cache_destroy. Errors: SDB_ENOMEM.
+ */
+int cache_create(size_t size, struct cache **cache);
+
+/* NULL is allowed. */
+void cache_destroy(struct cache *cache);
+
+static inline unsigned cache_home(uint64_t hash)
+{
+    return (unsigned)hash & (CACHE_WAYS - 1);
+}
+
+static inline struct cache_line *cache_set(const struct cache *cache, uint64_t hash)
+{
+    return cache->lines + ((hash >> 32) * cache->sets >> 32) * CACHE_WAYS;
+}
+
+/* Starts loading what cache_lookup and cache_update on this hash will need. */
+static inline void cache_prefetch(const struct cache *cache, uint64_t hash)
+{
+    __builtin_prefetch(cache_set(cache, hash) + cache_home(hash), 0, 3);
+}
+
+/*
+ * Copies a line's entry if the line holds this hash and nobody changed it meanwhile. Each load acquires, so that the second
+ * look at the sequence cannot come before it (on x86 this is free).
+ */
+static inline bool cache_line_copy(struct cache_line *line, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
+                                   uint64_t *entry_offset)
+{
+    const uint64_t sequence = __atomic_load_n(&line->sequence, __ATOMIC_ACQUIRE);
+
+    if (__atomic_load_n(&line->hash, __ATOMIC_ACQUIRE) != hash)
+        return false;
+    const uint64_t offset = __atomic_load_n(&line->offset, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < CACHE_ENTRY_WORDS; i++)
+        entry[i] = __atomic_load_n(&line->entry[i], __ATOMIC_ACQUIRE);
+    if ((sequence & 1) != 0 || offset == 0 || __atomic_load_n(&line->sequence, __ATOMIC_RELAXED) != sequence)
+        return false;
+    const uint8_t heat = __atomic_load_n(&line->heat, __ATOMIC_RELAXED);
+    if (heat < CACHE_HEAT_MAX)
+        __atomic_store_n(&line->heat, (uint8_t)(heat + 1), __ATOMIC_RELAXED);
+    *entry_offset = offset;
+    return true;
+}
+
+/*
+ * Finds a copy of the entry of a key with this hash. True: entry and *entry_offset are set, as they were committed together.
+ * False: entry is unspecified.
+ */
+static inline bool cache_lookup(const struct cache *cache, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
+                                uint64_t *entry_offset)
+{
+    struct cache_line *line = cache_set(cache, hash) + cache_home(hash);
+
+    if (__builtin_expect(cache_line_copy(line, hash, entry, entry_offset), 1))
+        return true;
+    /* Without tags (racing ones included: a miss is always allowed) there is nowhere else to look. */
+    if (__atomic_load_n(&line->tags, __ATOMIC_RELAXED) == 0)
+        return false;
+    return cache_lookup_elsewhere(cache, hash, entry, entry_offset);
+}
+
+/* To be called after a miss and before the entry is read in the pool: the token for cache_fill. */
+static inline uint64_t cache_read_begin(const struct cache *cache, uint64_t hash)
+{
+    return __atomic_load_n(&(cache_set(cache, hash) + cache_home(hash))->sequence, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Offers a copy read from the pool at entry_offset (not 0) since `token` was taken. It is taken in when the key missed for
+ * the second time of late and there is room, or a colder neighbour; and never if a commit changed the key since.
+ * Returns whether it was. Never waits.
+ */
+bool cache_fill(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS],
+                uint64_t token);
+
+/*
+ * For a commit that changed or made the entry: replaces the copy where there is one. Tokens taken before become worthless.
+ * May wait for another thread's change of a line, a few nanoseconds.
+ */
+void cache_update(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS]);
+
+/* For a commit that freed the entry: drops the copy where there is one. Otherwise as cache_update. */
+void cache_remove(struct cache *cache, uint64_t hash, uint64_t entry_offset);
+
+/*
+ * Whether what must hold does, while no other thread works on the cache: (1) no sequence is odd; (2) a copy is named by its home
+ * line's tag, and each tag names such a copy; (3) no two lines of a set hold the same hash. *copies, may be NULL, counts them.
+ */
+bool cache_check(const struct cache *cache, size_t *copies);
+
+/*
+ * Whether asking the cache pays at present, for each thread by itself. Where next to nothing hits (uniform access to far more
+ * keys than there are lines), a lookup only adds a line to fetch; then one key in 16 goes on asking, and tells when that changes.
+ * Zero-initialised. Owner: one thread.
+ */
+struct cache_pace {
+    uint32_t lookups, hits;
+    bool sparse;
+};
+#define CACHE_PACE_WINDOW 2048u
+
+static inline bool cache_pace_ask(const struct cache_pace *pace, uint64_t hash)
+{
+    return !pace->sparse || (hash >> 2 & 15) == 0;
+}
+
+/* To be called with the outcome of each lookup. */
+static inline void cache_pace_note(struct cache_pace *pace, bool hit)
+{
+    pace->hits += hit;
+    if (++pace->lookups < CACHE_PACE_WINDOW)
+        return;
+    pace->sparse = pace->hits < CACHE_PACE_WINDOW / 16;
+    pace->lookups = pace->hits = 0;
+}
+
+#endif

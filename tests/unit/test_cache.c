@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_cache.c - admission, write-through, replacement, and that nobody ever gets a copy older than the last commit
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cache.h"
+#include "hash.h"
+#include "superdb/superdb.h"
+
+#define SMALL_SIZE CACHE_SIZE_MIN
+#define SMALL_LINES (SMALL_SIZE / 64)
+
+static struct cache *cache;
+
+static int set_up(void **state)
+{
+    (void)state;
+    return cache_create(SMALL_SIZE, &cache);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    const bool good = cache_check(cache, NULL);
+    cache_destroy(cache);
+    return good ? 0 : -1;
+}
+
+static uint64_t hash_of(uint64_t number)
+{
+    return hash_key(7, &number, sizeof(number));
+}
+
+static uint64_t offset_of(uint64_t number)
+{
+    return (number + 1) * 32;
+}
+
+static void make_entry(uint64_t number, uint64_t value, uint64_t entry[CACHE_ENTRY_WORDS])
+{
+    entry[0] = number;
+    entry[1] = value;
+    entry[2] = ~value;
+    entry[3] = number ^ value;
+}
+
+static uint64_t value_of(uint64_t number, const uint64_t entry[CACHE_ENTRY_WORDS])
+{
+    assert_true(entry[0] == number && entry[2] == ~entry[1] && entry[3] == (number ^ entry[1]));
+    return entry[1];
+}
+
+static bool offer(uint64_t number, uint64_t value)
+{
+    uint64_t entry[CACHE_ENTRY_WORDS];
+
+    make_entry(number, value, entry);
+    return cache_fill(cache, hash_of(number), offset_of(number), entry, cache_read_begin(cache, hash_of(number)));
+}
+
+static bool look_up(uint64_t number, uint64_t *value)
+{
+    uint64_t entry[CACHE_ENTRY_WORDS], offset = 0;
+
+    if (!cache_lookup(cache, hash_of(number), entry, &offset))
+        return false;
+    assert_int_equal(offset, offset_of(number));
+    *value = value_of(number, entry);
+    return true;
+}
+
+static void commit(uint64_t number, uint64_t value)
+{
+    uint64_t entry[CACHE_ENTRY_WORDS];
+
+    make_entry(number, value, entry);
+    cache_update(cache, hash_of(number), offset_of(number), entry);
+}
+
+static void a_key_is_let_in_on_its_second_miss(void **state)
+{
+    uint64_t value = 0;
+
+    (void)state;
+    assert_false(look_up(1, &value));
+    assert_false(offer(1, 10));
+    assert_false(look_up(1, &value));
+    assert_true(offer(1, 10));
+    assert_true(look_up(1, &value));
+    assert_int_equal(value, 10);
+    assert_false(offer(1, 10)); /* no second copy */
+}
+
+static void a_commit_writes_through(void **state)
+{
+    uint64_t value = 0;
+
+    (void)state;
+    (void)offer(1, 10);
+    assert_true(offer(1, 10));
+    commit(1, 11);
+    assert_true(look_up(1, &value));
+    assert_int_equal(value, 11);
+}
+
+static void a_commit_of_a_key_that_is_not_cached_caches_nothing(void **state)
+{
+    uint64_t value = 0;
+    size_t copies = 1;
+
+    (void)state;
+    commit(1, 11);
+    commit(1, 12);
+    assert_false(look_up(1, &value));
+    assert_true(cache_check(cache, &copies));
+    assert_int_equal(copies, 0);
+}
+
+static void a_removed_key_is_missed(void **state)
+{
+    uint64_t value = 0;
+    size_t copies = 1;
+
+    (void)state;
+    (void)offer(1, 10);
+    assert_true(offer(1, 10));
+    cache_remove(cache, hash_of(1), offset_of(1));
+    assert_false(look_up(1, &value));
+    assert_true(cache_check(cache, &copies));
+    assert_int_equal(copies, 0);
+    cache_remove(cache, hash_of(1), offset_of(1));
+}
+
+/* A key that was deleted and came back lies elsewhere; a late commit to the old place does not touch it. */
+static void only_the_entry_at_the_same_offset_is_changed(void **state)
+{
+    uint64_t value = 0, entry[CACHE_ENTRY_WORDS];
+
+    (void)state;
+    (void)offer(1, 10);
+    assert_true(offer(1, 10));
+    make_entry(1, 99, entry);
+    cache_update(cache, hash_of(1), 4096, entry);
+    assert_true(look_up(1, &value));
+    assert_int_equal(value, 10);
+    cache_remove(cache, hash_of(1), 4096);
+    assert_true(look_up(1, &value));
+}
+
+static void a_copy_read_before_a_commit_is_refused(void **state)
+{
+    uint64_t value = 0, entry[CACHE_ENTRY_WORDS];
+
+    (void)state;
+    for (int removal = 0; removal < 2; removal++) {
+        make_entry(1, 10, entry);
+        (void)offer(1, 10); /* the first miss */
+        const uint64_t token = cache_read_begin(cache, hash_of(1));
+        if (removal)
+            cache_remove(cache, hash_of(1), offset_of(1));
+        else
+            commit(1, 11);
+        assert_false(cache_fill(cache, hash_of(1), offset_of(1), entry, token));
+        assert_false(look_up(1, &value));
+    }
+    assert_true(offer(1, 11));
+}
+
+static void one_scan_does_not_drive_out_what_is_hot(void **state)
+{
+    const uint64_t hot = SMALL_LINES / 4;
+    uint64_t value = 0, kept = 0;
+
+    (void)state;
+    for (int round = 0; round < 8; round++)
+        for (uint64_t number = 0; number < hot; number++)
+            if (!look_up(number, &value))
+                (void)offer(number, number);
+    for (uint64_t number = hot; number < hot + 20 * SMALL_LINES; number++)
+        if (!look_up(number, &value))
+            (void)offer(number, number);
+    for (uint64_t number = 0; number < hot; number++)
+        kept += look_up(number, &value);
+    assert_in_range(kept, hot * 98 / 100, hot);
+}
+
+/* What was hot once must not stay for ever. */
+static void a_new_working_set_takes_over(void **state)
+{
+    const uint64_t hot = SMALL_LINES / 2;
+    uint64_t value = 0, kept = 0;
+
+    (void)state;
+    for (int round = 0; round < 40; round++)
+        for (uint64_t number = 0; number < hot; number++)
+            if (!look_up(number, &value))
+                (void)offer(number, number);
+    for (int round = 0; round < 40; round++)
+        for (uint64_t number = 10 * hot; number < 11 * hot; number++)
+            if (!look_up(number, &value))
+                (void)offer(number, number);
+    for (uint64_t number = 10 * hot; number < 11 * hot; number++)
+        kept += look_up(number, &value);
+    assert_in_range(kept, hot * 9 / 10, hot);
+}
+
+/* Random reads, commits and deletes of more keys than there are lines, against an array that says what is committed. */
+static void every_hit_equals_the_last_commit(void **state)
+{
+    enum { KEYS = 4000, STEPS = 1000000 };
+    uint64_t *committed = calloc(KEYS, sizeof(*committed));
+    uint64_t random = 1, hits = 0;
+
+    (void)state;
+    assert_non_null(committed);
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        const uint64_t draw = random >> 33;
+        const uint64_t number = draw % 3 == 0 ? draw / 3 % 100 : draw / 3 % KEYS;
+        uint64_t value = 0;
+        if (random >> 60 == 0) {
+            commit(number, step);
+            committed[number] = step;
+        } else if (random >> 60 == 1) {
+            cache_remove(cache, hash_of(number), offset_of(number));
+        } else if (look_up(number, &value)) {
+            assert_int_equal(value, committed[number]);
+            hits++;
+        } else {
+            (void)offer(number, committed[number]);
+        }
+        if (step % 50000 == 0)
+            assert_true(cache_check(cache, NULL));
+    }
+    assert_true(hits > STEPS / 10);
+    free(committed);
+}
+
+static void the_pace_turns_sparse_without_hits_and_back_with_them(void **state)
+{
+    struct cache_pace pace = {0, 0, false};
+    unsigned asked = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < CACHE_PACE_WINDOW; i++)
+        cache_pace_note(&pace, false);
+    for (uint64_t number = 0; number < 16000; number++)
+        asked += cache_pace_ask(&pace, hash_of(number));
+    assert_in_range(asked, 800, 1200);
+    for (unsigned i = 0; i < CACHE_PACE_WINDOW; i++)
+        cache_pace_note(&pace, i % 8 == 0);
+    assert_true(cache_pace_ask(&pace, 4));
+}
+
+/* ---- Threads ---- */
+
+#define SHARED_KEYS 3000u
+#define READERS 2
+#define WRITERS 2
+#define COMMITS 200000u
+#define READS_MIN 50000u /* so that there are hits however the threads are scheduled */
+
+/* The pool, played by an array: entries with a seqlock each, and the version that is known to be committed. */
+static struct shared_key {
+    uint64_t sequence;
+    uint64_t entry[CACHE_ENTRY_WORDS];
+    uint64_t committed;
+} shared[SHARED_KEYS];
+static unsigned writers_left;
+
+static void *write_keys(void *context)
+{
+    uint64_t random = (uint64_t)(uintptr_t)context + 17;
+
+    for (uint64_t step = 1; step <= COMMITS; step++) {
+        uint64_t entry[CACHE_ENTRY_WORDS];
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        /* One writer a key at a time: each has its own half. */
+        const uint64_t number = (random >> 40) % (SHARED_KEYS / WRITERS) * WRITERS + (uint64_t)(uintptr_t)context;
+        struct shared_key *key = &shared[number];
+        make_entry(number, step, entry);
+        __atomic_store_n(&key->sequence, key->sequence + 1, __ATOMIC_RELAXED);
+        for (unsigned i = 0; i < CACHE_ENTRY_WORDS; i++)
+            __atomic_store_n(&key->entry[i], entry[i], __ATOMIC_RELEASE);
+        __atomic_store_n(&key->sequence, key->sequence + 1, __ATOMIC_RELEASE);
+        if (random >> 61 == 0)
+            cache_remove(cache, hash_of(number), offset_of(number));
+        else
+            cache_update(cache, hash_of(number), offset_of(number), entry);
+        __atomic_store_n(&key->committed, step, __ATOMIC_RELEASE);
+    }
+    __atomic_fetch_sub(&writers_left, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void read_pool(struct shared_key *key, uint64_t entry[CACHE_ENTRY_WORDS])
+{
+    for (;;) {
+        const uint64_t sequence = __atomic_load_n(&key->sequence, __ATOMIC_ACQUIRE);
+        for (unsigned i = 0; i < CACHE_ENTRY_WORDS; i++)
+            entry[i] = __atomic_load_n(&key->entry[i], __ATOMIC_ACQUIRE);
+        if ((sequence & 1) == 0 && __atomic_load_n(&key->sequence, __ATOMIC_RELAXED) == sequence)
+            return;
+    }
+}
+
+struct reader {
+    uint64_t seed, hits, torn, stale;
+};
+
+static void *read_keys(void *context)
+{
+    struct reader *reader = context;
+    uint64_t random = reader->seed;
+
+    for (uint64_t step = 0; step < READS_MIN || __atomic_load_n(&writers_left, __ATOMIC_ACQUIRE) != 0; step++) {
+        uint64_t entry[CACHE_ENTRY_WORDS], offset;
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        const uint64_t number = random >> 63 == 0 ? (random >> 40) % 64 : (random >> 40) % SHARED_KEYS;
+        struct shared_key *key = &shared[number];
+        const uint64_t least = __atomic_load_n(&key->committed, __ATOMIC_ACQUIRE);
+        if (cache_lookup(cache, hash_of(number), entry, &offset)) {
+            reader->hits++;
+            reader->torn += offset != offset_of(number);
+        } else {
+            const uint64_t token = cache_read_begin(cache, hash_of(number));
+            read_pool(key, entry);
+            (void)cache_fill(cache, hash_of(number), offset_of(number), entry, token);
+        }
+        reader->torn += entry[0] != number || entry[2] != ~entry[1] || entry[3] != (number ^ entry[1]);
+        reader->stale += entry[1] < least;
+    }
+    return NULL;
+}
+
+static void readers_see_whole_entries_and_no_older_ones_than_committed(void **state)
+{
+    pthread_t readers[READERS], writers[WRITERS];
+    struct reader seen[READERS];
+    uint64_t hits = 0, value = 0;
+
+    (void)state;
+    for (uint64_t number = 0; number < SHARED_KEYS; number++)
+        make_entry(number, 0, shared[number].entry);
+    writers_left = WRITERS;
+    for (unsigned i = 0; i < READERS; i++) {
+        seen[i] = (struct reader){.seed = i};
+        assert_int_equal(pthread_create(&readers[i], NULL, read_keys, &seen[i]), 0);
+    }
+    for (uintptr_t i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&writers[i], NULL, write_keys, (void *)i), 0);
+    for (unsigned i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_join(writers[i], NULL), 0);
+    for (unsigned i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_join(readers[i], NULL), 0);
+        assert_int_equal(seen[i].torn, 0);
+        assert_int_equal(seen[i].stale, 0);
+        hits += seen[i].hits;
+    }
+    assert_true(hits > 0);
+    assert_true(cache_check(cache, NULL));
+    for (uint64_t number = 0; number < SHARED_KEYS; number++)
+        if (look_up(number, &value))
+            assert_int_equal(value, shared[number].committed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_key_is_let_in_on_its_second_miss, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_commit_writes_through, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_commit_of_a_key_that_is_not_cached_caches_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_removed_key_is_missed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(only_the_entry_at_the_same_offset_is_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_copy_read_before_a_commit_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_scan_does_not_drive_out_what_is_hot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_working_set_takes_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_hit_equals_the_last_commit, set_up, tear_down),
+        cmocka_unit_test(the_pace_turns_sparse_without_hits_and_back_with_them),
+        cmocka_unit_test_setup_teardown(readers_see_whole_entries_and_no_older_ones_than_committed, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
