@@ -67,6 +67,7 @@ static int start_server(void **state)
     snprintf(pool, sizeof pool, "%s/pool.sdb", server.directory);
     server.pid = fork();
     if (server.pid == 0) {
+        signal(SIGPIPE, SIG_DFL);
         execl(program, program, "--pool", pool, "--pool-size", "64mb", "--port", "0", "--unixsocket", server.socket_path,
               "--threads", "2", "--logfile", "/dev/null", (char *)NULL);
         _exit(127);
@@ -202,11 +203,11 @@ static void hello_3_switches_the_connection(void **state)
 
     assert_int_equal(write(context->fd, hello, sizeof hello - 1), sizeof hello - 1);
     read_until(context, data, sizeof data, "modules\r\n*0\r\n");
-    assert_memory_equal(data, "%7\r\n$6\r\nserver\r\n", 18);
+    assert_memory_equal(data, "%7\r\n$6\r\nserver\r\n", 16);
     assert_non_null(strstr(data, "$5\r\nproto\r\n:3\r\n"));
     assert_int_equal(write(context->fd, maxclients, sizeof maxclients - 1), sizeof maxclients - 1);
     read_until(context, data, sizeof data, "00\r\n");
-    assert_memory_equal(data, "%1\r\n$10\r\nmaxclients\r\n", 22);
+    assert_memory_equal(data, "%1\r\n$10\r\nmaxclients\r\n", 21);
     assert_int_equal(write(context->fd, get, sizeof get - 1), sizeof get - 1);
     read_until(context, data, sizeof data, "\r\n");
     assert_string_equal(data, "_\r\n");
@@ -242,7 +243,7 @@ static void quit_says_ok_and_closes(void **state)
 
     expect_text(reply_of(context, "QUIT"), REDIS_REPLY_STATUS, "OK");
     assert_null(redisCommand(context, "PING"));
-    assert_int_equal(context->err, REDIS_ERR_EOF);
+    assert_true(context->err == REDIS_ERR_EOF || context->err == REDIS_ERR_IO); /* read the end, or wrote after it */
     redisFree(context);
 }
 
@@ -257,5 +258,6 @@ int main(void)
         cmocka_unit_test(quit_says_ok_and_closes),
     };
 
+    signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
