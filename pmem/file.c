@@ -249,6 +249,7 @@ static int create(struct pool_file *file, const struct sdb_options *options)
     }
     file->superblock = sb;
     file->newest_copy = 0;
+    file->created = 1;
     file->was_clean = 1;
     return 0;
 }
@@ -277,10 +278,6 @@ static int read_superblock(struct pool_file *file, uint64_t file_size)
     read_copy(file, SB_COPY_OFFSET_A, &a);
     read_copy(file, SB_COPY_OFFSET_B, &b);
     int error = superblock_choose(&a, &b, file_size, file->readonly, &file->superblock, &file->healed);
-    if (error == SDB_EFORMAT && space_is_unformatted(file->fd, file_size)) {
-        error_set("%s: an unfinished pool (its creation was interrupted) or a file of zeros: create it anew", file->path);
-        return error;
-    }
     if (error != 0)
         return with_path(file, error);
     file->newest_copy = memcmp(&file->superblock, &a, sizeof(a)) != 0;
@@ -307,11 +304,16 @@ static int create_or_read(struct pool_file *file, const struct sdb_options *opti
         error_set("%s: exists already", file->path);
         return SDB_EEXIST;
     }
-    if (may_create && space_is_unformatted(file->fd, (uint64_t)facts.st_size)) {
-        file->created = 1;
+    if (facts.st_size == 0)
         return create(file, options);
-    }
-    return read_superblock(file, (uint64_t)facts.st_size);
+    int error = read_superblock(file, (uint64_t)facts.st_size);
+    /* The look at the whole file comes last: it takes time, and no pool needs it. */
+    if (error != SDB_EFORMAT || !space_is_unformatted(file->fd, (uint64_t)facts.st_size))
+        return error;
+    if (may_create)
+        return create(file, options);
+    error_set("%s: an unfinished pool (its creation was interrupted) or a file of zeros: create it anew", file->path);
+    return SDB_EFORMAT;
 }
 
 /* ---- mapping ---- */

@@ -9,8 +9,10 @@
  */
 #include "persist.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <libpmem.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "error.h"
@@ -26,6 +28,8 @@
 #endif
 
 static const uint32_t never_failed = 0;
+static pthread_once_t persistent_caches_once = PTHREAD_ONCE_INIT;
+static int persistent_caches; /* after persistent_caches_once */
 
 static const char *const flush_names[] = {
     [PERSIST_CLWB] = "clwb",   [PERSIST_CLFLUSHOPT] = "clflushopt", [PERSIST_CLFLUSH] = "clflush", [PERSIST_NONE] = "none",
@@ -89,9 +93,31 @@ int persist_flush_is_supported(enum persist_flush flush)
     return flush == PERSIST_NONE || flush == PERSIST_MSYNC || has_instruction(flush);
 }
 
+/* 1 where the kernel knows of any NVDIMM region. */
+static int has_regions(void)
+{
+    DIR *devices = opendir("/sys/bus/nd/devices");
+    const struct dirent *entry;
+    int found = 0;
+
+    if (devices == NULL)
+        return 0;
+    while (!found && (entry = readdir(devices)) != NULL)
+        found = strncmp(entry->d_name, "region", 6) == 0;
+    (void)closedir(devices);
+    return found;
+}
+
+static void find_persistent_caches(void)
+{
+    /* libpmem changes the working directory while it looks, which other threads may see: not where there is nothing. */
+    persistent_caches = has_regions() && pmem_has_auto_flush() == 1;
+}
+
 int persist_caches_are_persistent(void)
 {
-    return pmem_has_auto_flush() == 1;
+    (void)pthread_once(&persistent_caches_once, find_persistent_caches);
+    return persistent_caches;
 }
 
 enum persist_flush persist_flush_best(void)

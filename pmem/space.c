@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -51,34 +53,65 @@ int space_error(int number)
     }
 }
 
-/*
- * Touches the pages through a mapping that asks for huge ones: a file system that gives huge pages only where they are asked for
- * would otherwise allocate small ones. A failure is none: what is missing is allocated, or refused, by the caller.
- */
-static void populate(int fd, uint64_t from, uint64_t to)
+/* A mapping of the file's bytes from..to that asks for huge pages, in a reserved room of size + EXTENT_SIZE; NULL: none. */
+static uint8_t *map_asking_huge(int fd, uint64_t from, size_t size, uint8_t **room)
 {
-    const uint64_t start = from & ~((uint64_t)EXTENT_SIZE - 1);
-    const size_t size = (size_t)(to - start);
-    uint8_t *room = mmap(NULL, size + EXTENT_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    *room = mmap(NULL, size + EXTENT_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (*room == MAP_FAILED)
+        return NULL;
+    uint8_t *at = *room + (-(uintptr_t)*room & (EXTENT_SIZE - 1));
 
-    if (room == MAP_FAILED)
-        return;
-    uint8_t *at = room + (-(uintptr_t)room & (EXTENT_SIZE - 1));
-
-    if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)start) != MAP_FAILED) {
-        (void)madvise(at, size, MADV_HUGEPAGE);
-#ifdef MADV_POPULATE_WRITE
-        (void)madvise(at, size, MADV_POPULATE_WRITE);
-#endif
+    if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)from) == MAP_FAILED) {
+        (void)munmap(*room, size + EXTENT_SIZE);
+        return NULL;
     }
-    (void)munmap(room, size + EXTENT_SIZE);
+    (void)madvise(at, size, MADV_HUGEPAGE);
+    return at;
+}
+
+static int has_room(int fd, uint64_t size)
+{
+    struct statvfs facts;
+
+    return fstatvfs(fd, &facts) == 0 && (uint64_t)facts.f_bavail * facts.f_frsize >= size;
+}
+
+static uint64_t allocated_bytes(int fd)
+{
+    struct stat facts;
+
+    return fstat(fd, &facts) == 0 ? (uint64_t)facts.st_blocks * 512 : 0;
+}
+
+/*
+ * A file system may give huge pages only where a mapping asks for them (huge=advise); fallocate asks for none. So the first
+ * page is touched through such a mapping, and where a huge one came of it, so are the others. No failure counts: what is
+ * missing afterwards is allocated, or refused, by fallocate; where it will be refused, nothing is tried. from and to are multiples of EXTENT_SIZE.
+ */
+static void populate_huge(int fd, uint64_t from, uint64_t to)
+{
+#ifdef MADV_POPULATE_WRITE
+    const uint64_t before = allocated_bytes(fd);
+    uint8_t *room;
+    uint8_t *at = has_room(fd, to - from) ? map_asking_huge(fd, from, (size_t)(to - from), &room) : NULL;
+
+    if (at == NULL)
+        return;
+    if (madvise(at, 4096, MADV_POPULATE_WRITE) == 0 && allocated_bytes(fd) - before >= EXTENT_SIZE)
+        (void)madvise(at, (size_t)(to - from), MADV_POPULATE_WRITE);
+    (void)munmap(room, (size_t)(to - from) + EXTENT_SIZE);
+#else
+    (void)fd;
+    (void)from;
+    (void)to;
+#endif
 }
 
 static int allocate_in_memory(int fd, uint64_t from, uint64_t to)
 {
     if (ftruncate(fd, (off_t)to) != 0)
         return errno;
-    populate(fd, from, to);
+    populate_huge(fd, from, to);
     if (fallocate(fd, 0, (off_t)from, (off_t)(to - from)) != 0 && errno != EOPNOTSUPP)
         return errno;
     return 0;
