@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * main.c - superdb-bench: picks the mode
+ */
+#include "network.h"
+#include "table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: superdb-bench MODE [OPTION]...\n"
+    "  embedded     times the operations of libsuperdb in this process\n"
+    "  network      loads a RESP or memcached server\n"
+    "  first-reply  starts a server and times its way to the first right reply\n"
+    "Each mode tells its options with --help.\n";
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "embedded"))
+        return table_benchmark(&superdb_table, argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "network"))
+        return network_benchmark(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "first-reply"))
+        return first_reply_benchmark(argc - 1, argv + 1);
+    fputs(usage, stderr);
+    return argc > 1 && !strcmp(argv[1], "--help") ? 0 : 2;
+}
