@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pool_dump.c - superdb-pool dump: every key with value and time to live, as text or as commands
+ *
+ * Damage costs the keys that it hit: they are named on stderr, everything else is dumped, and the exit status tells.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "number.h"
+#include "pool_tool.h"
+
+#define SCAN_EFFORT 4096u
+
+struct dump {
+    const struct tool_options *options;
+    struct sdb_session *session;
+    uint32_t database;
+    bool selected;  /* resp: SELECT was written for the database */
+    bool damaged;
+    int error;      /* that ends the dump */
+};
+
+static void print_quoted(const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+
+    (void)putchar('"');
+    for (size_t i = 0; i < size; i++) {
+        switch (bytes[i]) {
+        case '"':
+        case '\\':
+            (void)printf("\\%c", bytes[i]);
+            break;
+        case '\n':
+            (void)fputs("\\n", stdout);
+            break;
+        case '\r':
+            (void)fputs("\\r", stdout);
+            break;
+        case '\t':
+            (void)fputs("\\t", stdout);
+            break;
+        default:
+            if (bytes[i] >= ' ' && bytes[i] < 127)
+                (void)putchar(bytes[i]);
+            else
+                (void)printf("\\x%02x", bytes[i]);
+        }
+    }
+    (void)putchar('"');
+}
+
+static void print_bulk(const void *data, size_t size)
+{
+    (void)printf("$%zu\r\n", size);
+    (void)fwrite(data, 1, size, stdout);
+    (void)fputs("\r\n", stdout);
+}
+
+static void print_text(const struct dump *dump, const struct sdb_slice *key, const struct sdb_view *view)
+{
+    (void)printf("%" PRIu32 " ", dump->database);
+    print_quoted(key->data, key->size);
+    (void)putchar(' ');
+    print_quoted(view->data, view->size);
+    (void)printf(" %" PRId64 "\n", view->expire_ms);
+}
+
+static void print_resp(struct dump *dump, const struct sdb_slice *key, const struct sdb_view *view)
+{
+    char number[NUMBER_TEXT_SIZE];
+
+    if (!dump->selected) {
+        (void)fputs("*2\r\n$6\r\nSELECT\r\n", stdout);
+        print_bulk(number, number_format_u64(number, dump->database));
+        dump->selected = true;
+    }
+    (void)fputs(view->expire_ms != 0 ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n", stdout);
+    print_bulk(key->data, key->size);
+    print_bulk(view->data, view->size);
+    if (view->expire_ms != 0) {
+        (void)fputs("$4\r\nPXAT\r\n", stdout);
+        print_bulk(number, number_format_i64(number, view->expire_ms));
+    }
+}
+
+static void report_damage(struct dump *dump, const struct sdb_slice *key)
+{
+    dump->damaged = true;
+    (void)fprintf(stderr, "superdb-pool: %s: %s", dump->options->path, sdb_last_error());
+    if (key != NULL)
+        (void)fprintf(stderr, " (key of %zu bytes: %.*s)", key->size, key->size > 64 ? 64 : (int)key->size,
+                      (const char *)key->data);
+    (void)fputc('\n', stderr);
+}
+
+static int visit(void *context, const struct sdb_scan_item *item)
+{
+    struct dump *dump = context;
+    struct sdb_view view;
+
+    int error = sdb_view(dump->session, item->key.data, item->key.size, &view);
+    if (error == SDB_ENOTFOUND) /* expired */
+        return 0;
+    if (error == SDB_ECORRUPT) {
+        report_damage(dump, &item->key);
+        return 0;
+    }
+    if (error != SDB_OK) {
+        dump->error = error;
+        return 1;
+    }
+    if (dump->options->format == TOOL_FORMAT_RESP)
+        print_resp(dump, &item->key, &view);
+    else
+        print_text(dump, &item->key, &view);
+    sdb_view_release(dump->session, &view);
+    return ferror(stdout);
+}
+
+static int dump_database(struct dump *dump, uint32_t database)
+{
+    uint64_t cursor = 0;
+
+    dump->database = database;
+    dump->selected = false;
+    int error = sdb_select(dump->session, database);
+    if (error != SDB_OK)
+        return error;
+    do {
+        error = sdb_scan(dump->session, &cursor, SCAN_EFFORT, visit, dump);
+        if (error == SDB_ECORRUPT)
+            report_damage(dump, NULL);
+        else if (error != SDB_OK)
+            return error;
+        if (dump->error != SDB_OK || ferror(stdout))
+            return dump->error;
+    } while (cursor != 0);
+    return SDB_OK;
+}
+
+enum tool_status tool_dump(const struct tool_options *options)
+{
+    struct dump dump = {.options = options};
+    struct sdb_pool *pool;
+
+    int error = tool_open(options->path, options->durability, &pool);
+    if (error != SDB_OK)
+        return tool_error(options->path, error);
+    (void)setvbuf(stdout, NULL, _IOFBF, 1u << 20);
+    error = sdb_session_open(pool, &dump.session);
+    if (error == SDB_OK) {
+        if (options->database >= 0)
+            error = dump_database(&dump, (uint32_t)options->database);
+        for (uint32_t i = 0; options->database < 0 && i < SDB_DATABASES && error == SDB_OK; i++)
+            error = dump_database(&dump, i);
+        sdb_session_close(dump.session);
+    }
+    enum tool_status status = dump.damaged ? TOOL_DAMAGED : TOOL_OK;
+    if (error != SDB_OK)
+        status = tool_error(options->path, error);
+    error = sdb_close(pool);
+    if (error != SDB_OK && status == TOOL_OK)
+        status = tool_error(options->path, error);
+    return status;
+}
