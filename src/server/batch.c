@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * batch.c - parses, prefetches and runs requests in windows
+ */
+#include "batch.h"
+
+#include <string.h>
+
+#include "command.h"
+#include "config.h"
+#include "connection.h"
+#include "worker.h"
+
+#define TURN_INPUT_MAX (256u * 1024)  /* what one client may have run in a turn, so that others get their turn */
+#define TURN_OUTPUT_MAX (256u * 1024) /* and what it may have replied */
+#define PREFETCH_KEYS 64
+
+/* No more of this client's requests may run at the moment. */
+static int is_held(const struct connection *connection)
+{
+    return connection->blocked != 0 || (connection->client.flags & CLIENT_CLOSE_AFTER_REPLY) != 0;
+}
+
+/* ---- prefetching ------------------------------------------------------------------------------------------------------ */
+
+/* The request's keys, as far as its command's row tells where they are and there is room. Returns how many. */
+static size_t collect_keys(const struct batch_request *request, struct sdb_slice *keys, size_t room)
+{
+    const struct command *command = request->command;
+    size_t count = 0;
+
+    if (command == NULL || command->first_key <= 0 || command->key_step <= 0)
+        return 0;
+    int last = command->last_key < 0 ? request->argc + command->last_key : command->last_key;
+    for (int i = command->first_key; i <= last && i < request->argc && count < room; i += command->key_step) {
+        keys[count].data = request->argv[i].data;
+        keys[count].size = request->argv[i].size;
+        count++;
+    }
+    return count;
+}
+
+static void select_database(struct worker *worker, const struct client *client)
+{
+    if ((uint32_t)worker->session_database == client->database)
+        return;
+    worker->session_database = sdb_select(worker->session, client->database) == SDB_OK ? (int)client->database : -1;
+}
+
+/* A hint to the store, so errors and misjudged databases (a SELECT within the window) do no harm. */
+static void prefetch(struct worker *worker, const struct batch *batch)
+{
+    struct sdb_slice keys[PREFETCH_KEYS];
+    size_t count = 0;
+
+    for (unsigned i = 0; i < batch->count; i++) {
+        const struct batch_request *request = &batch->requests[i];
+
+        if ((uint32_t)worker->session_database != request->connection->client.database) {
+            sdb_prefetch(worker->session, keys, count);
+            count = 0;
+            select_database(worker, &request->connection->client);
+        }
+        count += collect_keys(request, keys + count, PREFETCH_KEYS - count);
+    }
+    sdb_prefetch(worker->session, keys, count);
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------------- */
+
+static int is_postponed(const struct worker *worker, const struct command *command)
+{
+    return worker->pause_mode == 2 ||
+           (worker->pause_mode == 1 && command != NULL && (command->flags & COMMAND_WRITE) != 0);
+}
+
+/* CLIENT REPLY OFF and SKIP: takes the reply back, and moves SKIP from "the next command" to "this one" to "none". */
+static void drop_reply(struct client *client, size_t mark)
+{
+    if ((client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0)
+        reply_truncate(&client->reply, mark);
+    client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+    if ((client->flags & CLIENT_REPLY_SKIP_NEXT) != 0) {
+        client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP_NEXT;
+        client->flags |= CLIENT_REPLY_SKIP;
+    }
+}
+
+static void run_request(struct worker *worker, const struct batch_request *request)
+{
+    struct connection *connection = request->connection;
+    struct client *client = &connection->client;
+
+    if (is_held(connection))
+        return;
+    if (worker->pause_mode != 0 && is_postponed(worker, request->command)) {
+        connection->blocked |= CONNECTION_BLOCK_PAUSE;
+        return;
+    }
+    if (client->reply.capacity == 0) {
+        client->reply.data = worker_take_buffer(worker);
+        client->reply.capacity = client->reply.data == NULL ? 0 : WORKER_REPLY_CAPACITY;
+    }
+    size_t mark = client->reply.size;
+    select_database(worker, client);
+    command_dispatch(client, request->argv, request->argc);
+    connection->segment_done += request->size;
+    if (client->database != (uint32_t)worker->session_database)
+        worker->session_database = -1; /* a SELECT may have gone to the session, or not */
+    if ((client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) != 0)
+        drop_reply(client, mark);
+    worker->turn_output += client->reply.size - mark;
+    connection->turn_bytes += request->size;
+    if (connection->turn_bytes > TURN_INPUT_MAX || client->reply.size - connection->reply_mark > TURN_OUTPUT_MAX)
+        connection->blocked |= CONNECTION_BLOCK_TURN;
+}
+
+void batch_run(struct worker *worker)
+{
+    struct batch *batch = &worker->batch;
+
+    if (batch->count == 0)
+        return;
+    worker_open_group(worker);
+    if (batch->count > 1)
+        prefetch(worker, batch);
+    for (unsigned i = 0; i < batch->count; i++)
+        run_request(worker, &batch->requests[i]);
+    batch->count = 0;
+    batch->args_count = 0;
+}
+
+/* ---- parsing ---------------------------------------------------------------------------------------------------------- */
+
+/* The row of a request's command. In a pipeline it is mostly the one of the request before. */
+static const struct command *find_command(const struct batch *batch, const struct request_arg *name)
+{
+    if (batch->count > 0) {
+        const struct batch_request *last = &batch->requests[batch->count - 1];
+
+        if (last->argv[0].size == name->size && memcmp(last->argv[0].data, name->data, name->size) == 0)
+            return last->command;
+    }
+    return command_find(name->data, name->size);
+}
+
+static void add(struct batch *batch, struct connection *connection, const struct request_arg *argv, int argc, size_t size)
+{
+    struct batch_request *request = &batch->requests[batch->count];
+
+    request->command = find_command(batch, &argv[0]);
+    request->connection = connection;
+    request->argv = argv;
+    request->argc = argc;
+    request->size = (uint32_t)size;
+    connection->segment_parsed += size;
+    batch->count++;
+}
+
+/* Takes small complete requests for as long as there are any. Returns 1 where the rest is for the full parser. */
+static int feed_simple(struct worker *worker, struct connection *connection)
+{
+    struct batch *batch = &worker->batch;
+
+    if ((connection->client.flags & CLIENT_AUTHENTICATED) == 0 || request_parser_is_midway(&connection->parser))
+        return 1;
+    while (connection->segment_parsed < connection->segment_size) {
+        struct request_arg *argv = &batch->args[batch->args_count];
+        int argc;
+        size_t size = request_parse_simple(connection->segment + connection->segment_parsed,
+                                           connection->segment_size - connection->segment_parsed, argv, &argc);
+
+        if (size == 0)
+            return 1;
+        batch->args_count += (unsigned)argc;
+        add(batch, connection, argv, argc, size);
+        if (batch->count == BATCH_REQUESTS) {
+            batch_run(worker);
+            if (is_held(connection))
+                return 0;
+        }
+    }
+    return 0;
+}
+
+static void reply_invalid(struct connection *connection, const char *error)
+{
+    reply_error(&connection->client.reply, error);
+    connection->client.flags |= CLIENT_CLOSE_AFTER_REPLY;
+}
+
+/* Takes one request of any kind, alone in its window. Returns 1 where there may be more behind it. */
+static int feed_any(struct worker *worker, struct connection *connection)
+{
+    struct request_limits limits = {
+        .inline_size_max = REQUEST_INLINE_SIZE_MAX,
+        .bulk_size_max = CONFIG_READ(proto_max_bulk_len),
+        .args_max = INT32_MAX,
+        .unauthenticated = (connection->client.flags & CLIENT_AUTHENTICATED) == 0,
+    };
+    struct request_parser *parser = &connection->parser;
+    size_t size = 0;
+
+    /* All before it must have run: it may depend on it (AUTH), and the parser's position counts from the first byte kept. */
+    batch_run(worker);
+    if (is_held(connection))
+        return 0;
+    switch (request_parse(parser, &limits, connection->segment + connection->segment_done,
+                          connection->segment_size - connection->segment_done, &size)) {
+    case REQUEST_COMPLETE:
+        if (parser->argc == 0) {
+            connection->segment_parsed += size;
+            connection->segment_done += size;
+            return 1;
+        }
+        add(&worker->batch, connection, parser->argv, (int)parser->argc, size);
+        batch_run(worker);
+        return !is_held(connection);
+    case REQUEST_INVALID:
+        reply_invalid(connection, parser->error);
+        return 0;
+    case REQUEST_NO_MEMORY:
+        reply_invalid(connection, "OOM out of memory for the request");
+        return 0;
+    case REQUEST_INCOMPLETE:
+    default:
+        return 0;
+    }
+}
+
+void batch_feed(struct worker *worker, struct connection *connection, const char *data, size_t size, int is_input)
+{
+    connection_touch(connection);
+    connection->segment = data;
+    connection->segment_size = size;
+    connection->segment_parsed = 0;
+    connection->segment_done = 0;
+    connection->segment_is_input = (uint8_t)(is_input != 0);
+    connection->in_batch = 1;
+    connection->batch_next = worker->batch.segments;
+    worker->batch.segments = connection;
+    while (connection->segment_parsed < size && feed_simple(worker, connection)) {
+        if (!feed_any(worker, connection))
+            break;
+    }
+}
+
+/* What did not run stays: in the connection's own buffer, where the kernel's is given back. */
+static void finish_segment(struct worker *worker, struct connection *connection)
+{
+    size_t left = connection->segment_size - connection->segment_done;
+
+    connection->in_batch = 0;
+    if (connection->segment_is_input) {
+        connection->input_start += connection->segment_done;
+    } else if (left > 0 && (connection->client.flags & CLIENT_CLOSE_AFTER_REPLY) == 0) {
+        if (!connection_keep(connection, connection->segment + connection->segment_done, left))
+            connection->blocked |= CONNECTION_BLOCK_CLOSING;
+    }
+    if (connection_input_size(connection) == 0)
+        connection_trim_input(connection);
+    connection->client.query_bytes = connection_input_size(connection);
+    if ((connection->blocked & CONNECTION_BLOCK_TURN) != 0)
+        worker_make_ready(worker, connection);
+}
+
+void batch_finish(struct worker *worker)
+{
+    struct connection *connection;
+
+    batch_run(worker);
+    connection = worker->batch.segments;
+    worker->batch.segments = NULL;
+    while (connection != NULL) {
+        struct connection *next = connection->batch_next;
+
+        finish_segment(worker, connection);
+        connection = next;
+    }
+    worker->io_operations->release(worker->io);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * main.c - superdb-server: reads the options, opens the pool, starts the workers, and waits for the signal to stop
+ *
+ * The way up:   options, log, commands, pool, listeners, workers. Whatever fails says so on standard error, and the exit
+ *               status is 1; nothing that was started before stays behind.
+ * The way down: SIGTERM or SIGINT (SHUTDOWN raises it): the workers stop accepting, finish what was read, send their replies; then the
+ *               pool is closed, the unix socket and the pid file are removed, and the exit status is 0.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "config.h"
+#include "io.h"
+#include "latency.h"
+#include "listener.h"
+#include "log.h"
+#include "runtime.h"
+#include "superdb/superdb.h"
+#include "worker.h"
+
+#define STOP_TIMEOUT_MS 5000 /* that replies may take to reach slow readers when the server stops */
+#define SPARE_DESCRIPTORS 64 /* besides the clients': pool, log, rings, eventfds, listeners */
+
+/* ---- signals ----------------------------------------------------------------------------------------------------------- */
+
+static int stop_fd = -1;
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop_signal(int number)
+{
+    uint64_t one = 1;
+    int saved_errno = errno;
+
+    /* Who asks a second time at the terminal does not want to wait. Acknowledged writes are safe either way. */
+    if (stop_signal != 0 && number == SIGINT)
+        _exit(1);
+    stop_signal = number;
+    if (write(stop_fd, &one, sizeof(one)) < 0)
+        _exit(1);
+    errno = saved_errno;
+}
+
+static int install_signals(void)
+{
+    struct sigaction action;
+
+    stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (stop_fd < 0)
+        return -1;
+    memset(&action, 0, sizeof(action));
+    sigemptyset(&action.sa_mask);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    action.sa_handler = on_stop_signal;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    return 0;
+}
+
+static void wait_for_stop(void)
+{
+    uint64_t count;
+
+    while (read(stop_fd, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
+        if (errno != EINTR)
+            return;
+    }
+}
+
+/* ---- preparations ------------------------------------------------------------------------------------------------------ */
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "superdb-server: %s%s%s\n", what, why[0] != '\0' ? ": " : "", why);
+    return 1;
+}
+
+static int cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+    return count < 1 ? 1 : count;
+}
+
+/* Room for maxclients: raises the soft limit, the hard one where the process may, and lowers maxclients where it may not. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)CONFIG_READ(maxclients) + SPARE_DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    struct rlimit higher = {.rlim_cur = wanted, .rlim_max = limit.rlim_max > wanted ? limit.rlim_max : wanted};
+    if (setrlimit(RLIMIT_NOFILE, &higher) == 0)
+        return;
+    higher.rlim_cur = limit.rlim_max;
+    higher.rlim_max = limit.rlim_max;
+    rlim_t got = setrlimit(RLIMIT_NOFILE, &higher) == 0 ? higher.rlim_cur : limit.rlim_cur;
+    int clients = got > SPARE_DESCRIPTORS ? (int)(got - SPARE_DESCRIPTORS) : 1;
+    log_message(LOG_LEVEL_WARNING, "The limit of open files is %llu: maxclients is lowered from %d to %d",
+                (unsigned long long)got, CONFIG_READ(maxclients), clients);
+    __atomic_store_n(&config.maxclients, clients, __ATOMIC_RELAXED);
+}
+
+static int write_pidfile(void)
+{
+    FILE *file;
+
+    if (config.pidfile == NULL || config.pidfile[0] == '\0')
+        return 0;
+    file = fopen(config.pidfile, "w");
+    if (file == NULL)
+        return -1;
+    fprintf(file, "%ld\n", (long)getpid());
+    return fclose(file);
+}
+
+/* ---- the pool ---------------------------------------------------------------------------------------------------------- */
+
+static int open_pool(struct sdb_pool **pool)
+{
+    struct sdb_options options = SDB_OPTIONS_INIT;
+
+    options.flags = SDB_CREATE;
+    options.pool_size = (uint64_t)CONFIG_READ(pool_size);
+    options.pool_size_max = (uint64_t)config.pool_size_max;
+    options.shards = (uint32_t)config.pool_shards;
+    options.durability = (uint32_t)config.durability;
+    if (config.cache_size >= 0)
+        options.cache_size = (uint64_t)config.cache_size;
+    return sdb_open(config.pool, &options, pool);
+}
+
+/* "1.50 GiB" */
+static const char *print_size(char text[32], uint64_t size)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double value = (double)size;
+    size_t unit = 0;
+
+    while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf(text, 32, unit == 0 ? "%.0f %s" : "%.2f %s", value, units[unit]);
+    return text;
+}
+
+static const char *durability_name(uint32_t durability)
+{
+    switch (durability) {
+    case SDB_DURABILITY_PMEM:
+        return "pmem";
+    case SDB_DURABILITY_MSYNC:
+        return "msync";
+    case SDB_DURABILITY_PROCESS:
+        return "process";
+    default:
+        return "unknown";
+    }
+}
+
+static void log_pool(struct sdb_pool *pool)
+{
+    struct sdb_pool_info info;
+    char size[32], size_max[32], used[32], huge[32];
+
+    sdb_pool_info(pool, &info);
+    log_message(LOG_LEVEL_NOTICE, "Pool %s: %s mapped, %s in use, may grow to %s; %u shards; format %u%s", info.path,
+                print_size(size, info.size), print_size(used, info.used), print_size(size_max, info.size_max), info.shards,
+                info.format_version, info.recovered ? "; recovered from an unclean stop" : "");
+    log_message(LOG_LEVEL_NOTICE, "Durability: %s (%s); cache lines are flushed with: %s%s", durability_name(info.durability),
+                info.durability_reason, info.flush, info.persistent_caches ? " (caches are persistent)" : "");
+    if (info.huge_pages)
+        log_message(LOG_LEVEL_NOTICE, "Huge pages: yes, %s of the mapping so far", print_size(huge, info.huge_page_bytes));
+    else
+        log_message(LOG_LEVEL_NOTICE, "Huge pages: no, the mapping did not get any; random access is about 2.5 times slower "
+                                      "(a tmpfs mounted huge=always or a DAX file aligned to 2 MiB has them)");
+    if (info.durability == SDB_DURABILITY_PROCESS)
+        log_message(LOG_LEVEL_WARNING, "Acknowledged writes survive a kill of the process, but not a power cut. For that, put the pool on "
+                                       "persistent memory (a DAX file system), or use --durability msync on a disk");
+    if (info.failed)
+        log_message(LOG_LEVEL_WARNING, "The pool has failed: it can be read, and refuses writes");
+}
+
+/* ---- the I/O backend --------------------------------------------------------------------------------------------------- */
+
+/* NULL: the one that was asked for cannot be had, for runtime.io_reason. */
+static const struct io_operations *choose_backend(void)
+{
+    static char reason[200];
+
+    runtime.io_reason = reason;
+    if (config.io_backend == CONFIG_IO_EPOLL) {
+        snprintf(reason, sizeof(reason), "as configured");
+        return &io_epoll_operations;
+    }
+    if (io_uring_is_usable(reason, sizeof(reason)))
+        return &io_uring_operations;
+    return config.io_backend == CONFIG_IO_AUTO ? &io_epoll_operations : NULL;
+}
+
+/* ---- serving ----------------------------------------------------------------------------------------------------------- */
+
+static void log_ready(void)
+{
+    int port = listeners_port();
+
+    runtime.port = port;
+    log_message(LOG_LEVEL_NOTICE, "Threads: %d; I/O: %s (%s)", runtime.threads, runtime.io_backend, runtime.io_reason);
+    if (port > 0)
+        log_message(LOG_LEVEL_NOTICE, "Listening on TCP port %d%s", port,
+                    CONFIG_READ(protected_mode) && !CONFIG_READ(has_password) ? " (protected mode: loopback only)" : "");
+    if (config.unixsocket != NULL && config.unixsocket[0] != '\0')
+        log_message(LOG_LEVEL_NOTICE, "Listening on unix socket %s", config.unixsocket);
+    log_message(LOG_LEVEL_NOTICE, "Ready to accept connections");
+}
+
+/* Serves until a signal comes. Returns the exit status. */
+static int serve(struct sdb_pool *pool)
+{
+    const struct io_operations *operations = choose_backend();
+    char error[512];
+
+    if (operations == NULL)
+        return fail("--io-backend uring", runtime.io_reason);
+    runtime.pool = pool;
+    runtime.io_backend = operations->name;
+    runtime.threads = config.threads > 0 ? config.threads : cores();
+    if (runtime.threads > WORKER_THREADS_MAX)
+        runtime.threads = WORKER_THREADS_MAX;
+    if (listeners_open(error, sizeof(error)) != 0)
+        return fail(error, "");
+    /* Before the first client can come: it may ask. */
+    log_ready();
+    if (workers_start(pool, (unsigned)runtime.threads, operations, error, sizeof(error)) != 0) {
+        listeners_close();
+        return fail(error, "");
+    }
+    wait_for_stop();
+    log_message(LOG_LEVEL_WARNING, "Received %s, shutting down", stop_signal == SIGINT ? "SIGINT" : "SIGTERM");
+    workers_stop(STOP_TIMEOUT_MS);
+    listeners_close();
+    return 0;
+}
+
+static int run(void)
+{
+    struct sdb_pool *pool = NULL;
+    int status;
+
+    if (install_signals() != 0)
+        return fail("cannot make an eventfd", strerror(errno));
+    if (commands_init() != 0)
+        return fail("out of memory", "");
+    latency_init();
+    raise_descriptor_limit();
+    log_message(LOG_LEVEL_NOTICE, "SuperDB %s, process %ld%s%s", sdb_version(), (long)getpid(),
+                config.file != NULL ? ", configuration " : "", config.file != NULL ? config.file : "");
+    if (open_pool(&pool) != SDB_OK)
+        return fail("cannot open the pool", sdb_last_error()[0] != '\0' ? sdb_last_error() : config.pool);
+    log_pool(pool);
+    if (write_pidfile() != 0) {
+        status = fail(config.pidfile, strerror(errno));
+        (void)sdb_close(pool);
+        return status;
+    }
+    status = serve(pool);
+    runtime.pool = NULL;
+    if (sdb_close(pool) != SDB_OK && status == 0)
+        status = fail("cannot close the pool", sdb_last_error());
+    if (config.pidfile != NULL && config.pidfile[0] != '\0')
+        (void)unlink(config.pidfile);
+    if (status == 0)
+        log_message(LOG_LEVEL_WARNING, "SuperDB is now ready to exit, bye bye...");
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    enum config_action action = CONFIG_SERVE;
+    char error[512];
+    int status;
+
+    if (config_init() != 0 || runtime_init() != 0)
+        return fail("out of memory", "");
+    if (config_load(argc, argv, &action, error, sizeof(error)) != 0)
+        return fail(error, "");
+    switch (action) {
+    case CONFIG_SHOW_HELP:
+        config_usage(stdout);
+        return 0;
+    case CONFIG_SHOW_VERSION:
+        printf("superdb-server %s (protocol of Redis %s)\n", sdb_version(), SERVER_REDIS_VERSION);
+        return 0;
+    case CONFIG_SERVE:
+    case CONFIG_DUMP_COMMANDS:
+    default:
+        break;
+    }
+    log_set_level((enum log_level)config.loglevel);
+    status = log_open(config.logfile);
+    if (status != 0)
+        return fail(config.logfile, strerror(status));
+    status = run();
+    config_free();
+    return status;
+}
