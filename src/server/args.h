@@ -30,7 +30,8 @@ struct args_slices {
 struct sdb_slice args_slice(const struct request_arg *arg);
 
 /*
- * Takes count arguments. The caller owes args_slices_free after SDB_OK; the structure must not move (items may point into it).
+ * Takes count arguments. The caller owes args_slices_free after SDB_OK; the structure must not move (items may point
+ * into it).
  * Errors: SDB_ENOMEM.
  */
 int args_slices_take(struct args_slices *slices, const struct request_arg *args, int count);

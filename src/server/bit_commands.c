@@ -2,8 +2,8 @@
 /*
  * bit_commands.c - SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP, and the table's rows of the bitmap commands
  *
- * Commit:  SETBIT: a transaction of sdb_get_range and sdb_set_range of one byte. BITOP: a transaction of sdb_view for each source
- *          and one sdb_set or sdb_delete.
+ * Commit:  SETBIT: a transaction of sdb_get_range and sdb_set_range of one byte. BITOP: a transaction of sdb_view for
+ *          each source and one sdb_set or sdb_delete.
  * Threads: the client's own.
  * Memory:  BITOP: the result's size, freed before the handler returns.
  */
@@ -17,7 +17,8 @@
 #include "errors.h"
 #include "transaction.h"
 
-/* clang-format off: a row reads as a paragraph */
+/* A row reads as a paragraph. */
+/* clang-format off */
 const struct command bit_commands[] = {
     {.name = "bitcount",
      .summary = "Counts the bits that are set in a value or a part of it",
@@ -105,8 +106,12 @@ int bit_offset_get(struct client *client, const struct request_arg *arg, unsigne
     return 1;
 }
 
-/* The byte that holds a bit, 0 behind the value's end and where there is no key; *exists tells. Errors: those of sdb_get_range. */
-static int read_byte(struct client *client, const struct request_arg *key, uint64_t offset, unsigned char *byte, int *exists)
+/*
+ * The byte that holds a bit, 0 behind the value's end and where there is no key; *exists tells. Errors: those of
+ * sdb_get_range.
+ */
+static int read_byte(struct client *client, const struct request_arg *key, uint64_t offset, unsigned char *byte,
+                     int *exists)
 {
     size_t size = 0;
     int result;
@@ -179,8 +184,8 @@ static int get_unit(struct client *client, const struct request_arg *arg, int *i
 }
 
 /*
- * Turns start and end (negative: from the value's end), in bits or bytes, into the first and last bit of a value of size
- * bytes. 0: there is nothing between them.
+ * Turns start and end (negative: from the value's end), in bits or bytes, into the first and last bit of a value of
+ * size bytes. 0: there is nothing between them.
  */
 static int clamp_range(int64_t start, int64_t end, int in_bits, size_t size, uint64_t *first, uint64_t *last)
 {
@@ -240,7 +245,8 @@ void bitcount_command(struct client *client, const struct request_arg *argv, int
     }
 }
 
-static void find_bit(struct client *client, const struct request_arg *argv, int argc, const struct sdb_view *view, int bit)
+static void find_bit(struct client *client, const struct request_arg *argv, int argc, const struct sdb_view *view,
+                     int bit)
 {
     int64_t start = 0, end = -1, found;
     uint64_t first, last;

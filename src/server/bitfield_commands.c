@@ -54,8 +54,9 @@ static int parse_overflow(struct client *client, const struct request_arg *arg, 
 static int parse_operation(struct client *client, const struct request_arg *argv, struct operation *operation)
 {
     if (!bitfield_type_parse(argv[1].data, argv[1].size, &operation->type)) {
-        reply_error(&client->reply, "Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but "
-                                    "i64 is.");
+        reply_error(&client->reply,
+                    "Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but "
+                    "i64 is.");
         return 0;
     }
     if (!bit_offset_get(client, &argv[2], operation->type.bits, &operation->offset))
@@ -64,7 +65,8 @@ static int parse_operation(struct client *client, const struct request_arg *argv
 }
 
 /* items has room for every operation. */
-static int parse_operations(struct client *client, const struct request_arg *argv, int argc, struct operations *operations)
+static int parse_operations(struct client *client, const struct request_arg *argv, int argc,
+                            struct operations *operations)
 {
     enum bitfield_overflow overflow = BITFIELD_WRAP;
     int i = 2;

@@ -197,8 +197,8 @@ void bitfield_write(unsigned char window[BITFIELD_WINDOW], unsigned shift, struc
 }
 
 /*
- * The room above and below value is reckoned in 64 bits that wrap around, as Redis does: it matters for BITFIELD SET with a
- * number that is far out of the field's range, where it decides to which end it saturates.
+ * The room above and below value is reckoned in 64 bits that wrap around, as Redis does: it matters for BITFIELD SET
+ * with a number that is far out of the field's range, where it decides to which end it saturates.
  */
 static int overflow_of_signed(int64_t value, int64_t delta, unsigned bits)
 {

@@ -31,8 +31,8 @@ struct bitfield_type {
 int bitfield_type_parse(const char *text, size_t size, struct bitfield_type *type);
 
 /*
- * Reads and writes a field in a window of 9 bytes: bit `shift` (0 to 7) of the window's first byte is the field's first one.
- * A signed field is extended to 64 bits.
+ * Reads and writes a field in a window of 9 bytes: bit `shift` (0 to 7) of the window's first byte is the field's
+ * first one. A signed field is extended to 64 bits.
  */
 #define BITFIELD_WINDOW 9
 int64_t bitfield_read(const unsigned char window[BITFIELD_WINDOW], unsigned shift, struct bitfield_type type);
@@ -41,9 +41,10 @@ void bitfield_write(unsigned char window[BITFIELD_WINDOW], unsigned shift, struc
 enum bitfield_overflow { BITFIELD_WRAP, BITFIELD_SATURATE, BITFIELD_FAIL };
 
 /*
- * value + delta in a field of this type; *sum is what `overflow` makes of it. 1 where the sum fits, 0 where it overflows
- * (BITFIELD_FAIL: *sum is untouched).
+ * value + delta in a field of this type; *sum is what `overflow` makes of it. 1 where the sum fits, 0 where it
+ * overflows (BITFIELD_FAIL: *sum is untouched).
  */
-int bitfield_add(int64_t value, int64_t delta, struct bitfield_type type, enum bitfield_overflow overflow, int64_t *sum);
+int bitfield_add(int64_t value, int64_t delta, struct bitfield_type type, enum bitfield_overflow overflow,
+                 int64_t *sum);
 
 #endif

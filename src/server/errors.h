@@ -10,8 +10,8 @@
 struct client;
 
 /*
- * Writes the error reply for a code that a store function returned. SDB_ENOTFOUND and SDB_ECONDITION have replies that differ from
- * command to command: handlers deal with them before they come here.
+ * Writes the error reply for a code that a store function returned. SDB_ENOTFOUND and SDB_ECONDITION have replies
+ * that differ from command to command: handlers deal with them before they come here.
  */
 void command_reply_error(struct client *client, int code);
 

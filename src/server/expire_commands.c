@@ -2,7 +2,8 @@
 /*
  * expire_commands.c - the EXPIRE, TTL and EXPIRETIME families, and PERSIST
  *
- * Commit:  one sdb_expire or sdb_delete; with NX, XX, GT or LT and in PERSIST a transaction with the sdb_stat before it.
+ * Commit:  one sdb_expire or sdb_delete; with NX, XX, GT or LT and in PERSIST a transaction with the sdb_stat before
+ *          it.
  * Threads: the client's own. Memory: none.
  */
 #include "args.h"

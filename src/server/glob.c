@@ -2,8 +2,9 @@
 /*
  * glob.c - glob-style patterns
  *
- * Everything but `*` takes exactly one byte of the text. So when a match fails behind a `*`, only the last `*` need take one byte
- * more: an earlier one could lead to nothing that the last cannot. That keeps the work within pattern times text.
+ * Everything but `*` takes exactly one byte of the text. So when a match fails behind a `*`, only the last `*` need
+ * take one byte more: an earlier one could lead to nothing that the last cannot. That keeps the work within pattern
+ * times text.
  *
  * What Redis does with malformed classes is kept: `[` at the end is a class of nothing, a class that is not closed ends
  * with the pattern, a range may be written backwards, `]` can stand in a class behind a backslash only.
@@ -86,10 +87,10 @@ static int match_one(const char *pattern, size_t size, size_t *at, char byte, in
 
 int glob_match(const char *pattern, size_t pattern_size, const char *text, size_t text_size, int nocase)
 {
-    size_t at = 0;         /* in the pattern */
-    size_t next = 0;       /* in the text */
-    size_t star = 0;       /* the pattern behind the last `*`; 0: there was none */
-    size_t star_text = 0;  /* where the text goes on behind what that `*` took */
+    size_t at = 0;        /* in the pattern */
+    size_t next = 0;      /* in the text */
+    size_t star = 0;      /* the pattern behind the last `*`; 0: there was none */
+    size_t star_text = 0; /* where the text goes on behind what that `*` took */
 
     if (text_size == 0)
         return pattern_size == 0; /* and not a `*`: so does Redis; its callers know a lone one beforehand */

@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /*
- * 1 where the whole text matches the pattern: `*` any run of bytes, `?` one byte, `[a-c]` and `[^a-c]` classes, `\` takes the next
- * byte as it is. Bytes, not characters; zero bytes are bytes as any other. nocase: ASCII letters match in either case.
- * Linear in practice, at worst pattern times text: there is no pattern that takes exponential time.
+ * 1 where the whole text matches the pattern: `*` any run of bytes, `?` one byte, `[a-c]` and `[^a-c]` classes, `\`
+ * takes the next byte as it is. Bytes, not characters; zero bytes are bytes as any other. nocase: ASCII letters match
+ * in either case. Linear in practice, at worst pattern times text: there is no pattern that takes exponential time.
  */
 int glob_match(const char *pattern, size_t pattern_size, const char *text, size_t text_size, int nocase);
 

@@ -3,8 +3,8 @@
  * handle_commands.c - SDB.HANDLE, SDB.GETH, SDB.SETH: keys by handle, without hashing and without the index
  *
  * Commit:  SDB.SETH: one sdb_set_by_handle, or a transaction of them.
- * Threads: the client's own. Which shards a list of handles needs is the store's knowledge: where another thread holds one,
- *          the transaction begins again, and in the end takes every shard.
+ * Threads: the client's own. Which shards a list of handles needs is the store's knowledge: where another thread
+ *          holds one, the transaction begins again, and in the end takes every shard.
  * Memory:  none.
  */
 #include "args.h"
@@ -12,14 +12,15 @@
 #include "command.h"
 #include "errors.h"
 
-#define BATCH 64        /* handles that are read together */
-#define TRIES_MAX 8     /* of a transaction that meets other threads' shards, before it locks all */
+#define BATCH 64    /* handles that are read together */
+#define TRIES_MAX 8 /* of a transaction that meets other threads' shards, before it locks all */
 
 #define NOT_A_HANDLE "handle is not an integer or out of range"
 
 static command_handler handle_command, geth_command, seth_command;
 
-/* clang-format off: a row reads as a paragraph */
+/* A row reads as a paragraph. */
+/* clang-format off */
 const struct command handle_commands[] = {
     {.name = "sdb.geth",
      .summary = "Gives values by handle; a STALE error in place of one whose key is gone",

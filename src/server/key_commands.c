@@ -7,7 +7,8 @@
 
 #include "key_handlers.h"
 
-/* clang-format off: a row reads as a paragraph */
+/* A row reads as a paragraph. */
+/* clang-format off */
 static const struct command object_subcommands[] = {
     {.name = "encoding",
      .summary = "Gives the encoding of a key's value",

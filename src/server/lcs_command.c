@@ -5,8 +5,8 @@
  * The textbook table of lengths over all prefixes, walked back from its end. Where two ways lead to a longest
  * one, the walk takes the one that Redis takes, so that replies agree.
  * Threads: the client's own.
- * Memory:  4 bytes for each pair of bytes, limited as in Redis; two rows where only the length is wanted. Freed before the handler
- *          returns.
+ * Memory:  4 bytes for each pair of bytes, limited as in Redis; two rows where only the length is wanted. Freed
+ *          before the handler returns.
  */
 #include <stdlib.h>
 #include <string.h>

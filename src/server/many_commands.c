@@ -15,7 +15,10 @@
 
 #define FEW 16
 
-/* Replies with all views and releases them. A damaged one makes the whole reply an error: a client takes null for "no key". */
+/*
+ * Replies with all views and releases them. A damaged one makes the whole reply an error: a client takes null for "no
+ * key".
+ */
 static void reply_views(struct client *client, struct sdb_view *views, const int *results, size_t count)
 {
     size_t mark = client->reply.size;
@@ -51,9 +54,8 @@ void mget_command(struct client *client, const struct request_arg *argv, int arg
         views = malloc(keys.count * sizeof(views[0]));
         results = malloc(keys.count * sizeof(results[0]));
     }
-    result = views == NULL || results == NULL
-                 ? SDB_ENOMEM
-                 : sdb_view_many(client->session, keys.items, keys.count, views, results);
+    result = views == NULL || results == NULL ? SDB_ENOMEM
+                                              : sdb_view_many(client->session, keys.items, keys.count, views, results);
     if (result == SDB_OK)
         reply_views(client, views, results, keys.count);
     else

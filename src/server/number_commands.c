@@ -2,8 +2,8 @@
 /*
  * number_commands.c - INCR, INCRBY, DECR, DECRBY, INCRBYFLOAT
  *
- * Commit:  one sdb_add; INCRBYFLOAT: a transaction of sdb_view and sdb_set, because Redis writes out every digit of a sum, up to
- *          4,952 bytes of them, and tells a value that is no number from a sum that is none.
+ * Commit:  one sdb_add; INCRBYFLOAT: a transaction of sdb_view and sdb_set, because Redis writes out every digit of a
+ *          sum, up to 4,952 bytes of them, and tells a value that is no number from a sum that is none.
  * Threads: the client's own. Memory: none.
  */
 #include <math.h>

@@ -8,8 +8,8 @@
 #include "errors.h"
 #include "key_handlers.h"
 
-#define EMBEDDED_SIZE_MAX 44          /* longer strings are "raw" */
-#define SHARED_INTEGERS 10000         /* Redis keeps one object for each of the integers below */
+#define EMBEDDED_SIZE_MAX 44  /* longer strings are "raw" */
+#define SHARED_INTEGERS 10000 /* Redis keeps one object for each of the integers below */
 #define SHARED_REFERENCES 2147483647
 
 /* Looks argv[2] up. 1, or 0 after the reply: null where there is no such key. */
@@ -45,9 +45,10 @@ void object_freq_command(struct client *client, const struct request_arg *argv, 
 
     (void)argc;
     if (find(client, argv, &stat))
-        reply_error(&client->reply, "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
-                                    "when switching between policies at runtime LRU and LFU data will take some time to "
-                                    "adjust.");
+        reply_error(&client->reply,
+                    "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
+                    "when switching between policies at runtime LRU and LFU data will take some time to "
+                    "adjust.");
 }
 
 void object_idletime_command(struct client *client, const struct request_arg *argv, int argc)

@@ -108,6 +108,7 @@ void setrange_command(struct client *client, const struct request_arg *argv, int
         reply_error(&client->reply, STRING_TOO_BIG);
         return;
     }
-    result = sdb_set_range(client->session, argv[1].data, argv[1].size, (uint64_t)offset, argv[3].data, argv[3].size, &size);
+    result =
+        sdb_set_range(client->session, argv[1].data, argv[1].size, (uint64_t)offset, argv[3].data, argv[3].size, &size);
     reply_size(client, result, &argv[1], size);
 }

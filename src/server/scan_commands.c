@@ -2,7 +2,8 @@
 /*
  * scan_commands.c - KEYS and SCAN
  *
- * Both write keys to the reply as the store's scan meets them. A cursor is the store's own: where in the pool the walk stands.
+ * Both write keys to the reply as the store's scan meets them. A cursor is the store's own: where in the pool the
+ * walk stands.
  * Threads: the client's own. Memory: the reply.
  */
 #include <string.h>
@@ -71,7 +72,8 @@ void keys_command(struct client *client, const struct request_arg *argv, int arg
 }
 
 /* Reads MATCH, COUNT and TYPE. 1, or 0 after an error reply. */
-static int parse_options(struct client *client, const struct request_arg *argv, int argc, struct walk *walk, size_t *count)
+static int parse_options(struct client *client, const struct request_arg *argv, int argc, struct walk *walk,
+                         size_t *count)
 {
     int64_t number;
 
@@ -102,7 +104,10 @@ static int parse_options(struct client *client, const struct request_arg *argv, 
     return 1;
 }
 
-/* Puts the reply's header, with the cursor that is known only now, in front of the keys that stand at reply->data[mark..]. */
+/*
+ * Puts the reply's header, with the cursor that is known only now, in front of the keys that stand at
+ * reply->data[mark..].
+ */
 static void reply_header(struct reply *reply, size_t mark, uint64_t cursor, size_t found)
 {
     char header[64];

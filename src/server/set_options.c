@@ -53,7 +53,8 @@ int set_options_parse(struct client *client, const struct request_arg *argv, int
     return 1;
 }
 
-int set_options_expiry(struct client *client, const struct set_options *options, const char *command, int64_t *expire_ms)
+int set_options_expiry(struct client *client, const struct set_options *options, const char *command,
+                       int64_t *expire_ms)
 {
     unsigned kind = 0;
 

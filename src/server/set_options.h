@@ -27,7 +27,7 @@ enum set_option_flags {
 #define SET_OPTIONS_OF_GETEX (SET_OPTION_PERSIST | SET_OPTION_TIMES)
 
 struct set_options {
-    uint32_t flags;                /* enum set_option_flags */
+    uint32_t flags;                 /* enum set_option_flags */
     const struct request_arg *time; /* the argument of EX, PX, EXAT or PXAT; NULL without */
 };
 
@@ -39,6 +39,7 @@ int set_options_parse(struct client *client, const struct request_arg *argv, int
                       struct set_options *options);
 
 /* The time that options->time stands for, 0 where there is none. 1, or 0 after an error reply. */
-int set_options_expiry(struct client *client, const struct set_options *options, const char *command, int64_t *expire_ms);
+int set_options_expiry(struct client *client, const struct set_options *options, const char *command,
+                       int64_t *expire_ms);
 
 #endif

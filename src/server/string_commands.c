@@ -7,7 +7,8 @@
 
 #include "string_handlers.h"
 
-/* clang-format off: a row reads as a paragraph */
+/* A row reads as a paragraph. */
+/* clang-format off */
 const struct command string_commands[] = {
     {.name = "append",
      .summary = "Appends to a key's value, making the key where there is none",

@@ -9,7 +9,8 @@
 #include "client.h"
 #include "errors.h"
 
-int transaction_begin(struct transaction *transaction, struct client *client, const struct sdb_slice *keys, size_t count)
+int transaction_begin(struct transaction *transaction, struct client *client, const struct sdb_slice *keys,
+                      size_t count)
 {
     int result = sdb_begin(client->session, keys, count);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * transaction.h - a command of several steps, all or none: sdb_begin, sdb_commit and sdb_abort with the replies that go with them
+ * transaction.h - a command of several steps, all or none: sdb_begin, sdb_commit and sdb_abort with the replies that
+ * go with them
  *
  *     struct transaction transaction;
  *     if (!transaction_begin(&transaction, client, &key, 1))
@@ -23,7 +24,8 @@ struct transaction {
 };
 
 /* 1, or 0 after an error reply. */
-int transaction_begin(struct transaction *transaction, struct client *client, const struct sdb_slice *keys, size_t count);
+int transaction_begin(struct transaction *transaction, struct client *client, const struct sdb_slice *keys,
+                      size_t count);
 
 /*
  * result SDB_OK: commits. Otherwise, and where the commit fails: nothing takes effect, and what was replied since
