@@ -257,11 +257,13 @@ static int create(struct pool_file *file, const struct sdb_options *options)
 /* ---- reading an existing pool ---- */
 
 /* What the medium cannot give, or lies behind the file's end, reads as zeros: a copy with a wrong checksum. */
-static void read_copy(const struct pool_file *file, uint64_t offset, struct sdb_m_superblock *copy)
+static struct sdb_m_superblock read_copy(const struct pool_file *file, uint64_t offset)
 {
-    memset(copy, 0, sizeof(*copy));
-    if (pread(file->fd, copy, sizeof(*copy), (off_t)offset) < 0)
-        memset(copy, 0, sizeof(*copy));
+    struct sdb_m_superblock copy = {0};
+
+    if (pread(file->fd, &copy, sizeof(copy), (off_t)offset) < 0)
+        memset(&copy, 0, sizeof(copy));
+    return copy;
 }
 
 static int refuse_unclean(const struct pool_file *file)
@@ -272,11 +274,8 @@ static int refuse_unclean(const struct pool_file *file)
 
 static int read_superblock(struct pool_file *file, uint64_t file_size)
 {
-    struct sdb_m_superblock a;
-    struct sdb_m_superblock b;
-
-    read_copy(file, SB_COPY_OFFSET_A, &a);
-    read_copy(file, SB_COPY_OFFSET_B, &b);
+    const struct sdb_m_superblock a = read_copy(file, SB_COPY_OFFSET_A);
+    const struct sdb_m_superblock b = read_copy(file, SB_COPY_OFFSET_B);
     int error = superblock_choose(&a, &b, file_size, file->readonly, &file->superblock, &file->healed);
     if (error != 0)
         return with_path(file, error);

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "superdb/superdb.h"
@@ -28,6 +30,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigbus_region *regions[SIGBUS_REGIONS_MAX]; /* Atomic: stored with release, loaded with acquire */
 static unsigned watched;
 static struct sigaction former; /* written while the handler is not installed */
+static struct sigaction first;  /* the one that was there before the handler was installed for the first time */
+static int installed;           /* 1: beneath or on top, the handler is still in use */
+static int twice;               /* 1: installed again on top of one that it was beneath */
+/* What this thread is passing on, and from which frame; stale once a handler jumped out. Initial-exec: nothing is allocated. */
+static _Thread_local siginfo_t *passing __attribute__((tls_model("initial-exec")));
+static _Thread_local uintptr_t passing_frame __attribute__((tls_model("initial-exec")));
 
 static struct sigbus_region *region_of(uintptr_t address)
 {
@@ -78,17 +86,18 @@ static int fill_hole(struct sigbus_region *region, const siginfo_t *info)
     __atomic_store_n(&region->last_offset, offset, __ATOMIC_RELAXED);
     __atomic_fetch_add(&region->media_errors, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&region->failed, 1, __ATOMIC_SEQ_CST); /* before the page: see Holds 1 */
-    return mmap(region->base + from, (size_t)(to - from), PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+    /* The bare system call: POSIX does not list mmap among what a handler may call, and wrappers may do more. */
+    return syscall(SYS_mmap, region->base + from, (size_t)(to - from), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0L) == (long)(region->base + from);
 }
 
-static void pass_on(int number, siginfo_t *info, void *context)
+static void call_former(const struct sigaction *action, int number, siginfo_t *info, void *context)
 {
-    if ((former.sa_flags & SA_SIGINFO) != 0) {
-        former.sa_sigaction(number, info, context);
-    } else if (former.sa_handler == SIG_IGN && info->si_code <= 0) {
+    if ((action->sa_flags & SA_SIGINFO) != 0) {
+        action->sa_sigaction(number, info, context);
+    } else if (action->sa_handler == SIG_IGN && info->si_code <= 0) {
         return; /* sent by somebody, and ignored before we came */
-    } else if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN) {
+    } else if (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN) {
         /* Back to the default action. A fault repeats itself on return; a signal that was sent needs to be sent again. */
         struct sigaction standard = {.sa_handler = SIG_DFL};
 
@@ -96,8 +105,23 @@ static void pass_on(int number, siginfo_t *info, void *context)
         if (info->si_code <= 0)
             (void)raise(SIGBUS);
     } else {
-        former.sa_handler(number);
+        action->sa_handler(number);
     }
+}
+
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    /*
+     * What was put on top of us may pass on to us what we pass on to it: the second time round, which is the same signal in a
+     * deeper frame, it goes to the first.
+     */
+    const struct sigaction *action = twice && passing == info && frame < passing_frame ? &first : &former;
+
+    passing = info;
+    passing_frame = frame;
+    call_former(action, number, info, context);
+    passing = NULL;
 }
 
 static void handle(int number, siginfo_t *info, void *context)
@@ -121,8 +145,14 @@ static int install(void)
     if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle)
         return 0; /* left in place when somebody else's was on top */
     former = current;
-    if (sigaction(SIGBUS, &action, NULL) == 0)
+    if (installed)
+        twice = 1;
+    else
+        first = current;
+    if (sigaction(SIGBUS, &action, NULL) == 0) {
+        installed = 1;
         return 0;
+    }
 failed:
     error_set("sigaction: %s", strerror(errno));
     return SDB_EIO;
@@ -161,8 +191,8 @@ void sigbus_unwatch(struct sigbus_region *region)
         __atomic_store_n(&regions[i], NULL, __ATOMIC_RELEASE);
         watched--;
         if (watched == 0 && sigaction(SIGBUS, NULL, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 &&
-            current.sa_sigaction == handle)
-            (void)sigaction(SIGBUS, &former, NULL);
+            current.sa_sigaction == handle && sigaction(SIGBUS, &former, NULL) == 0)
+            installed = twice; /* beneath what was put back, where it was on top of that */
         break;
     }
     (void)pthread_mutex_unlock(&lock);
