@@ -21,6 +21,7 @@
 #include "command_table.h"
 #include "config.h"
 #include "latency.h"
+#include "latency_events.h"
 #include "slowlog.h"
 #include "worker_stats.h"
 
@@ -387,7 +388,7 @@ static void keep_time(struct client *client, const struct command *command, size
     struct worker_stats *stats = worker_stats_self;
     struct command_stats *counters = &stats->commands[number];
     uint64_t ns = latency_ns(ticks), weight = counters->unmeasured + 1;
-    int64_t threshold = CONFIG_READ(slowlog_log_slower_than);
+    int64_t threshold = CONFIG_READ(slowlog_log_slower_than), monitor = CONFIG_READ(latency_monitor_threshold);
 
     worker_stats_add(&counters->ticks, ticks * weight);
     __atomic_store_n(&counters->unmeasured, 0, __ATOMIC_RELAXED);
@@ -400,6 +401,8 @@ static void keep_time(struct client *client, const struct command *command, size
         if (histogram != NULL)
             latency_record(histogram, ns, weight);
     }
+    if (monitor > 0 && ns / 1000000 >= (uint64_t)monitor)
+        latency_event_add(command->flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND, (int64_t)(ns / 1000000));
     if (threshold >= 0 && ns / 1000 >= (uint64_t)threshold)
         log_slow(client, command, argv, argc, ns / 1000);
 }
