@@ -2,10 +2,10 @@
 /*
  * crc32c.c - CRC-32C by tables, and by the CPU's instruction with three streams at once
  *
- * The instruction takes 3 cycles and the CPU can begin one in each, so a single chain of them uses a third of what there is.
- * Large buffers are therefore cut in three neighbouring pieces with a register each. Joining them needs the registers of the
- * first pieces as if as many zero bytes had followed as the later pieces are long. That is a linear map of 32 bits, kept as
- * four tables of 256 words for the two lengths in use.
+ * The instruction takes 3 cycles and the CPU can begin one in each, so a single chain of them uses a third of what
+ * there is. Large buffers are therefore cut in three neighbouring pieces with a register each. Joining them needs the
+ * registers of the first pieces as if as many zero bytes had followed as the later pieces are long. That is a linear
+ * map of 32 bits, kept as four tables of 256 words for the two lengths in use.
  *
  * Memory: 24 KiB of tables, filled before main(): 20 us, and read-only from there on.
  */

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 /*
- * The checksum of data, or its continuation: crc is 0 for the first piece, and the result so far for the next ones, so that
- * crc32c(crc32c(0, a), b) is the checksum of a followed by b. crc32c(0, "123456789", 9) is 0xe3069283.
+ * The checksum of data, or its continuation: crc is 0 for the first piece, and the result so far for the next ones,
+ * so that crc32c(crc32c(0, a), b) is the checksum of a followed by b. crc32c(0, "123456789", 9) is 0xe3069283.
  */
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
 
@@ -27,8 +27,9 @@ extern bool crc32c_has_instruction;
 uint32_t crc32c_word_plain(uint32_t crc, uint64_t word);
 
 /*
- * One step of the bare register over the 8 bytes of word in little-endian order, without the inversions that crc32c does
- * before and after: ~crc32c_word(~crc, word) == crc32c(crc, &word, 8). 3 cycles where the CPU has the instruction.
+ * One step of the bare register over the 8 bytes of word in little-endian order, without the inversions that crc32c
+ * does before and after: ~crc32c_word(~crc, word) == crc32c(crc, &word, 8). 3 cycles where the CPU has the
+ * instruction.
  */
 static inline uint32_t crc32c_word(uint32_t crc, uint64_t word)
 {

@@ -13,7 +13,10 @@ static _Thread_local char text[ERROR_TEXT_SIZE];
 
 void error_set(const char *format, ...)
 {
-    /* Through a second buffer: "while opening: %s" with error_text() as its argument is a common way to add to the story. */
+    /*
+     * Through a second buffer: "while opening: %s" with error_text() as its argument is a common way to add to the
+     * story.
+     */
     char fresh[ERROR_TEXT_SIZE];
     const int saved = errno;
     va_list arguments;

@@ -10,8 +10,8 @@
 #define ERROR_TEXT_SIZE 1280u /* a path of 1,024 bytes fits, with what is said about it */
 
 /*
- * Replaces this thread's text. Longer ones are cut off. Arguments may point into the text that is being replaced, and errno
- * is left as it was, so that it may be read before and after.
+ * Replaces this thread's text. Longer ones are cut off. Arguments may point into the text that is being replaced, and
+ * errno is left as it was, so that it may be read before and after.
  */
 void error_set(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 

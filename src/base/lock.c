@@ -2,8 +2,9 @@
 /*
  * lock.c - the slow ways of the mutex: spinning, sleeping, waking
  *
- * How long to spin is learnt: each thread keeps a running mean of the turns that led to success, and spins for at most twice
- * that and a little, so that locks which are held for long stop costing CPU time, and short ones never sleep.
+ * How long to spin is learnt: each thread keeps a running mean of the turns that led to success, and spins for at
+ * most twice that and a little, so that locks which are held for long stop costing CPU time, and short ones never
+ * sleep.
  */
 #include "lock.h"
 

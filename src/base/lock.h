@@ -2,8 +2,8 @@
 /*
  * lock.h - a mutex of four bytes: one compare-and-swap to take, one exchange to release, a futex where it must sleep
  *
- * Not recursive, not fair, unknown to priority inheritance. It spins before it sleeps: a sleeping thread's wake-up takes
- * 15 us where a commit takes a quarter of one. Lives in DRAM only.
+ * Not recursive, not fair, unknown to priority inheritance. It spins before it sleeps: a sleeping thread's wake-up
+ * takes 15 us where a commit takes a quarter of one. Lives in DRAM only.
  */
 #ifndef SDB_BASE_LOCK_H
 #define SDB_BASE_LOCK_H
@@ -20,7 +20,10 @@ enum lock_state {
 struct lock {
     uint32_t state; /* Atomic: released by lock_release, acquired by lock_acquire. */
 };
-#define LOCK_INIT {LOCK_FREE}
+#define LOCK_INIT                                                                                                      \
+    {                                                                                                                  \
+        LOCK_FREE                                                                                                      \
+    }
 
 /* The slow ways, for this header only. */
 void lock_wait(struct lock *lock);

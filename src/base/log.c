@@ -20,8 +20,8 @@
 static const char *const level_names[] = {"debug", "verbose", "notice", "warning", "nothing"};
 static const char level_marks[] = {'.', '-', '*', '#', '#'};
 
-static char file_path[PATH_MAX];                       /* empty: standard output. Immutable once threads run. */
-static enum log_level least_level = LOG_LEVEL_NOTICE;  /* Atomic, relaxed: a message more or less does not matter. */
+static char file_path[PATH_MAX];                      /* empty: standard output. Immutable once threads run. */
+static enum log_level least_level = LOG_LEVEL_NOTICE; /* Atomic, relaxed: a message more or less does not matter. */
 
 static int open_file(const char *path)
 {
@@ -80,7 +80,8 @@ static size_t write_prefix(char *line, size_t size, enum log_level level)
     gettimeofday(&now, NULL);
     if (localtime_r(&now.tv_sec, &parts) != NULL)
         (void)strftime(when, sizeof(when), "%d %b %Y %H:%M:%S", &parts);
-    int length = snprintf(line, size, "%d:M %s.%03d %c ", (int)getpid(), when, (int)(now.tv_usec / 1000), level_marks[level]);
+    int length =
+        snprintf(line, size, "%d:M %s.%03d %c ", (int)getpid(), when, (int)(now.tv_usec / 1000), level_marks[level]);
     return length < 0 ? 0 : (size_t)length;
 }
 

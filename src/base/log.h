@@ -11,12 +11,18 @@
 
 #include <stdbool.h>
 
-enum log_level { LOG_LEVEL_DEBUG = 0, LOG_LEVEL_VERBOSE = 1, LOG_LEVEL_NOTICE = 2, LOG_LEVEL_WARNING = 3, LOG_LEVEL_NOTHING = 4 };
+enum log_level {
+    LOG_LEVEL_DEBUG = 0,
+    LOG_LEVEL_VERBOSE = 1,
+    LOG_LEVEL_NOTICE = 2,
+    LOG_LEVEL_WARNING = 3,
+    LOG_LEVEL_NOTHING = 4
+};
 
 /*
- * Where lines go from now on: appended to the file at path, which is made where there is none, or to standard output for
- * NULL and "". The file is opened for each line, so that it may be moved away while the server runs.
- * Returns 0, or an errno value where the file cannot be opened (then nothing changes). Call before threads start.
+ * Where lines go from now on: appended to the file at path, which is made where there is none, or to standard output
+ * for NULL and "". The file is opened for each line, so that it may be moved away while the server runs. Returns 0,
+ * or an errno value where the file cannot be opened (then nothing changes). Call before threads start.
  */
 int log_open(const char *path);
 

@@ -41,10 +41,11 @@ static inline bool eight_digits(const char *text, uint64_t *value)
     word = __builtin_bswap64(word);
 #endif
     /* '0' to '9' are 0x30 to 0x39: the high half is 3, and stays so when 6 is added. */
-    if (((word & 0xf0f0f0f0f0f0f0f0u) | ((word + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u) >> 4) != 0x3333333333333333u)
+    if (((word & 0xf0f0f0f0f0f0f0f0u) | ((word + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u) >> 4) !=
+        0x3333333333333333u)
         return false;
     word &= 0x0f0f0f0f0f0f0f0fu;
-    word = word * 10 + (word >> 8);                                /* pairs, in bytes 0, 2, 4, 6 */
+    word = word * 10 + (word >> 8);                                                 /* pairs, in bytes 0, 2, 4, 6 */
     word = (word & 0x00ff00ff00ff00ffu) * 100 + (word >> 16 & 0x00ff00ff00ff00ffu); /* fours, in 0 and 4 */
     *value = (word & 0xffffu) * 10000 + (word >> 32 & 0xffffu);
     return true;

@@ -12,8 +12,8 @@
 #define NUMBER_TEXT_SIZE 21u /* "-9223372036854775808" and its NUL */
 
 /*
- * Whether the text is a canonical integer of the int64 range: what number_format_i64 would write, and nothing else. So no
- * leading zeros, no plus, no "-0", no white space. *value is untouched where it is not.
+ * Whether the text is a canonical integer of the int64 range: what number_format_i64 would write, and nothing else.
+ * So no leading zeros, no plus, no "-0", no white space. *value is untouched where it is not.
  */
 bool number_parse_i64(const char *text, size_t size, int64_t *value);
 

@@ -3,17 +3,19 @@
  * cache.c - the L1 hot-handle cache: filling, replacing, writing through
  *
  * Media:   none; all of it is DRAM.
- * Holds:   (1) a line's sequence is odd only while a thread changes the line; that thread alone stores to its hash, offset,
+ * Holds:   (1) a line's sequence is odd only while a thread changes the line; that thread alone stores to its hash,
+ *          offset,
  *              entry and tags.
  *          (2) line n of a set holds a key exactly where byte n of the tags in that key's home line is the key's tag.
  *          (3) a hash is in at most one line of its set.
- *          (4) a copy equals the entry as last committed: every commit to a key passes through the key's home line, where it
- *              finds the copy by (2) and replaces it, or finds none and raises the sequence, which is the token that a fill
- *              must find unchanged when it locks the same line.
- * Threads: sequences are locks that are tried, never waited for while another one is held, so that there is no order to keep:
- *          who fails lets go of everything and starts again (commits) or gives up (fills).
- * Policy:  a key is let in on its second miss while the home line remembers the first (its three newest misses), so that a scan
- *          leaves no trace but ghosts. The coldest of the four lines gives way; those that stay grow colder by it.
+ *          (4) a copy equals the entry as last committed: every commit to a key passes through the key's home line,
+ *              where it finds the copy by (2) and replaces it, or finds none and raises the sequence, which is the
+ *              token that a fill must find unchanged when it locks the same line.
+ * Threads: sequences are locks that are tried, never waited for while another one is held, so that there is no order
+ *          to keep: who fails lets go of everything and starts again (commits) or gives up (fills).
+ * Policy:  a key is let in on its second miss while the home line remembers the first (its three newest misses), so
+ *          that a scan leaves no trace but ghosts. The coldest of the four lines gives way; those that stay grow
+ *          colder by it.
  */
 #include "cache.h"
 
@@ -59,7 +61,10 @@ static inline void pause_briefly(unsigned turn)
 
 /* ---- Lines: locking and changing ---- */
 
-/* Locks the line if its sequence is this even number. Release: unlock_changed or unlock_unchanged with the same number. */
+/*
+ * Locks the line if its sequence is this even number. Release: unlock_changed or unlock_unchanged with the same
+ * number.
+ */
 static inline bool try_lock(struct cache_line *line, uint64_t sequence)
 {
     return (sequence & 1) == 0 && __atomic_compare_exchange_n(&line->sequence, &sequence, sequence + 1, false,
@@ -112,8 +117,8 @@ static inline uint64_t load_offset(const struct cache_line *line)
 }
 
 /*
- * The way that holds this hash, CACHE_WAYS where none does. Reliable while the home line is locked: a key neither comes nor
- * goes without that lock.
+ * The way that holds this hash, CACHE_WAYS where none does. Reliable while the home line is locked: a key neither
+ * comes nor goes without that lock.
  */
 static unsigned find(const struct cache_line *set, uint64_t hash)
 {
@@ -229,8 +234,8 @@ static bool remembered(struct cache_line *home, uint64_t hash)
 }
 
 /*
- * Where a key may go: an empty line, the home line first, or the coldest one if it is cold. CACHE_WAYS where all are warm;
- * being asked for has then cooled them.
+ * Where a key may go: an empty line, the home line first, or the coldest one if it is cold. CACHE_WAYS where all are
+ * warm; being asked for has then cooled them.
  */
 static unsigned choose_way(struct cache_line *set, unsigned home)
 {
@@ -257,8 +262,8 @@ static unsigned choose_way(struct cache_line *set, unsigned home)
 }
 
 /*
- * Takes the key in `way` out of its home line's tags, if there is a key and its home is neither that line nor the filler's.
- * All but that line are locked. False: it is locked by another thread.
+ * Takes the key in `way` out of its home line's tags, if there is a key and its home is neither that line nor the
+ * filler's. All but that line are locked. False: it is locked by another thread.
  */
 static bool forget(struct cache_line *set, unsigned way, unsigned filler_home)
 {
@@ -359,7 +364,8 @@ static bool check_line(const struct cache_line *set, unsigned way)
 {
     for (unsigned other = 0; other < CACHE_WAYS; other++) {
         const uint32_t tag = tag_at(set[way].tags, other);
-        if (tag != 0 && (set[other].offset == 0 || cache_home(set[other].hash) != way || tag_of(set[other].hash) != tag))
+        if (tag != 0 &&
+            (set[other].offset == 0 || cache_home(set[other].hash) != way || tag_of(set[other].hash) != tag))
             return false;
     }
     if ((set[way].sequence & 1) != 0)

@@ -2,16 +2,16 @@
 /*
  * cache.h - the L1 hot-handle cache: copies of handle entries in DRAM, found by the key's hash in one cache line
  *
- * A hit costs one line instead of two dependent ones of slower memory (bucket, entry). The cache starts cold, is shared by
- * all threads, and is never needed for correctness: every function may be left out, except that each commit must call
- * cache_update or cache_remove for each entry that it changed.
+ * A hit costs one line instead of two dependent ones of slower memory (bucket, entry). The cache starts cold, is
+ * shared by all threads, and is never needed for correctness: every function may be left out, except that each commit
+ * must call cache_update or cache_remove for each entry that it changed.
  *
- * Never stale: a commit calls cache_update or cache_remove after it stored the entry's words in the pool, and before it opens
- * its shard to others. A reader that missed takes a token *before* it reads the entry in the pool and hands it in with the
- * copy; the copy is dropped if any commit to the key came between.
+ * Never stale: a commit calls cache_update or cache_remove after it stored the entry's words in the pool, and before
+ * it opens its shard to others. A reader that missed takes a token *before* it reads the entry in the pool and hands
+ * it in with the copy; the copy is dropped if any commit to the key came between.
  *
- * A line is found by 64 bits of hash. The caller compares the key (or its blob) with the one that the entry names, and takes
- * a difference for a miss.
+ * A line is found by 64 bits of hash. The caller compares the key (or its blob) with the one that the entry names,
+ * and takes a difference for a miss.
  *
  * Threads: any for all functions but cache_create and cache_destroy. Lookups take no lock.
  */
@@ -34,14 +34,17 @@
  * line's tags say in which: tags' byte n is not 0 where line n holds a key whose home this line is.
  */
 struct cache_line {
-    uint64_t sequence;                 /* odd: being written. Raised by each change of the line, and by each commit to a key
-                                          whose home it is: the version that cache_fill compares */
+    /*
+     * Odd: being written. Raised by each change of the line, and by each commit to a key whose home it is: the version
+     * that cache_fill compares.
+     */
+    uint64_t sequence;
     uint64_t hash;
-    uint64_t offset;                   /* of the entry in the pool; 0: the line is empty */
+    uint64_t offset; /* of the entry in the pool; 0: the line is empty */
     uint64_t entry[CACHE_ENTRY_WORDS];
-    uint32_t tags;                     /* of keys at home here, by the line that they lie in */
-    uint8_t heat;                      /* of this copy: hits, aged by keys that want in. A hint, races allowed */
-    uint8_t ghosts[3];                 /* tags of keys at home here that missed lately. Hints likewise */
+    uint32_t tags;     /* of keys at home here, by the line that they lie in */
+    uint8_t heat;      /* of this copy: hits, aged by keys that want in. A hint, races allowed */
+    uint8_t ghosts[3]; /* tags of keys at home here that missed lately. Hints likewise */
 };
 
 struct cache {
@@ -56,7 +59,8 @@ bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t e
                             uint64_t *entry_offset);
 
 /*
- * Makes a cache of `size` bytes, rounded down to whole sets, at least CACHE_SIZE_MIN. Its memory is touched as it fills.
+ * Makes a cache of `size` bytes, rounded down to whole sets, at least CACHE_SIZE_MIN. Its memory is touched as it
+ * fills.
  * Owner: the caller; cache_destroy. Errors: SDB_ENOMEM.
  */
 int cache_create(size_t size, struct cache **cache);
@@ -81,8 +85,8 @@ static inline void cache_prefetch(const struct cache *cache, uint64_t hash)
 }
 
 /*
- * Copies a line's entry if the line holds this hash and nobody changed it meanwhile. Each load acquires, so that the second
- * look at the sequence cannot come before it (on x86 this is free).
+ * Copies a line's entry if the line holds this hash and nobody changed it meanwhile. Each load acquires, so that the
+ * second look at the sequence cannot come before it (on x86 this is free).
  */
 static inline bool cache_line_copy(struct cache_line *line, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
                                    uint64_t *entry_offset)
@@ -104,7 +108,8 @@ static inline bool cache_line_copy(struct cache_line *line, uint64_t hash, uint6
 }
 
 /*
- * Finds a copy of the entry of a key with this hash. True: entry and *entry_offset are set, as they were committed together.
+ * Finds a copy of the entry of a key with this hash. True: entry and *entry_offset are set, as they were committed
+ * together.
  * False: entry is unspecified.
  */
 static inline bool cache_lookup(const struct cache *cache, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
@@ -127,16 +132,16 @@ static inline uint64_t cache_read_begin(const struct cache *cache, uint64_t hash
 }
 
 /*
- * Offers a copy read from the pool at entry_offset (not 0) since `token` was taken. It is taken in when the key missed for
- * the second time of late and there is room, or a colder neighbour; and never if a commit changed the key since.
- * Returns whether it was. Never waits.
+ * Offers a copy read from the pool at entry_offset (not 0) since `token` was taken. It is taken in when the key
+ * missed for the second time of late and there is room, or a colder neighbour; and never if a commit changed the key
+ * since. Returns whether it was. Never waits.
  */
 bool cache_fill(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS],
                 uint64_t token);
 
 /*
- * For a commit that changed or made the entry: replaces the copy where there is one. Tokens taken before become worthless.
- * May wait for another thread's change of a line, a few nanoseconds.
+ * For a commit that changed or made the entry: replaces the copy where there is one. Tokens taken before become
+ * worthless. May wait for another thread's change of a line, a few nanoseconds.
  */
 void cache_update(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS]);
 
@@ -144,15 +149,16 @@ void cache_update(struct cache *cache, uint64_t hash, uint64_t entry_offset, con
 void cache_remove(struct cache *cache, uint64_t hash, uint64_t entry_offset);
 
 /*
- * Whether what must hold does, while no other thread works on the cache: (1) no sequence is odd; (2) a copy is named by its home
- * line's tag, and each tag names such a copy; (3) no two lines of a set hold the same hash. *copies, may be NULL, counts them.
+ * Whether what must hold does, while no other thread works on the cache: (1) no sequence is odd; (2) a copy is named
+ * by its home line's tag, and each tag names such a copy; (3) no two lines of a set hold the same hash. *copies, may
+ * be NULL, counts them.
  */
 bool cache_check(const struct cache *cache, size_t *copies);
 
 /*
- * Whether asking the cache pays at present, for each thread by itself. Where next to nothing hits (uniform access to far more
- * keys than there are lines), a lookup only adds a line to fetch; then one key in 16 goes on asking, and tells when that changes.
- * Zero-initialised. Owner: one thread.
+ * Whether asking the cache pays at present, for each thread by itself. Where next to nothing hits (uniform access to
+ * far more keys than there are lines), a lookup only adds a line to fetch; then one key in 16 goes on asking, and
+ * tells when that changes. Zero-initialised. Owner: one thread.
  */
 struct cache_pace {
     uint32_t lookups, hits;

@@ -17,9 +17,9 @@ struct dump {
     const struct tool_options *options;
     struct sdb_session *session;
     uint32_t database;
-    bool selected;  /* resp: SELECT was written for the database */
+    bool selected; /* resp: SELECT was written for the database */
     bool damaged;
-    int error;      /* that ends the dump */
+    int error; /* that ends the dump */
 };
 
 static void print_quoted(const void *data, size_t size)

@@ -20,14 +20,16 @@ static const char help[] =
     "       superdb-pool resize PATH SIZE\n"
     "       superdb-pool --help | --version\n"
     "\n"
-    "create  makes a pool where there is none. --size: of the file (1gb), --max-size: that it can grow to (64 times the\n"
+    "create  makes a pool where there is none. --size: of the file (1gb), --max-size: that it can grow to (64 times "
+    "the\n"
     "        size), --shards: a power of two up to 1024 (by size), --durability: what a write survives that returned:\n"
     "          auto     the strongest class that the medium gives without a system call for each commit (the default)\n"
     "          pmem     a power cut, on persistent memory\n"
     "          msync    a power cut, on a plain file, by a system call for each commit\n"
     "          process  a kill of the process\n"
     "info    tells what the pool is, what it promises and what it holds.\n"
-    "check   verifies everything that is reachable and everything that is allocated, and names what is wrong and where.\n"
+    "check   verifies everything that is reachable and everything that is allocated, and names what is wrong and "
+    "where.\n"
     "        A pool that was not closed is recovered first. --quiet: the exit status alone.\n"
     "dump    writes keys, values and times to live. text: a line a key: database, key, value, expiry in ms since 1970\n"
     "        (0: never). resp: commands that `redis-cli --pipe` loads into any server.\n"
@@ -74,11 +76,16 @@ static bool parse_size(const char *text, uint64_t *size)
         const char *name;
         uint64_t factor;
     } units[] = {
-        {"", 1},           {"b", 1},
-        {"k", 1000},       {"kb", 1ull << 10},
-        {"m", 1000000},    {"mb", 1ull << 20},
-        {"g", 1000000000}, {"gb", 1ull << 30},
-        {"t", 1000000000000}, {"tb", 1ull << 40},
+        {"", 1},
+        {"b", 1},
+        {"k", 1000},
+        {"kb", 1ull << 10},
+        {"m", 1000000},
+        {"mb", 1ull << 20},
+        {"g", 1000000000},
+        {"gb", 1ull << 30},
+        {"t", 1000000000000},
+        {"tb", 1ull << 40},
     };
     const size_t digits = strspn(text, "0123456789");
     int64_t number;

@@ -21,11 +21,11 @@ enum tool_format { TOOL_FORMAT_TEXT = 0, TOOL_FORMAT_RESP = 1 };
 
 struct tool_options {
     const char *path;
-    uint64_t size;         /* create: 0: the library's default. resize: the new size */
+    uint64_t size; /* create: 0: the library's default. resize: the new size */
     uint64_t size_max;
     uint32_t shards;
-    uint32_t durability;   /* enum sdb_durability */
-    int database;          /* dump: -1: all */
+    uint32_t durability; /* enum sdb_durability */
+    int database;        /* dump: -1: all */
     enum tool_format format;
     bool quiet;
 };
@@ -40,8 +40,8 @@ enum tool_status tool_dump(const struct tool_options *options);
 enum tool_status tool_error(const char *path, int error);
 
 /*
- * Opens a pool to look at it: for reading only where that goes, and else for writing, so that what a crash left is completed
- * first. Owner: the caller; sdb_close. Returns an error of sdb_open.
+ * Opens a pool to look at it: for reading only where that goes, and else for writing, so that what a crash left is
+ * completed first. Owner: the caller; sdb_close. Returns an error of sdb_open.
  */
 int tool_open(const char *path, uint32_t durability, struct sdb_pool **pool);
 

@@ -55,8 +55,8 @@ static void a_line_has_process_role_time_and_level(void **state)
     (void)state;
     log_message(LOG_LEVEL_WARNING, "port %d is taken", 6379);
     read_log(text, sizeof(text));
-    assert_int_equal(sscanf(text, "%d:M %d %3s %d %d:%d:%d.%d %c %63[^\n]", &process, &day, month, &year, &hour, &minute,
-                            &second, &ms, &mark, message),
+    assert_int_equal(sscanf(text, "%d:M %d %3s %d %d:%d:%d.%d %c %63[^\n]", &process, &day, month, &year, &hour,
+                            &minute, &second, &ms, &mark, message),
                      10);
     assert_int_equal(process, getpid());
     assert_int_equal(mark, '#');
