@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+test_configuration.py - options from the command line and from files, wrong ones, and CONFIG REWRITE
+"""
+import os
+import subprocess
+
+from harness import Superdb, run_tests, superdb_server
+
+
+def refused(*arguments, data=None):
+    """The text with which a server that must not start ends."""
+    result = subprocess.run([superdb_server(), *arguments], input=data, capture_output=True, timeout=20, check=False)
+    text = (result.stdout + result.stderr).decode()
+    assert result.returncode > 0, f"{arguments}: exit status {result.returncode}\n{text}"
+    assert text.strip(), f"{arguments}: no word"
+    return text
+
+
+def test_wrong_options_are_named():
+    for arguments, word in ((["--bogus", "1"], "bogus"), (["--port"], "port"), (["--port", "abc"], "port"), (["--port", "70000"], "port"),
+                            (["--threads", "-1"], "threads"), (["--durability", "perhaps"], "durability"), (["--pool-size", "12xy"], "pool-size"),
+                            (["--maxclients", "0"], "maxclients"), (["--bind", "999.1.2.3", "--pool", "/nonexistent/x"], ""),
+                            (["/nonexistent/superdb.conf"], "superdb.conf"), (["--unixsocketperm", "9"], "unixsocketperm")):
+        assert word in refused(*arguments), arguments
+
+
+def test_wrong_lines_of_a_file_are_named_by_number():
+    with Superdb() as server:
+        path = os.path.join(server.directory, "shop.conf")
+        for lines, word in (("port 0\n\n# fine\nprot 6379\n", "4"), ("port abc\n", "1"), ("port 0\ntimeout \"1\n", "2"), ("port 0\nmaxclients\n", "2")):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(lines)
+            text = refused(path, "--pool", os.path.join(server.directory, "pool"))
+            assert "shop.conf" in text and word in text, text
+
+
+def test_a_port_that_is_taken_is_told():
+    with Superdb() as first, Superdb() as second:
+        first.start()
+        text = refused("--pool", second.pool, "--port", str(first.port), "--bind", "127.0.0.1", "--pool-size", "16mb")
+        assert str(first.port) in text and "in use" in text, text
+
+
+def test_file_flags_and_rewrite():
+    """A flag wins over the file; REWRITE keeps comments and what was set; the next start reads it."""
+    with Superdb() as server:
+        path = os.path.join(server.directory, "superdb.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"# my settings\nmaxclients 123\ntimeout 7\npool-size 32mb\npool {server.pool}\nbind 127.0.0.1\nport 1\n")
+        server.command_line = lambda: [superdb_server(), path, "--port", str(server.port), "--threads", "2"]
+        server.start()
+        with server.connect() as connection:
+            assert connection.call("CONFIG", "GET", "maxclients") == [b"maxclients", b"123"]
+            assert connection.call("CONFIG", "GET", "timeout") == [b"timeout", b"7"]
+            assert connection.command("CONFIG", "SET", "timeout", "99", "slowlog-max-len", "5") == b"+OK\r\n"
+            assert connection.command("CONFIG", "REWRITE") == b"+OK\r\n"
+            connection.command("SET", "k", "v")
+        assert server.terminate() == 0
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        assert "# my settings" in text and "maxclients 123" in text and "timeout 99" in text and "slowlog-max-len 5" in text, text
+        server.start()
+        with server.connect() as connection:
+            assert connection.call("CONFIG", "GET", "timeout") == [b"timeout", b"99"]
+            assert connection.call("CONFIG", "GET", "slowlog-max-len") == [b"slowlog-max-len", b"5"]
+            assert connection.command("GET", "k") == b"$1\r\nv\r\n"
+
+
+def test_help_and_version():
+    for option, word in (("--help", "usage"), ("--version", "0.")):
+        result = subprocess.run([superdb_server(), option], capture_output=True, timeout=20, check=False)
+        assert result.returncode == 0 and word in result.stdout.decode().lower(), (option, result)
+
+
+def test_start_says_what_is_served():
+    """The durability and why, the size, threads, I/O backend and port, before the first client comes."""
+    for backend in ("uring", "epoll"):
+        with Superdb(["--io-backend", backend], threads=2) as server:
+            server.start()
+            text = server.log().lower()
+            for word in ("pool.sdb", "durability", "tmpfs", "2 threads" if "2 threads" in text else "threads", str(server.port)):
+                assert word in text, f"{word} is missing:\n{text}"
+            assert backend in text or "epoll" in text, text
+            with server.connect() as connection:
+                assert connection.command("SET", "k", "v") == b"+OK\r\n"
+
+
+if __name__ == "__main__":
+    run_tests(globals())

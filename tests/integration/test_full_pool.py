@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# ctest-timeout: 600
+"""
+test_full_pool.py - a pool without room: errors that say so, nothing lost, reads and deletes go on, then writes again
+"""
+import random
+import subprocess
+
+from harness import Superdb, run_tests, superdb_pool
+
+
+def small():
+    return Superdb(["--pool-size-max", "16mb"], pool_size="16mb", threads=2)
+
+
+def fill(connection, prefix, value_of, data):
+    """SETs until the pool is full; data receives what was acknowledged. The first refusal."""
+    number = 0
+    while number < 2000000:
+        batch = [(b"%s:%d" % (prefix, number + i), value_of(number + i)) for i in range(200)]
+        replies = connection.pipeline([("SET", *pair) for pair in batch])
+        number += len(batch)
+        data.update(pair for pair, reply in zip(batch, replies) if reply == b"+OK\r\n")
+        refused = {reply for reply in replies if reply != b"+OK\r\n"}
+        if refused:
+            assert len(refused) == 1, refused
+            return refused.pop()
+    raise AssertionError("a pool of 16 MiB is never full")
+
+
+def expect_data(connection, data):
+    keys = list(data)
+    for begin in range(0, len(keys), 2000):
+        part = keys[begin:begin + 2000]
+        for key, value in zip(part, connection.call("MGET", *part)):
+            assert value == data[key], (key, value and value[:60], data[key][:60])
+
+
+def check(server):
+    result = subprocess.run([superdb_pool(), "check", server.pool], capture_output=True, timeout=120, check=False)
+    assert result.returncode == 0, (result.stdout + result.stderr)[-2000:]
+
+
+def full_then_free(value_of, again):
+    with small() as server:
+        server.start()
+        data = {}
+        with server.connect() as connection:
+            refusal = fill(connection, b"k", value_of, data)
+            assert refusal.startswith(b"-OOM"), refusal
+            expect_data(connection, data)
+            present = next(iter(data))
+            for words in (("MSET", "new1", "x" * 5000, "new2", "y" * 5000), ("APPEND", present, "z" * (1 << 20)), ("SETRANGE", "new3", "3000000", "x"),
+                          ("COPY", present, "k" * 60000), ("BITFIELD", "new4", "SET", "u8", "20000000", "1")):
+                reply = connection.command(*words)
+                assert reply == refusal, (words[0], reply)
+            assert connection.command("EXISTS", "new1", "new2", "new3", "new4") == b":0\r\n"
+            expect_data(connection, data)
+            assert connection.command("DBSIZE") == b":%d\r\n" % len(data)
+            # Deleting needs no room; what it frees can be written again, as much as before.
+            victims = random.Random(2).sample(list(data), len(data) // 2)
+            for begin in range(0, len(victims), 500):
+                part = victims[begin:begin + 500]
+                assert connection.command("DEL", *part) == b":%d\r\n" % len(part)
+            for key in victims:
+                del data[key]
+            expect_data(connection, data)
+            for begin in range(0, int(len(victims) * again), 200):
+                replies = connection.pipeline([("SET", b"again:%d" % (begin + i), value_of(begin + i)) for i in range(200)])
+                assert set(replies) == {b"+OK\r\n"}, (begin, len(victims), set(replies))
+                data.update((b"again:%d" % (begin + i), value_of(begin + i)) for i in range(200))
+            expect_data(connection, data)
+        assert server.terminate() == 0, server.log()
+        check(server)
+        server.start()
+        with server.connect() as connection:
+            expect_data(connection, data)
+            assert connection.command("FLUSHALL") == b"+OK\r\n"
+            again_data = {}
+            fill(connection, b"fresh", value_of, again_data)
+            # The index of the first filling may stay; the room of its values may not.
+            assert len(again_data) > (len(data)) * 0.8, (len(again_data), len(data))
+            expect_data(connection, again_data)
+        server.kill()
+        check(server)
+        server.start()
+        with server.connect() as connection:
+            expect_data(connection, again_data)
+
+
+def test_full_of_inline_values():
+    full_then_free(lambda i: b"%d" % i, 0.8)
+
+
+def test_full_of_small_blobs():
+    full_then_free(lambda i: b"v%d" % i * 20, 0.8)
+
+
+def test_full_of_blobs_of_all_sizes():
+    sizes = [random.Random(1).choice([10, 100, 1000, 10000, 60000]) for _ in range(1000)]
+    full_then_free(lambda i: b"%d " % i + b"m" * sizes[i % 1000], 0.5)
+
+
+def test_overwriting_in_a_full_pool_loses_nothing():
+    """A value that fits in the place of the old one, or does not: the old one stays until the new one is there."""
+    with small() as server:
+        server.start()
+        with server.connect() as connection:
+            data = {}
+            fill(connection, b"k", lambda i: b"first %d " % i + b"x" * 2000, data)
+            source = random.Random(4)
+            accepted = 0
+            for key in source.sample(list(data), 500):
+                value = b"second " + b"y" * source.choice([1, 100, 2000, 3000])
+                reply = connection.command("SET", key, value)
+                if reply == b"+OK\r\n":
+                    data[key] = value
+                    accepted += 1
+                else:
+                    assert reply.startswith(b"-OOM"), reply
+            assert accepted > 0
+            expect_data(connection, data)
+        server.kill()
+        check(server)
+        server.start()
+        with server.connect() as connection:
+            expect_data(connection, data)
+
+
+def test_growing_a_full_pool():
+    with Superdb(pool_size="16mb", threads=2) as server:
+        server.start()
+        with server.connect() as connection:
+            data = {}
+            refusal = fill(connection, b"k", lambda i: b"%d " % i * 100, data)
+            assert refusal.startswith(b"-OOM")
+            assert connection.command("CONFIG", "SET", "pool-size", "48mb") == b"+OK\r\n"
+            before = len(data)
+            fill(connection, b"more", lambda i: b"%d " % i * 100, data)
+            assert len(data) > before * 1.8, (before, len(data))
+            expect_data(connection, data)
+        server.kill()
+        check(server)
+        server.start()
+        with server.connect() as connection:
+            expect_data(connection, data)
+
+
+if __name__ == "__main__":
+    run_tests(globals())
