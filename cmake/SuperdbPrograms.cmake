@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # superdb-server, superdb-pool, superdb-bench. All link the static library, so that they run from wherever they are copied
-# to. The server sees the library through its public header alone; the pool tool sees pmem's checker besides; the bench
-# may link libpmemobj, whose own hash map is one of the things that it compares with.
+# to. The server sees the library through its public header alone; the pool tool sees pmem's checker besides.
 function(superdb_program name)
     cmake_parse_arguments(program "" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
     list(GET program_LAYERS 0 own_layer)
@@ -23,4 +22,17 @@ if(TARGET superdb-server)
     target_include_directories(superdb-server PRIVATE src/server src/resp src/base include)
 endif()
 superdb_program(superdb-pool LAYERS tools pmem base LIBRARIES PkgConfig::pmem PkgConfig::xxhash)
-superdb_program(superdb-bench LAYERS bench base LIBRARIES PkgConfig::xxhash PkgConfig::pmemobj PkgConfig::uring)
+if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/bench/main.c")
+    superdb_program(superdb-bench SOURCES bench/main.c LAYERS bench base LIBRARIES PkgConfig::xxhash PkgConfig::uring)
+endif()
+if(TARGET superdb-bench)
+    target_include_directories(superdb-bench PRIVATE bench include src/base)
+endif()
+
+# The same embedded benchmark on libpmemobj: a program of its own, so that superdb-bench does not depend on libpmemobj.
+if(TARGET sdb_bench AND EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/bench/pmemobj_map.c")
+    add_executable(superdb-bench-pmemobj bench/pmemobj_map.c)
+    target_include_directories(superdb-bench-pmemobj PRIVATE bench include src/base)
+    target_link_libraries(superdb-bench-pmemobj PRIVATE superdb_flags sdb_bench_archive sdb_base_archive
+                          PkgConfig::pmemobj PkgConfig::xxhash Threads::Threads m)
+endif()
