@@ -22,6 +22,7 @@
 #include "superdb/superdb.h"
 
 #define CHUNK_SIZE (1u << 20)
+#define BLOCK_SIZE 65536u
 
 static const uint8_t zeros[CHUNK_SIZE];
 
@@ -159,15 +160,17 @@ int space_extend(int fd, uint64_t from, uint64_t to, int in_memory)
     return space_error(number);
 }
 
-#define BLOCK_SIZE 65536u
 
-/* All but the magic words, which a creation writes last, may be there already. */
-static void forget_superblocks(uint8_t *block)
+/* What lies between a copy's magic word, which a creation writes last, and its end may be there already. */
+static void forget_copy(uint8_t *block, uint64_t from, uint64_t size, uint64_t copy_offset)
 {
-    const size_t magic = sizeof(uint64_t);
+    const uint64_t start = copy_offset + sizeof(uint64_t);
+    const uint64_t end = copy_offset + sizeof(struct sdb_m_superblock);
+    const uint64_t clear_from = start > from ? start : from;
+    const uint64_t clear_to = end < from + size ? end : from + size;
 
-    memset(block + SB_COPY_OFFSET_A + magic, 0, sizeof(struct sdb_m_superblock) - magic);
-    memset(block + SB_COPY_OFFSET_B + magic, 0, sizeof(struct sdb_m_superblock) - magic);
+    if (clear_from < clear_to)
+        memset(block + (clear_from - from), 0, (size_t)(clear_to - clear_from));
 }
 
 /* 1 where the bytes from..to of a file of file_size are zero, apart from the inside of superblock copies. */
@@ -184,8 +187,10 @@ static int range_is_zero(int fd, uint64_t file_size, uint64_t from, uint64_t to)
             continue;
         if (done <= 0)
             return 0;
-        if (from == 0 && pool_sized && (size_t)done >= SB_COPY_OFFSET_B + sizeof(struct sdb_m_superblock))
-            forget_superblocks(block);
+        if (pool_sized) {
+            forget_copy(block, from, (uint64_t)done, SB_COPY_OFFSET_A);
+            forget_copy(block, from, (uint64_t)done, SB_COPY_OFFSET_B);
+        }
         if (memcmp(block, zeros, (size_t)done) != 0)
             return 0;
         from += (uint64_t)done;
@@ -207,8 +212,7 @@ int space_is_unformatted(int fd, uint64_t size)
         hole = lseek(fd, data, SEEK_HOLE);
         if (hole <= data)
             return 0;
-        /* From the file's beginning where the superblocks are, whose inside is looked at differently. */
-        if (!range_is_zero(fd, size, (uint64_t)data < BLOCK_SIZE ? 0 : (uint64_t)data, (uint64_t)hole))
+        if (!range_is_zero(fd, size, (uint64_t)data, (uint64_t)hole))
             return 0;
         at = hole;
     }
