@@ -14,11 +14,14 @@ void reply_counter_init(struct reply_counter *counter)
     counter->outstanding = 1;
 }
 
-void reply_format_add(struct reply_format *format, const char *beginning, size_t size)
+void reply_format_add(struct reply_format *format, const char *reply, size_t size)
 {
     struct reply_pattern *pattern = &format->patterns[format->pattern_count++];
+    const char *newline = memchr(reply, '\n', size);
 
-    memcpy(&pattern->prefix, beginning, 4);
+    pattern->last_offset = (uint32_t)(newline - reply) - 3;
+    memcpy(&pattern->first, reply, 4);
+    memcpy(&pattern->last, reply + pattern->last_offset, 4);
     pattern->size = (uint32_t)size;
 }
 
@@ -164,10 +167,12 @@ static uint64_t count_patterns(struct reply_counter *counter, const struct reply
             struct reply_pattern pattern = format->patterns[i];
 
             while ((size_t)(end - at) >= pattern.size) {
-                uint32_t prefix;
+                uint32_t first;
+                uint32_t last;
 
-                memcpy(&prefix, at, sizeof prefix);
-                if (prefix != pattern.prefix)
+                memcpy(&first, at, sizeof first);
+                memcpy(&last, at + pattern.last_offset, sizeof last);
+                if (first != pattern.first || last != pattern.last)
                     break;
                 at += pattern.size;
                 replies += counter->outstanding == 1 ? 1 : element_done(counter);

@@ -2,9 +2,9 @@
 /*
  * replies.h - counts replies in a byte stream, and tells errors and misses among them
  *
- * Most replies of a run look alike: they begin with the same four bytes and have the same size. Such a pattern is counted
- * with one comparison. Whatever does not match is read line by line as its protocol says, and payloads are
- * skipped, so that every reply is accounted for.
+ * Most replies of a run look alike: the first line has the same size, and begins and ends with the same four bytes. Such
+ * a pattern is counted with two comparisons. Whatever does not match is read line by line as its protocol says, and
+ * payloads are skipped, so that every reply is accounted for.
  */
 #ifndef BENCH_REPLIES_H
 #define BENCH_REPLIES_H
@@ -15,8 +15,10 @@
 #define REPLY_LINE_MAX 256u
 
 struct reply_pattern {
-    uint32_t prefix; /* the first four bytes, as they lie in memory */
-    uint32_t size;
+    uint32_t first; /* the first line's first four bytes, as they lie in memory */
+    uint32_t last;  /* and its last four */
+    uint32_t last_offset;
+    uint32_t size; /* of the whole reply */
 };
 
 struct reply_format {
@@ -40,8 +42,8 @@ struct reply_counter {
 
 void reply_counter_init(struct reply_counter *counter);
 
-/* Adds a pattern: the reply's beginning (at least four bytes) and whole size. */
-void reply_format_add(struct reply_format *format, const char *beginning, size_t size);
+/* Adds a pattern: a reply of size bytes whose first line is at least four bytes long, its end included. */
+void reply_format_add(struct reply_format *format, const char *reply, size_t size);
 
 /* How many replies the next size bytes of the stream complete. Sets counter->broken where they are none. */
 uint64_t replies_count(struct reply_counter *counter, const struct reply_format *format, const char *data, size_t size);

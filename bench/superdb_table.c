@@ -216,6 +216,7 @@ const struct table superdb_table = {
     .name = "superdb",
     .operations = (1u << TABLE_OPERATIONS) - 1,
     .threads = 1,
+    .counts_fences = 1,
     .open = table_open,
     .close = table_close,
     .thread_open = thread_open,

@@ -46,6 +46,7 @@ struct table {
     const char *name;
     uint32_t operations; /* bit 1 << enum table_operation for each that there is */
     int threads;         /* 1 where several threads may use a pool at once */
+    int counts_fences;   /* 1 where figures() is quick and knows fences and flushed lines */
 
     /* 0, or -1 after a message on stderr. create 1: a new pool, for about `keys` keys. */
     int (*open)(const char *path, uint64_t pool_size, uint64_t keys, int create, void **pool);
