@@ -128,7 +128,7 @@ def _parse(data, position):
         for _ in range(count):
             item, position = _parse(data, position)
             items.append(item)
-        return (frozenset(items) if kind == b"~" else items), position
+        return items, position
     if kind == b"%":
         pairs = []
         for _ in range(int(text)):

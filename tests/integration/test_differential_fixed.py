@@ -166,14 +166,6 @@ def scan_all():
 # ---- comparing -------------------------------------------------------------------------------------------------------
 
 
-def freeze(value):
-    if isinstance(value, Map):
-        return frozenset((freeze(key), freeze(item)) for key, item in value)
-    if isinstance(value, list):
-        return tuple(freeze(item) for item in value)
-    return value
-
-
 def any_order(value):
     if isinstance(value, Map):
         return sorted(repr(pair) for pair in value)
