@@ -7,7 +7,8 @@
  * Holds:   1. position is at most the size that was seen, and is 0 between requests;
  *          2. argv[0..argc) are complete arguments; until the request is complete their data pointers hold offsets from its
  *             first byte, because the caller's buffer may move.
- * Leniency as in Redis: the two bytes behind an argument and the one behind a '\r' are skipped without a look.
+ * Leniency as in Redis: the two bytes behind an argument and the one behind a '\r' are skipped without a look. A NUL byte ends
+ * the search for the end of a line, so that such a line never ends, and is refused when it has become too long.
  */
 #include "request.h"
 
@@ -72,13 +73,24 @@ static int grow_argv(struct request_parser *parser)
     return 1;
 }
 
+/* The first `what` that no NUL stands before, or NULL; then *stop is where the search may go on when there are more bytes. */
+static const char *find_before_nul(const char *text, size_t size, char what, size_t *stop)
+{
+    const char *found = memchr(text, what, size);
+    const char *nul = memchr(text, '\0', found == NULL ? size : (size_t)(found - text));
+
+    *stop = nul != NULL ? (size_t)(nul - text) : size;
+    return nul != NULL ? NULL : found;
+}
+
 /*
  * Reads the number in a header line "?digits\r\n" that begins at position. Returns the number of bytes of the line, 0 where
  * its end has not come. *valid says whether it is a canonical number; *value is set only then.
  */
 static size_t header(const char *line, size_t size, int64_t *value, bool *valid)
 {
-    const char *end = memchr(line, '\r', size);
+    size_t stop;
+    const char *end = find_before_nul(line, size, '\r', &stop);
 
     if (end == NULL || (size_t)(end - line) + 2 > size)
         return 0;
@@ -95,7 +107,7 @@ static enum request_result parse_count(struct request_parser *parser, const stru
     size_t line = header(data, size, &count, &valid);
 
     if (line == 0) {
-        if (size > limits->inline_size_max && memchr(data, '\r', size) == NULL)
+        if (size > limits->inline_size_max)
             return invalid(parser, "Protocol error: too big mbulk count string");
         return REQUEST_INCOMPLETE;
     }
@@ -119,7 +131,7 @@ static enum request_result parse_bulk_size(struct request_parser *parser, const 
     size_t line = left == 0 ? 0 : header(at, left, &length, &valid);
 
     if (line == 0) {
-        if (left > limits->inline_size_max && memchr(at, '\r', left) == NULL)
+        if (left > limits->inline_size_max)
             return invalid(parser, "Protocol error: too big bulk count string");
         return REQUEST_INCOMPLETE;
     }
@@ -273,12 +285,13 @@ static enum request_result parse_inline(struct request_parser *parser, const str
                                         size_t size, size_t *consumed)
 {
     /* Bytes that were searched for the end of the line before need not be searched again. */
-    const char *end = memchr(data + parser->position, '\n', size - parser->position);
+    size_t stop;
+    const char *end = find_before_nul(data + parser->position, size - parser->position, '\n', &stop);
 
     if (end == NULL) {
         if (size > limits->inline_size_max)
             return invalid(parser, "Protocol error: too big inline request");
-        parser->position = size;
+        parser->position += stop;
         return REQUEST_INCOMPLETE;
     }
     size_t line = (size_t)(end - data);

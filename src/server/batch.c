@@ -5,10 +5,12 @@
 #include "batch.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "command.h"
 #include "config.h"
 #include "connection.h"
+#include "log.h"
 #include "worker.h"
 
 #define TURN_INPUT_MAX (256u * 1024)  /* what one client may have run in a turn, so that others get their turn */
@@ -74,16 +76,13 @@ static int is_postponed(const struct worker *worker, const struct command *comma
            (worker->pause_mode == 1 && command != NULL && (command->flags & COMMAND_WRITE) != 0);
 }
 
-/* CLIENT REPLY OFF and SKIP: takes the reply back, and moves SKIP from "the next command" to "this one" to "none". */
-static void drop_reply(struct client *client, size_t mark)
+/* What a web page makes a browser send to a port like ours: cross-protocol requests, dropped as Redis drops them. */
+static int is_http(const struct batch_request *request)
 {
-    if ((client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0)
-        reply_truncate(&client->reply, mark);
-    client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
-    if ((client->flags & CLIENT_REPLY_SKIP_NEXT) != 0) {
-        client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP_NEXT;
-        client->flags |= CLIENT_REPLY_SKIP;
-    }
+    const struct request_arg *name = &request->argv[0];
+
+    return (name->size == 4 && strncasecmp(name->data, "post", 4) == 0) ||
+           (name->size == 5 && strncasecmp(name->data, "host:", 5) == 0);
 }
 
 static void run_request(struct worker *worker, const struct batch_request *request)
@@ -97,6 +96,11 @@ static void run_request(struct worker *worker, const struct batch_request *reque
         connection->blocked |= CONNECTION_BLOCK_PAUSE;
         return;
     }
+    if (__builtin_expect(request->command == NULL && is_http(request), 0)) {
+        log_message(LOG_LEVEL_WARNING, "Possible attack: %s sent an HTTP request. The connection is closed.", client->address);
+        connection->blocked |= CONNECTION_BLOCK_CLOSING;
+        return;
+    }
     if (client->reply.capacity == 0) {
         client->reply.data = worker_take_buffer(worker);
         client->reply.capacity = client->reply.data == NULL ? 0 : WORKER_REPLY_CAPACITY;
@@ -107,8 +111,6 @@ static void run_request(struct worker *worker, const struct batch_request *reque
     connection->segment_done += request->size;
     if (client->database != (uint32_t)worker->session_database)
         worker->session_database = -1; /* a SELECT may have gone to the session, or not */
-    if ((client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)) != 0)
-        drop_reply(client, mark);
     worker->turn_output += client->reply.size - mark;
     connection->turn_bytes += request->size;
     if (connection->turn_bytes > TURN_INPUT_MAX || client->reply.size - connection->reply_mark > TURN_OUTPUT_MAX)

@@ -4,8 +4,6 @@
  *
  * The loop does what concerns every command alike, so that handlers and command_dispatch need not:
  * - it selects the client's database in the session before each command (SELECT only sets `database`);
- * - it drops the replies of CLIENT REPLY OFF and SKIP, and clears CLIENT_REPLY_SKIP_NEXT and CLIENT_REPLY_SKIP in turn
- *   (handlers set CLIENT_REPLY_OFF or CLIENT_REPLY_SKIP_NEXT, or clear both, and answer as if the reply were sent);
  * - it postpones commands while clients are paused, keeps last_active_ms, bytes_in, bytes_out and query_bytes, and closes
  *   after the reply where CLIENT_CLOSE_AFTER_REPLY is set: requests behind that command are not run.
  * A new client has CLIENT_AUTHENTICATED set where no password is required.
