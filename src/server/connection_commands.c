@@ -66,7 +66,8 @@ void command_help(struct client *client, const struct request_arg *argv, int arg
         if (sub->handler == command_help)
             continue;
         upper_case(name, sub->name, sizeof(name));
-        (void)snprintf(line, sizeof(line), "%s%s%s", name, sub->syntax != NULL ? " " : "", sub->syntax != NULL ? sub->syntax : "");
+        (void)snprintf(line, sizeof(line), "%s%s%s", name, sub->syntax != NULL ? " " : "",
+                       sub->syntax != NULL ? sub->syntax : "");
         reply_status(reply, line);
         (void)snprintf(line, sizeof(line), "    %s.", sub->summary);
         reply_status(reply, line);

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * command_info.c - COMMAND and its subcommands: what the table of commands says, in Redis' reply shapes
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "args.h"
+#include "command_help.h"
+#include "command_syntax.h"
+#include "command_table.h"
+#include "glob.h"
+
+/*
+ * What the rows do not hold: how a command treats its keys (groups of keys apart by ';'), and hints for proxies. Commands that are
+ * not named here treat keys as their flags write and readonly suggest.
+ */
+static const struct {
+    const char *name, *keys, *tips;
+} facts[] = {
+    {"append", "RW insert", NULL},
+    {"bitfield", "RW access update variable_flags", NULL},
+    {"bitop", "OW update;RO access", NULL},
+    {"command", NULL, "nondeterministic_output_order"},
+    {"copy", "RO access;OW update", NULL},
+    {"dbsize", NULL, "request_policy:all_shards response_policy:agg_sum"},
+    {"decr", "RW access update", NULL},
+    {"decrby", "RW access update", NULL},
+    {"del", "RM delete", "request_policy:multi_shard response_policy:agg_sum"},
+    {"exists", "RO", "request_policy:multi_shard response_policy:agg_sum"},
+    {"flushall", NULL, "request_policy:all_shards response_policy:all_succeeded"},
+    {"flushdb", NULL, "request_policy:all_shards response_policy:all_succeeded"},
+    {"getdel", "RW access delete", NULL},
+    {"getex", "RW access update", NULL},
+    {"getset", "RW access update", NULL},
+    {"incr", "RW access update", NULL},
+    {"incrby", "RW access update", NULL},
+    {"incrbyfloat", "RW access update", NULL},
+    {"info", NULL, "nondeterministic_output request_policy:all_shards response_policy:special"},
+    {"keys", NULL, "request_policy:all_shards nondeterministic_output_order"},
+    {"lastsave", NULL, "nondeterministic_output"},
+    {"mget", "RO access", "request_policy:multi_shard"},
+    {"move", "RW access update", NULL},
+    {"mset", "OW update", "request_policy:multi_shard response_policy:all_succeeded"},
+    {"msetnx", "OW insert", "request_policy:multi_shard response_policy:agg_min"},
+    {"ping", NULL, "request_policy:all_shards response_policy:all_succeeded"},
+    {"psetex", "OW update", NULL},
+    {"pttl", "RO access", "nondeterministic_output"},
+    {"randomkey", NULL, "request_policy:all_shards nondeterministic_output"},
+    {"rename", "RW access delete;OW update", NULL},
+    {"renamenx", "RW access delete;OW insert", NULL},
+    {"scan", NULL, "nondeterministic_output request_policy:special"},
+    {"set", "RW access update variable_flags", NULL},
+    {"setbit", "RW access update", NULL},
+    {"setex", "OW update", NULL},
+    {"setnx", "OW insert", NULL},
+    {"strlen", "RO", NULL},
+    {"time", NULL, "nondeterministic_output"},
+    {"touch", "RO", "request_policy:multi_shard response_policy:agg_sum"},
+    {"ttl", "RO access", "nondeterministic_output"},
+    {"type", "RO", NULL},
+    {"unlink", "RM delete", "request_policy:multi_shard response_policy:agg_sum"},
+    {"usage", "RO", NULL},
+    {"wait", NULL, "request_policy:all_shards response_policy:agg_min"},
+};
+
+static const char *key_flags(const struct command *command)
+{
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        if (strcmp(facts[i].name, command->name) == 0 && facts[i].keys != NULL)
+            return facts[i].keys;
+    return command->flags & COMMAND_WRITE ? "RW update" : "RO access";
+}
+
+/* A subcommand of the same name is not meant. */
+static const char *tips_of(const struct command *command, const struct command *container)
+{
+    for (size_t i = 0; container == NULL && i < sizeof(facts) / sizeof(facts[0]); i++)
+        if (strcmp(facts[i].name, command->name) == 0 && facts[i].tips != NULL)
+            return facts[i].tips;
+    return "";
+}
+
+/* ---- lists of words --------------------------------------------------------------------------------------------- */
+
+static size_t count_words(const char *text, size_t size)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < size; i++)
+        count += text[i] != ' ' && (i == 0 || text[i - 1] == ' ');
+    return count;
+}
+
+/* Each word of a text as a reply of its own. */
+static void reply_words(struct reply *reply, const char *text, size_t size, int as_status)
+{
+    const char *end = text + size;
+
+    while (text < end) {
+        size_t length = 0;
+        char word[64];
+
+        while (text < end && *text == ' ')
+            text++;
+        while (text + length < end && text[length] != ' ')
+            length++;
+        if (length == 0)
+            break;
+        if (as_status && length < sizeof(word)) {
+            memcpy(word, text, length);
+            word[length] = '\0';
+            reply_status(reply, word);
+        } else {
+            reply_bulk(reply, text, length);
+        }
+        text += length;
+    }
+}
+
+static void reply_status_set(struct reply *reply, const char *words, size_t size)
+{
+    reply_set(reply, count_words(words, size));
+    reply_words(reply, words, size, 1);
+}
+
+/* ---- COMMAND INFO ----------------------------------------------------------------------------------------------- */
+
+static void reply_flags(struct reply *reply, uint32_t flags)
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } names[] = {
+        {COMMAND_WRITE, "write"},
+        {COMMAND_READONLY, "readonly"},
+        {COMMAND_DENYOOM, "denyoom"},
+        {COMMAND_ADMIN, "admin"},
+        {COMMAND_NOSCRIPT, "noscript"},
+        {COMMAND_LOADING, "loading"},
+        {COMMAND_STALE, "stale"},
+        {COMMAND_SKIP_MONITOR, "skip_monitor"},
+        {COMMAND_SKIP_SLOWLOG, "skip_slowlog"},
+        {COMMAND_FAST, "fast"},
+        {COMMAND_NO_AUTH, "no_auth"},
+        {COMMAND_NO_MULTI, "no_multi"},
+        {COMMAND_MOVABLEKEYS, "movablekeys"},
+        {COMMAND_ALLOW_BUSY, "allow_busy"},
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        count += (flags & names[i].flag) != 0;
+    reply_set(reply, count);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (flags & names[i].flag)
+            reply_status(reply, names[i].name);
+}
+
+/* One group of keys: where it begins, how far it goes (relative to there, or -1: to the end), in which steps. */
+static void reply_key_spec(struct reply *reply, const char *flags, size_t size, int first, int last, int step)
+{
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "flags");
+    reply_status_set(reply, flags, size);
+    reply_bulk_text(reply, "begin_search");
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, "index");
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, 1);
+    reply_bulk_text(reply, "index");
+    reply_integer(reply, first);
+    reply_bulk_text(reply, "find_keys");
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, "range");
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "lastkey");
+    reply_integer(reply, last < 0 ? last : last - first);
+    reply_bulk_text(reply, "keystep");
+    reply_integer(reply, step);
+    reply_bulk_text(reply, "limit");
+    reply_integer(reply, 0);
+}
+
+static void reply_key_specs(struct reply *reply, const struct command *command)
+{
+    const char *flags = key_flags(command), *second = strchr(flags, ';');
+    int first = command->first_key;
+
+    if (first == 0) {
+        reply_set(reply, 0);
+    } else if (second == NULL) {
+        reply_set(reply, 1);
+        reply_key_spec(reply, flags, strlen(flags), first, command->last_key, command->key_step);
+    } else {
+        reply_set(reply, 2);
+        reply_key_spec(reply, flags, (size_t)(second - flags), first, first, 1);
+        reply_key_spec(reply, second + 1, strlen(second + 1), first + 1, command->last_key, command->key_step);
+    }
+}
+
+static size_t count_subcommands(const struct command *command)
+{
+    size_t count = 0;
+
+    if (command->subcommands != NULL)
+        while (command->subcommands[count].name != NULL)
+            count++;
+    return count;
+}
+
+static void reply_info(struct reply *reply, const struct command *command, const struct command *container)
+{
+    const char *categories = command->acl_categories != NULL ? command->acl_categories : "";
+    const char *tips = tips_of(command, container);
+    char name[COMMAND_FULL_NAME_SIZE];
+    size_t subs = count_subcommands(command);
+
+    reply_array(reply, 10);
+    reply_bulk(reply, name, command_full_name(command, name));
+    reply_integer(reply, command->arity);
+    reply_flags(reply, command->flags);
+    reply_integer(reply, command->first_key);
+    reply_integer(reply, command->last_key);
+    reply_integer(reply, command->key_step);
+    reply_status_set(reply, categories, strlen(categories));
+    reply_array(reply, count_words(tips, strlen(tips)));
+    reply_words(reply, tips, strlen(tips), 0);
+    reply_key_specs(reply, command);
+    reply_array(reply, subs);
+    for (size_t i = 0; i < subs; i++)
+        reply_info(reply, &command->subcommands[i], command);
+}
+
+static size_t count_commands(void)
+{
+    size_t count = 0;
+
+    while (command_at(count) != NULL)
+        count++;
+    return count;
+}
+
+void command_all(struct client *client, const struct request_arg *argv, int argc)
+{
+    size_t count = count_commands();
+
+    (void)argv;
+    (void)argc;
+    reply_array(&client->reply, count);
+    for (size_t i = 0; i < count; i++)
+        reply_info(&client->reply, command_at(i), NULL);
+}
+
+static void command_info(struct client *client, const struct request_arg *argv, int argc)
+{
+    if (argc == 2) {
+        command_all(client, argv, argc);
+        return;
+    }
+    reply_array(&client->reply, (size_t)argc - 2);
+    for (int i = 2; i < argc; i++) {
+        const struct command *command = command_find_full(argv[i].data, argv[i].size), *container = NULL;
+        if (command == NULL) {
+            reply_null_array(&client->reply);
+            continue;
+        }
+        (void)command_of_number((size_t)command_number(command), &container);
+        reply_info(&client->reply, command, container);
+    }
+}
+
+static void command_count(struct client *client, const struct request_arg *argv, int argc)
+{
+    (void)argv;
+    (void)argc;
+    reply_integer(&client->reply, (int64_t)count_commands());
+}
+
+/* ---- COMMAND DOCS ----------------------------------------------------------------------------------------------- */
+
+static void reply_argument(struct reply *reply, const struct syntax *syntax, int index);
+
+static void reply_arguments(struct reply *reply, const struct syntax *syntax, int first)
+{
+    size_t count = 0;
+
+    for (int i = first; i >= 0; i = syntax->nodes[i].next)
+        count++;
+    reply_array(reply, count);
+    for (int i = first; i >= 0; i = syntax->nodes[i].next)
+        reply_argument(reply, syntax, i);
+}
+
+static void reply_argument_flags(struct reply *reply, unsigned flags)
+{
+    size_t count = 0;
+
+    for (unsigned bit = SYNTAX_OPTIONAL; bit <= SYNTAX_MULTIPLE_TOKEN; bit <<= 1)
+        count += (flags & bit) != 0;
+    reply_set(reply, count);
+    if (flags & SYNTAX_OPTIONAL)
+        reply_status(reply, "optional");
+    if (flags & SYNTAX_MULTIPLE)
+        reply_status(reply, "multiple");
+    if (flags & SYNTAX_MULTIPLE_TOKEN)
+        reply_status(reply, "multiple_token");
+}
+
+static void reply_argument(struct reply *reply, const struct syntax *syntax, int index)
+{
+    const struct syntax_node *node = &syntax->nodes[index];
+    const char *type = syntax_type(node);
+    int is_key = strcmp(type, "key") == 0;
+
+    reply_map(reply, 2u + (unsigned)is_key + (node->token[0] != '\0') + (node->flags != 0) + (node->child >= 0));
+    reply_bulk_text(reply, "name");
+    reply_bulk_text(reply, node->name);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, type);
+    if (is_key) {
+        reply_bulk_text(reply, "key_spec_index");
+        reply_integer(reply, strcmp(node->name, "newkey") == 0 || strcmp(node->name, "destination") == 0);
+    }
+    if (node->token[0] != '\0') {
+        reply_bulk_text(reply, "token");
+        reply_bulk_text(reply, node->token);
+    }
+    if (node->flags != 0) {
+        reply_bulk_text(reply, "flags");
+        reply_argument_flags(reply, node->flags);
+    }
+    if (node->child >= 0) {
+        reply_bulk_text(reply, "arguments");
+        reply_arguments(reply, syntax, node->child);
+    }
+}
+
+static void reply_field(struct reply *reply, const char *name, const char *text)
+{
+    if (text == NULL)
+        return;
+    reply_bulk_text(reply, name);
+    reply_bulk_text(reply, text);
+}
+
+/* A command's name and its description: two elements of the outer map. */
+static void reply_docs(struct reply *reply, const struct command *command)
+{
+    struct syntax syntax;
+    char name[COMMAND_FULL_NAME_SIZE];
+    size_t subs = count_subcommands(command);
+    int has_arguments = syntax_parse(&syntax, command->syntax) == 0 && syntax.first >= 0;
+
+    reply_bulk(reply, name, command_full_name(command, name));
+    reply_map(reply, (size_t)((command->summary != NULL) + (command->since != NULL) + (command->group != NULL) +
+                              (command->complexity != NULL) + has_arguments + (subs > 0)));
+    reply_field(reply, "summary", command->summary);
+    reply_field(reply, "since", command->since);
+    reply_field(reply, "group", command->group);
+    reply_field(reply, "complexity", command->complexity);
+    if (has_arguments) {
+        reply_bulk_text(reply, "arguments");
+        reply_arguments(reply, &syntax, syntax.first);
+    }
+    if (subs > 0) {
+        reply_bulk_text(reply, "subcommands");
+        reply_map(reply, subs);
+        for (size_t i = 0; i < subs; i++)
+            reply_docs(reply, &command->subcommands[i]);
+    }
+}
+
+static void command_docs(struct client *client, const struct request_arg *argv, int argc)
+{
+    size_t count = 0;
+
+    if (argc == 2) {
+        count = count_commands();
+        reply_map(&client->reply, count);
+        for (size_t i = 0; i < count; i++)
+            reply_docs(&client->reply, command_at(i));
+        return;
+    }
+    for (int i = 2; i < argc; i++)
+        count += command_find_full(argv[i].data, argv[i].size) != NULL;
+    reply_map(&client->reply, count);
+    for (int i = 2; i < argc; i++) {
+        const struct command *command = command_find_full(argv[i].data, argv[i].size);
+        if (command != NULL)
+            reply_docs(&client->reply, command);
+    }
+}
+
+/* ---- COMMAND LIST ----------------------------------------------------------------------------------------------- */
+
+enum list_filter { LIST_ALL, LIST_MODULE, LIST_CATEGORY, LIST_PATTERN };
+
+static int has_category(const struct command *command, const struct request_arg *category)
+{
+    const char *at = command->acl_categories;
+
+    while (at != NULL && *at != '\0') {
+        size_t size = strcspn(at, " ");
+        if (size == category->size + 1 && strncasecmp(at + 1, category->data, category->size) == 0)
+            return 1;
+        at += size;
+        at += *at == ' ';
+    }
+    return 0;
+}
+
+static int passes(const struct command *command, const char *name, size_t size, enum list_filter filter,
+                  const struct request_arg *value)
+{
+    switch (filter) {
+    case LIST_ALL:
+        return 1;
+    case LIST_MODULE:
+        return 0;
+    case LIST_CATEGORY:
+        return has_category(command, value);
+    case LIST_PATTERN:
+        return glob_match(value->data, value->size, name, size, 1);
+    }
+    return 0;
+}
+
+static void command_list(struct client *client, const struct request_arg *argv, int argc)
+{
+    enum list_filter filter = LIST_ALL;
+    size_t count = 0, where;
+
+    if (argc == 5 && args_is(&argv[2], "filterby")) {
+        filter = args_is(&argv[3], "module")    ? LIST_MODULE
+                 : args_is(&argv[3], "aclcat")  ? LIST_CATEGORY
+                 : args_is(&argv[3], "pattern") ? LIST_PATTERN
+                                                : LIST_ALL;
+    }
+    if (argc != 2 && filter == LIST_ALL) {
+        command_syntax_error(client);
+        return;
+    }
+    where = reply_array_later(&client->reply);
+    for (size_t i = 0; i < command_numbers(); i++) {
+        char name[COMMAND_FULL_NAME_SIZE];
+        const struct command *command = command_of_number(i, NULL);
+        size_t size = command_full_name(command, name);
+
+        if (!passes(command, name, size, filter, argc == 5 ? &argv[4] : NULL))
+            continue;
+        reply_bulk(&client->reply, name, size);
+        count++;
+    }
+    reply_array_set(&client->reply, where, count);
+}
+
+/* ---- COMMAND GETKEYS -------------------------------------------------------------------------------------------- */
+
+/* The flags of the key at a position: of the second group behind the first key, where there are two. */
+static void reply_key_flags(struct reply *reply, const struct command *command, int position)
+{
+    const char *flags = key_flags(command), *second = strchr(flags, ';');
+
+    if (second == NULL)
+        reply_status_set(reply, flags, strlen(flags));
+    else if (position == command->first_key)
+        reply_status_set(reply, flags, (size_t)(second - flags));
+    else
+        reply_status_set(reply, second + 1, strlen(second + 1));
+}
+
+static void get_keys(struct client *client, const struct request_arg *argv, int argc, int with_flags)
+{
+    const struct command *command = command_find(argv[2].data, argv[2].size);
+    struct reply *reply = &client->reply;
+    int *positions, count;
+
+    if (command != NULL && command->subcommands != NULL && argc > 3)
+        command = command_find_sub(command, argv[3].data, argv[3].size);
+    if (command == NULL) {
+        reply_error(reply, "ERR Invalid command specified");
+        return;
+    }
+    if (command->first_key == 0 && command->keys == NULL) {
+        reply_error(reply, "ERR The command has no key arguments");
+        return;
+    }
+    if (!command_arity_fits(command, argc - 2)) {
+        reply_error(reply, "ERR Invalid number of arguments specified for command");
+        return;
+    }
+    positions = malloc((size_t)argc * sizeof(*positions));
+    if (positions == NULL) {
+        reply->failed = 1;
+        return;
+    }
+    count = command_key_positions(command, argv + 2, argc - 2, positions, argc);
+    if (count <= 0)
+        reply_error(reply, count < 0 ? "ERR Invalid arguments specified for command" : "ERR The command has no key arguments");
+    else
+        reply_array(reply, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        const struct request_arg *key = &argv[2 + positions[i]];
+        if (with_flags)
+            reply_array(reply, 2);
+        reply_bulk(reply, key->data, key->size);
+        if (with_flags)
+            reply_key_flags(reply, command, positions[i]);
+    }
+    free(positions);
+}
+
+static void command_getkeys(struct client *client, const struct request_arg *argv, int argc)
+{
+    get_keys(client, argv, argc, 0);
+}
+
+static void command_getkeysandflags(struct client *client, const struct request_arg *argv, int argc)
+{
+    get_keys(client, argv, argc, 1);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
+
+#define ROW(text, first, cost, arguments, count, function)                                                             \
+    .name = text, .since = first, .group = "server", .complexity = cost, .syntax = arguments, .arity = count,          \
+    .flags = COMMAND_LOADING | COMMAND_STALE, .acl_categories = "@slow @connection", .handler = function
+
+const struct command command_subcommands[] = {
+    {ROW("count", "2.8.13", "O(1)", NULL, 2, command_count), .summary = "Gives the number of commands"},
+    {ROW("docs", "7.0.0", "O(N) where N is the number of commands to look up", "[command-name [command-name ...]]", -2,
+         command_docs),
+     .summary = "Describes commands and their arguments", .difference = "Arguments are made from the syntax; there is no history"},
+    {ROW("getkeys", "2.8.13", "O(N) where N is the number of arguments to the command", "command [arg [arg ...]]", -4,
+         command_getkeys),
+     .summary = "Gives the keys of a whole command"},
+    {ROW("getkeysandflags", "7.0.0", "O(N) where N is the number of arguments to the command", "command [arg [arg ...]]", -4,
+         command_getkeysandflags),
+     .summary = "Gives the keys of a whole command, and what it does to them"},
+    {ROW("help", "5.0.0", "O(1)", NULL, 2, command_help), .summary = "Lists the subcommands"},
+    {ROW("info", "2.8.13", "O(N) where N is the number of commands to look up", "[command-name [command-name ...]]", -2,
+         command_info),
+     .summary = "Gives arity, flags and key positions of commands"},
+    {ROW("list", "7.0.0", "O(N) where N is the total number of Redis commands",
+         "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", -2, command_list),
+     .summary = "Lists the names of commands"},
+    {.name = NULL},
+};
