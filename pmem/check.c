@@ -110,35 +110,41 @@ static void check_root(struct check *check)
                 "root");
 }
 
-/* The counters of a clean pool, against what was counted. */
+static void compare_counts(struct check *check, const struct sdb_m_counters *counters, unsigned id)
+{
+    const uint64_t offset = check->file->superblock.counters_offset + id * WORD_SIZE;
+
+    if (counters->keys[id] != check->keys[id])
+        check_problem(check, offset + offsetof(struct sdb_m_counters, keys),
+                      "counters: %" PRIu64 " keys in physical database %u, there are %" PRIu64, counters->keys[id], id,
+                      check->keys[id]);
+    if (counters->expiring[id] != check->expiring[id])
+        check_problem(check, offset + offsetof(struct sdb_m_counters, expiring),
+                      "counters: %" PRIu64 " expiring keys in physical database %u, there are %" PRIu64,
+                      counters->expiring[id], id, check->expiring[id]);
+}
+
+/* The counters of a clean pool, against what was counted. Incarnation 0: the pool was closed before anybody counted. */
 static void check_counters(struct check *check)
 {
     const struct sdb_m_superblock *superblock = &check->file->superblock;
     const uint64_t offset = superblock->counters_offset;
+    const size_t start = offsetof(struct sdb_m_counters, reserved);
     struct sdb_m_counters counters;
 
-    if (!check->file->readonly || superblock->state != SB_STATE_CLEAN)
+    if (!check->file->readonly || superblock->state != SB_STATE_CLEAN || superblock->incarnation == 0)
         return;
     memcpy(&counters, check->file->base + offset, sizeof(counters));
     check->result->bytes_checked += sizeof(counters);
-    if (counters.incarnation != superblock->incarnation)
-        return; /* of an earlier time: they do not count */
-    const size_t start = offsetof(struct sdb_m_counters, reserved);
-    if (hash_key(counters.incarnation, (const uint8_t *)&counters + start, sizeof(counters) - start) !=
-        counters.checksum) {
+    const uint64_t checksum =
+        hash_key(counters.incarnation, (const uint8_t *)&counters + start, sizeof(counters) - start);
+    if (checksum != counters.checksum ||
+        (counters.incarnation != superblock->incarnation && counters.incarnation != 0)) {
         check_problem(check, offset, "counters: the checksum is wrong");
         return;
     }
-    for (unsigned id = 0; id < DATABASE_IDS; id++) {
-        if (counters.keys[id] != check->keys[id])
-            check_problem(check, offset + offsetof(struct sdb_m_counters, keys) + id * WORD_SIZE,
-                          "counters: %" PRIu64 " keys in physical database %u, counted %" PRIu64, counters.keys[id], id,
-                          check->keys[id]);
-        if (counters.expiring[id] != check->expiring[id])
-            check_problem(check, offset + offsetof(struct sdb_m_counters, expiring) + id * WORD_SIZE,
-                          "counters: %" PRIu64 " expiring keys in physical database %u, counted %" PRIu64,
-                          counters.expiring[id], id, check->expiring[id]);
-    }
+    for (unsigned id = 0; id < DATABASE_IDS && counters.incarnation != 0; id++)
+        compare_counts(check, &counters, id);
 }
 
 static void check_lanes(struct check *check)

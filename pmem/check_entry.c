@@ -111,8 +111,6 @@ static void check_live_entry(struct check *check, struct subject *subject)
 
     check->result->keys++;
     check_database(check, subject);
-    if (meta & META_BUSY)
-        check_problem(check, subject->offset, "entry: marked as being written");
     if (meta_type(meta) != SDB_TYPE_STRING || !entry_is_sane(subject->words)) {
         check_problem(check, subject->offset, "entry: an impossible type or size");
         return;
@@ -135,6 +133,8 @@ static void check_entry(struct check *check, uint64_t offset, uint32_t shard)
         check_problem(check, offset, "entry: the check bits are wrong");
         return;
     }
+    if (subject.words[0] & META_BUSY)
+        check_problem(check, offset, "entry: marked as being written");
     if (meta_type(subject.words[0]) != SDB_TYPE_NONE) {
         check_live_entry(check, &subject);
         return;

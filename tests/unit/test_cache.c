@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_cache.c - admission, write-through, replacement, and that nobody ever gets a copy older than the last commit
+ *
+ * ctest-labels: threads
  */
 #include <pthread.h>
 #include <setjmp.h>

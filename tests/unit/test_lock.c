@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_lock.c - exclusion, visibility, sleeping and waking
+ *
+ * ctest-labels: threads
  */
 #include <pthread.h>
 #include <sched.h>
