@@ -172,11 +172,12 @@ int persist_fence_msync(const struct persist *persist, struct persist_thread *th
 #ifndef SDB_PERSIST_BACKEND
 
 /*
- * From this size on a copy bypasses the cache. Below, the flushes of a cached copy overlap with the caller's other work; with eADR
- * nothing is flushed, and only what would sweep the caches is better kept out of them.
+ * From this size on a copy bypasses the cache. Measured with its fence, on memory that is not cached: 512 bytes 417 ns with clwb,
+ * 438 streamed; 4 KiB 1,435 and 690; 64 KiB 15,700 and 1,760, because streaming does not read what it overwrites. With eADR there is
+ * no flush to save, the fence has nothing else to wait for, and small copies may be read soon: later.
  */
 #define NT_SIZE_MIN 512u
-#define NT_SIZE_MIN_EADR (256u << 10)
+#define NT_SIZE_MIN_EADR (16u << 10)
 
 static int bypasses_cache(const struct persist *persist, size_t size)
 {
