@@ -35,6 +35,7 @@ else
 fi
 
 if cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr -j "$(nproc)" \
+    --suppress=unknownMacro:bench/pmemobj_map.c \
     --suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression \
     --error-exitcode=1 -D__x86_64__=1 -D__GNUC__=12 -D_GNU_SOURCE=1 -DSUPERDB_DEBUG=1 \
     -Isrc/base -Ipmem -Isrc/store -Isrc/resp -Isrc/server -Iinclude "${sources[@]}"; then
