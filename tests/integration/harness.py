@@ -400,7 +400,7 @@ def both(superdb_arguments=(), redis_arguments=()):
 class Failures:
     """Counts what was compared, prints the first differences in full."""
 
-    def __init__(self, shown=60):
+    def __init__(self, shown=int(os.environ.get("SUPERDB_SHOWN", "60"))):
         self.compared = 0
         self.failed = 0
         self.shown = shown

@@ -175,7 +175,9 @@ def bit_type(s):
 
 
 def bit_offset(s):
-    return (b"#" if s.random.random() < 0.2 else b"") + s.offset(200)
+    if s.random.random() < 0.2:  # none so large that Redis' multiplication by the width overflows
+        return b"#" + s.random.choice([b"%d" % s.random.randint(0, 30), b"-1", b"abc", b"", b"01"])
+    return s.offset(200)
 
 
 def bits(s):

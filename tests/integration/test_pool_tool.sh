@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# test_pool_tool.sh - superdb-pool from the outside: what it prints, what it leaves, and its exit status
+#
+# Environment: SUPERDB_POOL and SUPERDB_SERVER name the programs, SUPERDB_TEST_DIR where pools are made (/dev/shm else).
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+tool=${SUPERDB_POOL:-$root/build/superdb-pool}
+server=${SUPERDB_SERVER:-$root/build/superdb-server}
+base=${SUPERDB_TEST_DIR:-/dev/shm}
+[ -d "$base" ] || base=/tmp
+directory=$(mktemp -d "$base/superdb-pool-tool-XXXXXX")
+server_pid=
+
+cleanup()
+{
+    [ -n "$server_pid" ] && kill -9 "$server_pid" 2>/dev/null && wait "$server_pid" 2>/dev/null
+    rm -rf "$directory"
+}
+trap cleanup EXIT
+
+fail()
+{
+    echo "FAILED: $*" >&2
+    [ -f "$directory/out" ] && sed 's/^/  out: /' "$directory/out" | head -20 >&2
+    [ -f "$directory/err" ] && sed 's/^/  err: /' "$directory/err" | head -20 >&2
+    [ -f "$directory/server.log" ] && tail -5 "$directory/server.log" | sed 's/^/  server: /' >&2
+    exit 1
+}
+
+# expect STATUS COMMAND...: runs the tool, output in $directory/out and err
+expect()
+{
+    local wanted=$1 status=0
+    shift
+    "$tool" "$@" >"$directory/out" 2>"$directory/err" || status=$?
+    [ "$status" -eq "$wanted" ] || fail "superdb-pool $*: exit status $status, expected $wanted"
+}
+
+out_has()
+{
+    grep -qF -- "$1" "$directory/out" || fail "the output lacks: $1"
+}
+
+err_has()
+{
+    grep -qF -- "$1" "$directory/err" || fail "standard error lacks: $1"
+}
+
+# start_server POOL: serves on the unix socket $directory/socket
+start_server()
+{
+    rm -f "$directory/socket"
+    "$server" --pool "$1" --unixsocket "$directory/socket" --port 0 --threads 1 >"$directory/server.log" 2>&1 &
+    server_pid=$!
+    for _ in $(seq 200); do
+        [ "$(cli PING 2>/dev/null)" = PONG ] && return
+        kill -0 "$server_pid" 2>/dev/null || fail "the server ended"
+        sleep 0.05
+    done
+    fail "the server does not answer"
+}
+
+stop_server()
+{
+    kill -"$1" "$server_pid"
+    wait "$server_pid" 2>/dev/null
+    server_pid=
+}
+
+cli()
+{
+    redis-cli -s "$directory/socket" "$@"
+}
+
+pool=$directory/shop.sdb
+
+# ---- usage
+expect 0 --help
+out_has "usage: superdb-pool create PATH"
+expect 0 --version
+out_has "superdb-pool 0."
+expect 2
+expect 2 frobnicate
+err_has "unknown command: frobnicate"
+expect 2 create
+err_has "a PATH is missing"
+expect 2 create "$pool" --size 12q
+err_has "invalid value for --size: 12q"
+expect 2 create "$pool" --size 99999999tb
+expect 2 create "$pool" --shards 3
+expect 2 create "$pool" --durability eternal
+expect 2 check "$pool" extra
+err_has "one argument too many: extra"
+expect 2 dump "$pool" --format xml
+expect 2 dump "$pool" --database 16
+expect 2 resize "$pool"
+err_has "a SIZE is missing"
+expect 2 check "$pool"
+err_has "$pool"
+[ -e "$pool" ] && fail "a wrong call made a pool"
+
+# ---- create, info, check of an empty pool
+expect 0 create "$pool" --size 32mb --max-size 128mb --shards 2 --durability process
+out_has "32.00 MiB, growing to 128.00 MiB, 2 shards, durability process"
+expect 2 create "$pool"
+err_has "exists already"
+expect 0 info "$pool"
+out_has "33554432 (32.00 MiB)"
+grep -qE '^shards +2$' "$directory/out" || fail "info: shards"
+grep -qE '^clean +yes$' "$directory/out" || fail "info: clean"
+expect 0 check "$pool"
+out_has "clean: 0 problems, 0 keys"
+expect 0 dump "$pool"
+[ -s "$directory/out" ] && fail "an empty pool's dump is not empty"
+
+# ---- a pool with keys
+start_server "$pool"
+{
+    cli SET plain value
+    cli SET number 12345
+    cli SET 'quo"te\' $'line\nbreak\ttab'
+    cli SET empty ""
+    cli SET later gone PXAT 4102444800000
+    cli -n 3 SET elsewhere there
+    head -c 100000 /dev/zero | tr '\0' 'x' | cli -x SET large
+    head -c 300 /dev/urandom | cli -x SET binary
+} >/dev/null || fail "writing keys"
+for i in $(seq 2000); do echo "SET key:$i value:$i"; done | cli >/dev/null || fail "writing many keys"
+expect 2 check "$pool"
+err_has "process $server_pid"
+expect 2 resize "$pool" 64mb
+stop_server TERM
+
+expect 0 check "$pool"
+out_has "clean: 0 problems, 2008 keys"
+expect 0 check "$pool" --quiet
+[ -s "$directory/out" ] && fail "check --quiet prints"
+expect 0 info "$pool"
+grep -qE '^db0 +keys=2007,expires=1$' "$directory/out" || fail "info: db0"
+grep -qE '^db3 +keys=1,expires=0$' "$directory/out" || fail "info: db3"
+
+# ---- dump as text
+expect 0 dump "$pool"
+[ "$(wc -l <"$directory/out")" -eq 2008 ] || fail "the dump has not a line a key"
+out_has '0 "plain" "value" 0'
+out_has '0 "number" "12345" 0'
+out_has '0 "quo\"te\\" "line\nbreak\ttab" 0'
+out_has '0 "empty" "" 0'
+out_has '0 "later" "gone" 4102444800000'
+out_has '3 "elsewhere" "there" 0'
+out_has '0 "key:2000" "value:2000" 0'
+sort "$directory/out" >"$directory/dump"
+expect 0 dump "$pool" --database 3
+[ "$(cat "$directory/out")" = '3 "elsewhere" "there" 0' ] || fail "dump --database 3"
+if [ -w /dev/full ]; then
+    "$tool" dump "$pool" >/dev/full 2>/dev/null && fail "a dump that could not be written succeeds"
+fi
+
+# ---- dump as commands, loaded into another pool
+expect 0 dump "$pool" --format resp
+mv "$directory/out" "$directory/commands"
+expect 0 create "$directory/copy.sdb" --size 32mb --shards 1
+start_server "$directory/copy.sdb"
+cli --pipe <"$directory/commands" >"$directory/out" 2>&1 || fail "redis-cli --pipe"
+out_has "errors: 0"
+stop_server TERM
+expect 0 check "$directory/copy.sdb"
+expect 0 dump "$directory/copy.sdb"
+sort "$directory/out" | cmp -s - "$directory/dump" || fail "the copy differs"
+
+# ---- after a kill: check recovers first
+start_server "$pool"
+cli SET survivor yes >/dev/null
+stop_server KILL
+expect 0 check "$pool"
+out_has "was not closed"
+out_has "clean: 0 problems, 2009 keys"
+expect 0 check "$pool"
+grep -q "was not closed" "$directory/out" && fail "recovered twice"
+expect 0 dump "$pool"
+out_has '0 "survivor" "yes" 0'
+
+# ---- resize
+expect 0 resize "$pool" 64mb
+out_has "64.00 MiB"
+[ "$(stat -c %s "$pool")" -eq $((64 << 20)) ] || fail "resize: the file's size"
+expect 2 resize "$pool" 32mb
+expect 2 resize "$pool" 256mb
+expect 0 check "$pool"
+out_has "2009 keys"
+
+# ---- damage: one byte of an inline value
+cp "$pool" "$directory/damaged.sdb"
+at=$(grep -abo -m1 'survivor' "$directory/damaged.sdb" | tail -1 | cut -d: -f1)
+[ -n "$at" ] || fail "the key is not in the pool"
+for at in $(grep -abo 'survivor' "$directory/damaged.sdb" | cut -d: -f1); do
+    printf 'S' | dd of="$directory/damaged.sdb" bs=1 seek="$at" conv=notrunc status=none
+done
+expect 1 check "$directory/damaged.sdb"
+out_has "entry: the check bits are wrong"
+out_has "DAMAGED"
+grep -qE "offset [0-9]+: " "$directory/out" || fail "check names no offset"
+expect 1 check "$directory/damaged.sdb" --quiet
+[ -s "$directory/out" ] && fail "check --quiet prints"
+expect 1 dump "$directory/damaged.sdb"
+out_has '0 "plain" "value" 0'
+[ "$(wc -l <"$directory/out")" -eq 2008 ] || fail "damage to one entry costs other keys"
+[ -s "$directory/err" ] || fail "the dump does not tell about the damage"
+
+# ---- files that are no pools
+cp "$pool" "$directory/short.sdb"
+truncate -s 20M "$directory/short.sdb"
+expect 1 check "$directory/short.sdb"
+err_has "short.sdb"
+head -c 20971520 /dev/urandom >"$directory/foreign.sdb"
+expect 2 check "$directory/foreign.sdb"
+expect 2 check "$directory"
+expect 2 check "$directory/absent.sdb"
+echo "all good"
