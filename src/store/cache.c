@@ -146,19 +146,43 @@ bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t e
 
 /* ---- Commits ---- */
 
+enum change { CHANGE_HIDE, CHANGE_UPDATE, CHANGE_REMOVE };
+
+/* The home line and the line are locked. */
+static void change_copy(struct cache_line *set, unsigned home, unsigned way, enum change change, const uint64_t *entry)
+{
+    const uint64_t offset = load_offset(&set[way]);
+
+    switch (change) {
+    case CHANGE_HIDE:
+        store_word(&set[way].offset, offset | CACHE_HIDDEN);
+        break;
+    case CHANGE_UPDATE:
+        store_entry(&set[way], entry);
+        store_word(&set[way].offset, offset & ~(uint64_t)CACHE_HIDDEN);
+        break;
+    case CHANGE_REMOVE:
+        store_word(&set[way].offset, 0);
+        store_word(&set[way].hash, 0);
+        __atomic_store_n(&set[way].heat, 0, __ATOMIC_RELAXED);
+        store_tag(&set[home], way, 0);
+        break;
+    }
+}
+
 /*
- * One try at changing the copy, the home line's sequence having been seen at `sequence`. entry NULL: drops it.
+ * One try at changing the copy, the home line's sequence having been seen at `sequence`.
  * False: another thread was there first; nothing changed.
  */
-static bool try_write_through(struct cache_line *set, uint64_t hash, uint64_t offset, const uint64_t *entry,
-                              uint64_t sequence)
+static bool try_write_through(struct cache_line *set, uint64_t hash, uint64_t offset, enum change change,
+                              const uint64_t *entry, uint64_t sequence)
 {
     const unsigned home = cache_home(hash);
 
     if (!try_lock(&set[home], sequence))
         return false;
     const unsigned way = find(set, hash);
-    if (way == CACHE_WAYS || load_offset(&set[way]) != offset) {
+    if (way == CACHE_WAYS || (load_offset(&set[way]) & ~(uint64_t)CACHE_HIDDEN) != offset) {
         unlock_changed(&set[home], sequence);
         return true;
     }
@@ -167,21 +191,15 @@ static bool try_write_through(struct cache_line *set, uint64_t hash, uint64_t of
         unlock_unchanged(&set[home], sequence);
         return false;
     }
-    if (entry != NULL) {
-        store_entry(&set[way], entry);
-    } else {
-        store_word(&set[way].offset, 0);
-        store_word(&set[way].hash, 0);
-        __atomic_store_n(&set[way].heat, 0, __ATOMIC_RELAXED);
-        store_tag(&set[home], way, 0);
-    }
+    change_copy(set, home, way, change, entry);
     if (way != home)
         unlock_changed(&set[way], way_sequence);
     unlock_changed(&set[home], sequence);
     return true;
 }
 
-static void write_through(struct cache *cache, uint64_t hash, uint64_t offset, const uint64_t *entry)
+static void write_through(struct cache *cache, uint64_t hash, uint64_t offset, enum change change,
+                          const uint64_t *entry)
 {
     struct cache_line *set = cache_set(cache, hash);
     struct cache_line *home = set + cache_home(hash);
@@ -196,7 +214,7 @@ static void write_through(struct cache *cache, uint64_t hash, uint64_t offset, c
                 if (__atomic_compare_exchange_n(&home->sequence, &sequence, sequence + 2, false, __ATOMIC_ACQ_REL,
                                                 __ATOMIC_RELAXED))
                     return;
-            } else if (try_write_through(set, hash, offset, entry, sequence)) {
+            } else if (try_write_through(set, hash, offset, change, entry, sequence)) {
                 return;
             }
         }
@@ -206,12 +224,17 @@ static void write_through(struct cache *cache, uint64_t hash, uint64_t offset, c
 
 void cache_update(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS])
 {
-    write_through(cache, hash, entry_offset, entry);
+    write_through(cache, hash, entry_offset, CHANGE_UPDATE, entry);
+}
+
+void cache_hide(struct cache *cache, uint64_t hash, uint64_t entry_offset)
+{
+    write_through(cache, hash, entry_offset, CHANGE_HIDE, NULL);
 }
 
 void cache_remove(struct cache *cache, uint64_t hash, uint64_t entry_offset)
 {
-    write_through(cache, hash, entry_offset, NULL);
+    write_through(cache, hash, entry_offset, CHANGE_REMOVE, NULL);
 }
 
 /* ---- Fills ---- */

@@ -6,9 +6,10 @@
  * shared by all threads, and is never needed for correctness: every function may be left out, except that each commit
  * must call cache_update or cache_remove for each entry that it changed.
  *
- * Never stale: a commit calls cache_update or cache_remove after it stored the entry's words in the pool, and before
- * it opens its shard to others. A reader that missed takes a token *before* it reads the entry in the pool and hands
- * it in with the copy; the copy is dropped if any commit to the key came between.
+ * Never stale: a commit calls cache_hide for each entry before it changes the entry's words in the pool, and
+ * cache_update or cache_remove when it has. In between, the copy is there but not seen, so that nobody reads an old
+ * copy after somebody else read the new entry. A reader that missed takes a token *before* it reads the entry in the
+ * pool and hands it in with the copy; the copy is dropped if any commit to the key came between.
  *
  * A line is found by 64 bits of hash. The caller compares the key (or its blob) with the one that the entry names,
  * and takes a difference for a miss.
@@ -26,6 +27,7 @@
 #define CACHE_ENTRY_WORDS 4u
 #define CACHE_SIZE_MIN (64u << 10)
 #define CACHE_HEAT_MAX 15u
+#define CACHE_HIDDEN 1u /* in an offset, which is a multiple of 32 */
 
 /*
  * One cached entry. Every word is accessed atomically.
@@ -40,7 +42,7 @@ struct cache_line {
      */
     uint64_t sequence;
     uint64_t hash;
-    uint64_t offset; /* of the entry in the pool; 0: the line is empty */
+    uint64_t offset; /* of the entry in the pool, with CACHE_HIDDEN while it is being committed; 0: the line is empty */
     uint64_t entry[CACHE_ENTRY_WORDS];
     uint32_t tags;     /* of keys at home here, by the line that they lie in */
     uint8_t heat;      /* of this copy: hits, aged by keys that want in. A hint, races allowed */
@@ -98,7 +100,8 @@ static inline bool cache_line_copy(struct cache_line *line, uint64_t hash, uint6
     const uint64_t offset = __atomic_load_n(&line->offset, __ATOMIC_ACQUIRE);
     for (unsigned i = 0; i < CACHE_ENTRY_WORDS; i++)
         entry[i] = __atomic_load_n(&line->entry[i], __ATOMIC_ACQUIRE);
-    if ((sequence & 1) != 0 || offset == 0 || __atomic_load_n(&line->sequence, __ATOMIC_RELAXED) != sequence)
+    if ((sequence & 1) != 0 || offset == 0 || (offset & CACHE_HIDDEN) != 0 ||
+        __atomic_load_n(&line->sequence, __ATOMIC_RELAXED) != sequence)
         return false;
     const uint8_t heat = __atomic_load_n(&line->heat, __ATOMIC_RELAXED);
     if (heat < CACHE_HEAT_MAX)
@@ -139,9 +142,12 @@ static inline uint64_t cache_read_begin(const struct cache *cache, uint64_t hash
 bool cache_fill(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS],
                 uint64_t token);
 
+/* For a commit that is about to change the entry: hides the copy where there is one. Otherwise as cache_update. */
+void cache_hide(struct cache *cache, uint64_t hash, uint64_t entry_offset);
+
 /*
- * For a commit that changed or made the entry: replaces the copy where there is one. Tokens taken before become
- * worthless. May wait for another thread's change of a line, a few nanoseconds.
+ * For a commit that changed or made the entry: replaces the copy where there is one, and shows it. Tokens taken
+ * before become worthless. May wait for another thread's change of a line, a few nanoseconds.
  */
 void cache_update(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS]);
 

@@ -142,6 +142,39 @@ static void a_removed_key_is_missed(void **state)
     cache_remove(cache, hash_of(1), offset_of(1));
 }
 
+static void a_hidden_copy_is_missed_until_the_commit_shows_it(void **state)
+{
+    uint64_t value = 0;
+    size_t copies = 0;
+
+    (void)state;
+    (void)offer(1, 10);
+    assert_true(offer(1, 10));
+    cache_hide(cache, hash_of(1), offset_of(1));
+    assert_false(look_up(1, &value));
+    assert_false(offer(1, 10)); /* no second copy beside it */
+    commit(1, 11);
+    assert_true(look_up(1, &value));
+    assert_int_equal(value, 11);
+    cache_hide(cache, hash_of(1), offset_of(1));
+    cache_remove(cache, hash_of(1), offset_of(1));
+    assert_true(cache_check(cache, &copies));
+    assert_int_equal(copies, 0);
+}
+
+static void a_copy_read_before_hiding_is_refused(void **state)
+{
+    uint64_t value = 0, entry[CACHE_ENTRY_WORDS];
+
+    (void)state;
+    make_entry(1, 10, entry);
+    (void)offer(1, 10); /* the first miss */
+    const uint64_t token = cache_read_begin(cache, hash_of(1));
+    cache_hide(cache, hash_of(1), offset_of(1));
+    assert_false(cache_fill(cache, hash_of(1), offset_of(1), entry, token));
+    assert_false(look_up(1, &value));
+}
+
 /* A key that was deleted and came back lies elsewhere; a late commit to the old place does not touch it. */
 static void only_the_entry_at_the_same_offset_is_changed(void **state)
 {
@@ -290,6 +323,7 @@ static void *write_keys(void *context)
         const uint64_t number = (random >> 40) % (SHARED_KEYS / WRITERS) * WRITERS + (uint64_t)(uintptr_t)context;
         struct shared_key *key = &shared[number];
         make_entry(number, step, entry);
+        cache_hide(cache, hash_of(number), offset_of(number));
         __atomic_store_n(&key->sequence, key->sequence + 1, __ATOMIC_RELAXED);
         for (unsigned i = 0; i < CACHE_ENTRY_WORDS; i++)
             __atomic_store_n(&key->entry[i], entry[i], __ATOMIC_RELEASE);
@@ -329,7 +363,12 @@ static void *read_keys(void *context)
         random = random * 6364136223846793005ull + 1442695040888963407ull;
         const uint64_t number = random >> 63 == 0 ? (random >> 40) % 64 : (random >> 40) % SHARED_KEYS;
         struct shared_key *key = &shared[number];
-        const uint64_t least = __atomic_load_n(&key->committed, __ATOMIC_ACQUIRE);
+        uint64_t least = __atomic_load_n(&key->committed, __ATOMIC_ACQUIRE);
+        /* Nor older than what anybody read in the pool, past the cache. */
+        if (random >> 62 == 0) {
+            read_pool(key, entry);
+            least = entry[1];
+        }
         if (cache_lookup(cache, hash_of(number), entry, &offset)) {
             reader->hits++;
             reader->torn += offset != offset_of(number);
@@ -382,6 +421,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_commit_writes_through, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_of_a_key_that_is_not_cached_caches_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_key_is_missed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hidden_copy_is_missed_until_the_commit_shows_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_copy_read_before_hiding_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_the_entry_at_the_same_offset_is_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_read_before_a_commit_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_scan_does_not_drive_out_what_is_hot, set_up, tear_down),
