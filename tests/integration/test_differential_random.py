@@ -278,6 +278,8 @@ def whole_keys(s):
 
 def mixed(s):
     words = s.random.choice([strings, numbers, bits, expiry, whole_keys])(s)
+    if words[0] == b"OBJECT ENCODING":  # Redis says raw of what APPEND and its like wrote, however short
+        return [b"TYPE", *words[1:]]
     return words if words[0] != b"DBSIZE" else [b"KEYS", b"key:1"]
 
 

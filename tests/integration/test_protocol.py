@@ -460,6 +460,7 @@ def test_client_kill_and_list():
                 assert killer.command("CLIENT", "KILL", "ID", str(own), "SKIPME", "no") == b":1\r\n"
                 assert killer.read_to_end() == b""
             with server.connect() as killer, server.connect() as victim:
+                victim.command("PING")  # it is let in
                 address = "%s:%d" % victim.socket.getsockname()
                 assert killer.command("CLIENT", "KILL", address) == b"+OK\r\n"
                 assert victim.read_to_end() == b""

@@ -192,9 +192,9 @@ def test_scan_visits_what_stays_while_others_come_and_go():
                 seen += keys
                 if cursor == b"0":
                     break
-                other.pipeline([("SET", b"comes:%d:%d" % (turn, i), "x" * (i % 40)) for i in range(200)])
-                if turn % 2:
-                    other.pipeline([("DEL", b"comes:%d:%d" % (turn - 1, i)) for i in range(200)])
+                # Bounded, as an iteration's end demands: twenty sets of keys, of which half are there at a time.
+                other.pipeline([("SET", b"comes:%d:%d" % (turn % 20, i), "x" * (i % 40)) for i in range(200)])
+                other.pipeline([("DEL", b"comes:%d:%d" % ((turn + 10) % 20, i)) for i in range(200)])
                 turn += 1
                 assert turn < 20000, "the iteration does not end"
             assert staying <= set(seen), f"{len(staying - set(seen))} keys were not visited"
