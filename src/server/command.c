@@ -341,7 +341,7 @@ static void refuse_unknown_sub(struct client *client, const struct command *cont
     char text[256], name[32];
     size_t i;
 
-    for (i = 0; container->name[i] != '\0' && i < sizeof(name) - 1; i++)
+    for (i = 0; i < sizeof(name) - 1 && container->name[i] != '\0'; i++)
         name[i] = (char)(container->name[i] >= 'a' && container->name[i] <= 'z' ? container->name[i] - 32 : container->name[i]);
     name[i] = '\0';
     (void)snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.",

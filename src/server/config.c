@@ -69,17 +69,14 @@ static int set_bind(char **words, int count, const char **error)
 
 static char *text_bind(void)
 {
-    size_t size = 1;
+    size_t size = 1, at = 0;
     char *text;
 
     for (int i = 0; i < config.bind_count; i++)
         size += strlen(config.bind[i]) + 1;
     text = calloc(1, size);
-    for (int i = 0; text != NULL && i < config.bind_count; i++) {
-        if (i > 0)
-            strcat(text, " ");
-        strcat(text, config.bind[i]);
-    }
+    for (int i = 0; text != NULL && i < config.bind_count; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%s", i > 0 ? " " : "", config.bind[i]);
     return text;
 }
 
@@ -141,7 +138,7 @@ static int set_percentiles(char **words, int count, const char **error)
     for (int i = 0; i < count; i++, used++) {
         values[i] = strtod(words[i], &end);
         if (end == words[i] || *end != '\0' || !(values[i] >= 0.0 && values[i] <= 100.0)) {
-            *error = "latency-tracking-info-percentiles should contain a numeric percentile value between 0.0 and 100.0";
+            *error = "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
             if (end == words[i] || *end != '\0')
                 *error = "Invalid latency-tracking-info-percentiles parameters";
             return -1;
@@ -172,16 +169,8 @@ static char *text_percentiles(void)
     char text[CONFIG_PERCENTILES_MAX * 32] = "";
     size_t at = 0;
 
-    for (int i = 0; i < count; i++) {
-        char number[32];
-        /* 99.9 has no exact binary form: the shortest text that reads back the same */
-        for (int digits = 1; digits <= 17; digits++) {
-            (void)snprintf(number, sizeof(number), "%.*g", digits, values[i]);
-            if (!(strtod(number, NULL) < values[i]) && !(strtod(number, NULL) > values[i]))
-                break;
-        }
-        at += (size_t)snprintf(text + at, sizeof(text) - at, i > 0 ? " %s" : "%s", number);
-    }
+    for (int i = 0; i < count; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, i > 0 ? " %.10g" : "%.10g", values[i]);
     return strdup(text);
 }
 
@@ -232,7 +221,7 @@ static int set_output_limits(char **words, int count, const char **error)
     struct config_output_limit limits[CONFIG_CLIENT_CLASSES];
 
     if (count == 0 || count % 4 != 0) {
-        *error = "wrong number of arguments";
+        *error = "Wrong number of arguments in buffer limit configuration.";
         return -1;
     }
     memcpy(limits, config.output_limits, sizeof(limits));

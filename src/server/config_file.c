@@ -389,6 +389,8 @@ struct text {
 
 static void text_add(struct text *text, const char *data, size_t size)
 {
+    if (size == 0)
+        return;
     if (text->size + size > text->capacity) {
         size_t capacity = 2 * (text->size + size) + 256;
         char *grown = realloc(text->data, capacity);

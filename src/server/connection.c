@@ -31,27 +31,29 @@ static uint64_t next_id = 1; /* Atomic. */
 
 /* ---- beginning and end ------------------------------------------------------------------------------------------------ */
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
 /* "127.0.0.1:6379", "[::1]:6379", as Redis prints them. */
-static void print_address(const struct sockaddr_storage *address, char *text, size_t size)
+static void print_address(const union address *address, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN] = "?";
 
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        snprintf(text, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+    if (address->any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &address->in6.sin6_addr, host, sizeof(host));
+        snprintf(text, size, "[%s]:%u", host, ntohs(address->in6.sin6_port));
     } else {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        snprintf(text, size, "%s:%u", host, ntohs(in->sin_port));
+        inet_ntop(AF_INET, &address->in.sin_addr, host, sizeof(host));
+        snprintf(text, size, "%s:%u", host, ntohs(address->in.sin_port));
     }
 }
 
 static void name_ends(struct client *client, const char *unix_path)
 {
-    struct sockaddr_storage address;
+    union address address = {0};
     socklen_t size = sizeof(address);
 
     if ((client->flags & CLIENT_UNIX_SOCKET) != 0) {
@@ -59,10 +61,10 @@ static void name_ends(struct client *client, const char *unix_path)
         snprintf(client->local_address, sizeof(client->local_address), "%.70s:0", unix_path);
         return;
     }
-    if (getpeername(client->fd, (struct sockaddr *)(void *)&address, &size) == 0)
+    if (getpeername(client->fd, &address.any, &size) == 0)
         print_address(&address, client->address, sizeof(client->address));
     size = sizeof(address);
-    if (getsockname(client->fd, (struct sockaddr *)(void *)&address, &size) == 0)
+    if (getsockname(client->fd, &address.any, &size) == 0)
         print_address(&address, client->local_address, sizeof(client->local_address));
 }
 

@@ -15,9 +15,28 @@
 
 #define WRONG_PASSWORD "WRONGPASS invalid username-password pair or user is disabled."
 
+static void upper_case(char *to, const char *from, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size - 1 && from[i] != '\0'; i++)
+        to[i] = (char)(from[i] >= 'a' && from[i] <= 'z' ? from[i] - 32 : from[i]);
+    to[i] = '\0';
+}
+
 void command_syntax_error(struct client *client)
 {
     reply_error(&client->reply, "ERR syntax error");
+}
+
+void command_subcommand_error(struct client *client, const struct request_arg *argv)
+{
+    const struct command *container = command_find(argv[0].data, argv[0].size);
+    char name[COMMAND_FULL_NAME_SIZE];
+
+    upper_case(name, container->name, sizeof(name));
+    reply_errorf(&client->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+                 (int)(argv[1].size < 128 ? argv[1].size : 128), argv[1].data, name);
 }
 
 int command_get_integer(struct client *client, const struct request_arg *arg, int64_t min, int64_t max, const char *error,
@@ -33,21 +52,12 @@ int command_get_integer(struct client *client, const struct request_arg *arg, in
         if (error != NULL)
             reply_errorf(&client->reply, "ERR %s", error);
         else
-            reply_errorf(&client->reply, "ERR value is out of range, must be between %lld and %lld", (long long)min,
+            reply_errorf(&client->reply, "ERR value is out of range, value must between %lld and %lld", (long long)min,
                          (long long)max);
         return 0;
     }
     *value = number;
     return 1;
-}
-
-static void upper_case(char *to, const char *from, size_t size)
-{
-    size_t i;
-
-    for (i = 0; from[i] != '\0' && i < size - 1; i++)
-        to[i] = (char)(from[i] >= 'a' && from[i] <= 'z' ? from[i] - 32 : from[i]);
-    to[i] = '\0';
 }
 
 /* The container is found by the request's first word: this handler serves all of them. */
@@ -122,7 +132,7 @@ static int authenticate(struct client *client, const struct request_arg *user, c
 {
     if (user != NULL && !(user->size == 7 && memcmp(user->data, "default", 7) == 0))
         return 0;
-    if (CONFIG_READ(has_password) && !config_password_matches(password->data, password->size))
+    if (CONFIG_READ(has_password) && (password == NULL || !config_password_matches(password->data, password->size)))
         return 0;
     client->flags |= CLIENT_AUTHENTICATED;
     return 1;

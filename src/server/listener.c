@@ -58,16 +58,23 @@ int listeners_port(void)
     return tcp_port;
 }
 
+/* A socket of another family (unix) is told by sa_family; what does not fit of its address is cut off. */
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
 static int port_of(int fd)
 {
-    struct sockaddr_storage address;
+    union address address = {0};
     socklen_t size = sizeof(address);
 
-    if (getsockname(fd, (struct sockaddr *)(void *)&address, &size) != 0)
+    if (getsockname(fd, &address.any, &size) != 0)
         return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+    if (address.any.sa_family == AF_INET6)
+        return ntohs(address.in6.sin6_port);
+    return ntohs(address.in.sin_port);
 }
 
 static int bind_address(const struct addrinfo *address)
@@ -250,15 +257,15 @@ void listeners_close(void)
 
 static int is_from_loopback(int fd)
 {
-    struct sockaddr_storage address;
+    union address address = {0};
     socklen_t size = sizeof(address);
 
-    if (getpeername(fd, (struct sockaddr *)(void *)&address, &size) != 0)
+    if (getpeername(fd, &address.any, &size) != 0)
         return 0;
-    if (address.ss_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)(const void *)&address)->sin_addr.s_addr) >> 24 == 127;
-    if (address.ss_family == AF_INET6) {
-        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr;
+    if (address.any.sa_family == AF_INET)
+        return ntohl(address.in.sin_addr.s_addr) >> 24 == 127;
+    if (address.any.sa_family == AF_INET6) {
+        const struct in6_addr *in6 = &address.in6.sin6_addr;
 
         return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
     }

@@ -82,7 +82,7 @@ void slowlog_trim(void)
     int64_t max = CONFIG_READ(slowlog_max_len);
 
     lock_acquire(&list_lock);
-    while (length > 0 && (int64_t)length > max)
+    while (oldest != NULL && (int64_t)length > max)
         drop_oldest();
     lock_release(&list_lock);
 }

@@ -71,10 +71,12 @@ static void print_text(const struct dump *dump, const struct sdb_slice *key, con
 static void print_resp(struct dump *dump, const struct sdb_slice *key, const struct sdb_view *view)
 {
     char number[NUMBER_TEXT_SIZE];
+    size_t size;
 
     if (!dump->selected) {
         (void)fputs("*2\r\n$6\r\nSELECT\r\n", stdout);
-        print_bulk(number, number_format_u64(number, dump->database));
+        size = number_format_u64(number, dump->database);
+        print_bulk(number, size);
         dump->selected = true;
     }
     (void)fputs(view->expire_ms != 0 ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n", stdout);
@@ -82,7 +84,8 @@ static void print_resp(struct dump *dump, const struct sdb_slice *key, const str
     print_bulk(view->data, view->size);
     if (view->expire_ms != 0) {
         (void)fputs("$4\r\nPXAT\r\n", stdout);
-        print_bulk(number, number_format_i64(number, view->expire_ms));
+        size = number_format_i64(number, view->expire_ms);
+        print_bulk(number, size);
     }
 }
 
