@@ -175,7 +175,7 @@ static_assert(sizeof(struct sdb_m_entry) == ENTRY_SIZE, "entry");
 #define CODE_BLOB 31u
 #define INLINE_SIZE_MAX 16u
 
-/* Blob reference: [checked: block offset / 16 in 44 bits | 0 in 4 | check 16 of the blob's own checksum field]. */
+/* Blob reference: [low 16 bits of the blob's checksum | 0 : 4 | block offset / 16 : 44], so that it leads to no other blob. */
 
 /* A blob starts its block: header, then the bytes. The checksum covers the size, the block's offset and the bytes. */
 struct sdb_m_blob {
@@ -192,7 +192,7 @@ static_assert(sizeof(struct sdb_m_blob) == 8, "blob");
  */
 #define BUCKET_WORDS 8u
 #define SEGMENT_BUCKETS_SMALL 128u
-#define SEGMENT_BUCKETS_LARGE 192u
+#define SEGMENT_BUCKETS_LARGE 170u
 
 /*
  * Lane: one line of header, then records, each on a line boundary, in a ring. A record never wraps: where the rest of the ring is
@@ -205,12 +205,16 @@ struct sdb_m_lane {
 static_assert(sizeof(struct sdb_m_lane) == 64, "lane");
 
 /*
- * Redo record: header, then items: groups of [line : 48 | word mask : 8 | 0 : 8] followed by one word for each bit of the mask,
- * low bit first; then the ranges [offset / 8 : 40 | length in bytes / 8 : 24] whose contents the checksum covers too.
+ * Redo record: header, then items, each led by a word whose low 8 bits tell its kind:
+ *   0 line:     [line number 48 | word mask 8 | kind 8], then one word for each bit of the mask, low bit first
+ *   1 range:    [file offset 56 | kind 8], length in bytes: what was written directly, before the commit
+ *   2 contents: [0 | kind 8], XXH3-64 over the contents of all ranges so far, in order, seeded like the record
+ *   3 body:     [file offset 56 | kind 8], size in words, XXH3-64: the items stand there, because they are too many for the ring
  */
+enum record_kind { RECORD_LINE = 0, RECORD_RANGE = 1, RECORD_CONTENTS = 2, RECORD_BODY = 3 };
 struct sdb_m_record {
-    uint64_t sequence_and_size; /* [sequence 40 | size in words without the header 24] */
-    uint64_t checksum;          /* XXH3-64 over everything else, the ranges' contents included, seeded by incarnation and lane */
+    uint64_t sequence_and_size; /* [sequence 48 | size in words without the header 16] */
+    uint64_t checksum;          /* XXH3-64 over the word above and the items, seeded by incarnation, lane and hash seed */
 };
 static_assert(sizeof(struct sdb_m_record) == 16, "record");
 

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * entry.c - handle entries and blobs
+ * Media:   struct sdb_m_blob, written once, before its entry refers to it
+ * Commit:  a blob is a fresh range of the transaction that publishes the entry
+ * Holds:   a reader that finds an entry's check bits right has words of one moment (lane.c: apply_entry)
+ * Threads: see entry.h
+ * Memory:  none
+ */
+#include "entry.h"
+
+#include <string.h>
+
+#include "crc32c.h"
+#include "hash.h"
+#include "persist.h"
+
+#define READ_TRIES 1000
+
+enum entry_read entry_read(const struct pool_file *file, uint64_t offset, uint64_t words[4])
+{
+    const uint64_t *entry = (const uint64_t *)(const void *)(file->base + offset);
+
+    for (int i = 0; i < READ_TRIES; i++) {
+        uint64_t again;
+
+        words[0] = persist_load_acquire(&entry[0]); /* pairs with the release in apply_entry */
+        words[1] = persist_load(&entry[1]);
+        words[2] = persist_load(&entry[2]);
+        words[3] = persist_load(&entry[3]);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        again = persist_load(&entry[0]);
+        if (again != words[0] || words[0] & META_BUSY)
+            continue;
+        return entry_valid(words, offset) ? ENTRY_OK : ENTRY_DAMAGED;
+    }
+    return ENTRY_BUSY;
+}
+
+bool entry_is_sane(const uint64_t words[4])
+{
+    unsigned key = meta_key_code(words[0]), value = meta_value_code(words[0]);
+
+    return (key <= INLINE_SIZE_MAX || key == CODE_BLOB) && (value <= INLINE_SIZE_MAX || value >= CODE_INTEGER) &&
+           entry_key_words(words[0]) + entry_value_words(words[0]) + ((words[0] & META_EXPIRES) != 0) <= 3;
+}
+
+bool entry_blob(const struct pool_file *file, uint64_t reference, const uint8_t **data, uint32_t *size)
+{
+    uint64_t offset = blob_reference_offset(reference);
+    uint64_t end = __atomic_load_n(&file->size, __ATOMIC_ACQUIRE);
+    uint64_t header;
+
+    if (offset < file->superblock.heap_offset || offset + sizeof(struct sdb_m_blob) > end)
+        return false;
+    header = persist_load((const uint64_t *)(const void *)(file->base + offset));
+    *size = (uint32_t)header;
+    *data = file->base + offset + sizeof(struct sdb_m_blob);
+    return *size <= end - offset - sizeof(struct sdb_m_blob) &&
+           (uint16_t)(header >> 32) == blob_reference_check(reference);
+}
+
+uint32_t entry_blob_checksum(uint64_t block_offset, const void *data, uint32_t size)
+{
+    uint64_t start[2] = {block_offset, size};
+
+    return crc32c(crc32c(0, start, sizeof(start)), data, size);
+}
+
+bool entry_blob_verify(const struct pool_file *file, uint64_t reference)
+{
+    const uint8_t *data;
+    uint32_t size;
+    uint64_t offset = blob_reference_offset(reference);
+    const struct sdb_m_blob *blob = (const struct sdb_m_blob *)(const void *)(file->base + offset);
+
+    return entry_blob(file, reference, &data, &size) && entry_blob_checksum(offset, data, size) == blob->checksum;
+}
+
+bool entry_key(const struct pool_file *file, const uint64_t words[4], uint8_t scratch[16], const uint8_t **data,
+               size_t *size)
+{
+    unsigned code = meta_key_code(words[0]);
+    uint32_t blob_size;
+
+    if (code == CODE_BLOB) {
+        if (!entry_blob(file, words[1], data, &blob_size))
+            return false;
+        *size = blob_size;
+        return true;
+    }
+    memcpy(scratch, &words[1], 16);
+    *data = scratch;
+    *size = code;
+    return true;
+}
+
+enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_t words[4], unsigned database,
+                                     const void *key, size_t size)
+{
+    unsigned code = meta_key_code(words[0]);
+    const uint8_t *data;
+    uint32_t blob_size;
+
+    if (meta_database(words[0]) != database)
+        return ENTRY_DIFFERENT;
+    if (code != CODE_BLOB)
+        return size == code && memcmp(&words[1], key, size) == 0 ? ENTRY_SAME : ENTRY_DIFFERENT;
+    if (size == 0)
+        return ENTRY_DIFFERENT;
+    if (!entry_blob(file, words[1], &data, &blob_size))
+        return ENTRY_UNREADABLE;
+    return blob_size == size && memcmp(data, key, size) == 0 ? ENTRY_SAME : ENTRY_DIFFERENT;
+}
+
+uint64_t entry_hash(const struct pool_file *file, unsigned database, const void *key, size_t size)
+{
+    return hash_key(file->superblock.hash_seed + database * 0x9e3779b97f4a7c15ull, key, size);
+}
+
+void entry_codes(const struct entry_content *content, unsigned *key_code, unsigned *value_code)
+{
+    unsigned room = content->expire_ms ? 2 : 3;
+    size_t key_words = (content->key_size + 7) / 8;
+    size_t value_words = content->value ? (content->value_size + 7) / 8 : 1;
+    bool key_fits = content->key_size <= INLINE_SIZE_MAX;
+    bool value_fits = !content->value || content->value_size <= INLINE_SIZE_MAX;
+    unsigned inline_value = content->value ? (unsigned)content->value_size : CODE_INTEGER;
+
+    if (key_fits && value_fits && key_words + value_words <= room) {
+        *key_code = (unsigned)content->key_size;
+        *value_code = inline_value;
+    } else if (value_fits && 1 + value_words <= room) { /* the value is what changes: it goes in first */
+        *key_code = CODE_BLOB;
+        *value_code = inline_value;
+    } else if (key_fits && key_words + 1 <= room) {
+        *key_code = (unsigned)content->key_size;
+        *value_code = CODE_BLOB;
+    } else {
+        *key_code = CODE_BLOB;
+        *value_code = content->value ? CODE_BLOB : CODE_INTEGER;
+    }
+}
+
+int entry_write_blob(struct heap *heap, struct tx *tx, uint32_t shard, const void *data, size_t size, uint64_t *reference)
+{
+    uint8_t *base = heap->file->base;
+    uint64_t offset;
+    uint32_t checksum;
+    int error = heap_alloc(heap, tx, shard, size + sizeof(struct sdb_m_blob), &offset);
+
+    if (error)
+        return error;
+    checksum = entry_blob_checksum(offset, data, (uint32_t)size);
+    persist_store((uint64_t *)(void *)(base + offset), size | (uint64_t)checksum << 32);
+    persist_copy(base + offset + sizeof(struct sdb_m_blob), data, size);
+    tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);
+    *reference = blob_reference(offset, checksum);
+    return tx->failed ? SDB_ENOMEM : SDB_OK;
+}
+
+int entry_build(struct heap *heap, struct tx *tx, uint32_t shard, const struct entry_content *content, uint64_t old_meta,
+                uint64_t words[4])
+{
+    unsigned key_code, value_code, next = 1;
+    int error = SDB_OK;
+
+    entry_codes(content, &key_code, &value_code);
+    memset(words, 0, 4 * WORD_SIZE);
+    words[0] = (uint64_t)content->type | (uint64_t)content->database << META_DATABASE_SHIFT |
+               (uint64_t)key_code << META_KEY_SHIFT | (uint64_t)value_code << META_VALUE_SHIFT |
+               (content->expire_ms ? META_EXPIRES : 0) |
+               (old_meta & (0xffffull << META_GENERATION_SHIFT | 0xffull << META_VERSION_SHIFT));
+    if (key_code == CODE_BLOB && content->key_reference)
+        words[next] = content->key_reference;
+    else if (key_code == CODE_BLOB)
+        error = entry_write_blob(heap, tx, shard, content->key, content->key_size, &words[next]);
+    else
+        memcpy(&words[next], content->key, content->key_size);
+    next += entry_key_words(words[0]);
+    if (content->expire_ms)
+        words[next++] = (uint64_t)content->expire_ms;
+    if (error)
+        return error;
+    if (value_code == CODE_INTEGER)
+        words[next] = (uint64_t)content->integer;
+    else if (value_code == CODE_BLOB && content->value_reference)
+        words[next] = content->value_reference;
+    else if (value_code == CODE_BLOB)
+        error = entry_write_blob(heap, tx, shard, content->value, content->value_size, &words[next]);
+    else
+        memcpy(&words[next], content->value, content->value_size);
+    return error;
+}

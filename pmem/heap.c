@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * heap.c - blocks and handle entries
+ * Media:   block bitmaps, page words of runs, map words of extent runs: all staged
+ * Commit:  heap.h
+ * Holds:   heap.h 1, 2, 3
+ * Threads: under the shard's lock
+ * Memory:  none of its own
+ */
+#include "heap.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "heap_internal.h"
+#include "persist.h"
+
+#define LOADS_AT_ONCE 16u       /* extents, before a page is taken instead */
+#define ENTRY_PAGES_AT_ONCE 16u /* pages of entries that are read in the search for a free entry */
+
+/* Steps of an eighth to a quarter; 8192 and 10880 are the two sizes of index segments. */
+const uint16_t heap_class_sizes[HEAP_CLASSES] = {
+    32,  48,  64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,   512,   640,
+    768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6528, 8192,  10880, 16384,
+};
+
+unsigned heap_class(uint64_t size)
+{
+    unsigned low = 0, high = HEAP_CLASSES;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+
+        if (heap_class_sizes[middle] < size)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t heap_block_size(uint64_t size)
+{
+    unsigned size_class = heap_class(size);
+
+    if (size_class < HEAP_CLASSES)
+        return heap_class_sizes[size_class];
+    if (size <= (uint64_t)(PAGES_PER_EXTENT - 1) * PAGE_SIZE_POOL)
+        return (size + PAGE_SIZE_POOL - 1) & ~(uint64_t)(PAGE_SIZE_POOL - 1);
+    return (size + EXTENT_SIZE - 1) & ~(uint64_t)(EXTENT_SIZE - 1);
+}
+
+static void stage_bit(struct tx *tx, uint32_t number, unsigned block, bool used)
+{
+    uint64_t offset = heap_bitmap_offset(number, block);
+    uint64_t bits = tx_load(tx, offset) & CHECKED_VALUE_MASK;
+    uint64_t bit = 1ull << (block % BITMAP_BITS);
+
+    tx_store(tx, offset, checked_word(used ? bits | bit : bits & ~bit, offset));
+}
+
+/* The first available block of a page that has one; takes it. */
+static unsigned take_bit(struct heap_page *page)
+{
+    unsigned words = (page->blocks + 63u) / 64;
+
+    for (unsigned n = 0, w = page->hint % words;; n++, w = (w + 1) % words) {
+        uint64_t available = ~page->used[w];
+
+        if (w == words - 1 && page->blocks % 64)
+            available &= (1ull << (page->blocks % 64)) - 1;
+        if (available) {
+            unsigned bit = (unsigned)__builtin_ctzll(available);
+
+            page->used[w] |= 1ull << bit;
+            page->hint = (uint16_t)w;
+            return w * 64 + bit;
+        }
+        if (n > words)
+            abort(); /* available > 0 and no zero bit: DRAM is not what it was */
+    }
+}
+
+/* The next page with room, dropping full ones from the list. */
+static uint32_t first_with_room(struct heap *heap, uint32_t *head)
+{
+    while (*head != HEAP_NO_PAGE && heap_page(heap, *head)->available == 0) {
+        struct heap_page *page = heap_page(heap, *head);
+
+        page->listed = 0;
+        *head = page->next;
+        if (*head != HEAP_NO_PAGE)
+            heap_page(heap, *head)->previous = HEAP_NO_PAGE;
+    }
+    return *head;
+}
+
+static int new_page(struct heap *heap, struct tx *tx, uint32_t shard, enum page_type type, unsigned size_class)
+{
+    struct heap_page *page;
+    uint32_t number;
+    int error = heap_take_pages(heap, tx, shard, 1, &number);
+
+    if (error)
+        return error;
+    page = heap_page(heap, number);
+    page->type = (uint8_t)type;
+    page->size_class = (uint8_t)size_class;
+    page->run = 1;
+    page->blocks = (uint16_t)(type == PAGE_ENTRIES ? ENTRIES_PER_PAGE : heap_class_blocks(size_class));
+    page->available = page->blocks;
+    page->used = calloc((page->blocks + 63u) / 64, sizeof(uint64_t));
+    if (!page->used) {
+        page->type = PAGE_FREE;
+        heap_page_release(heap, shard, number);
+        return SDB_ENOMEM;
+    }
+    heap_room_add(heap, shard, number);
+    if (type == PAGE_BLOCKS) /* with every block available it still counts as free */
+        heap_page_release(heap, shard, number);
+    return SDB_OK;
+}
+
+static int alloc_block(struct heap *heap, struct tx *tx, uint32_t shard, unsigned size_class, uint64_t *offset)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+    struct heap_page *page;
+    uint32_t number;
+    unsigned block;
+    int error;
+
+    for (unsigned loads = 0; first_with_room(heap, &owner->room[size_class]) == HEAP_NO_PAGE; loads++) {
+        bool look = owner->scanned < owner->extent_count && loads < LOADS_AT_ONCE;
+
+        error = look ? heap_extent_load(heap, owner->extents[owner->scanned])
+                     : new_page(heap, tx, shard, PAGE_BLOCKS, size_class);
+        if (error)
+            return error;
+        owner->scanned += look;
+    }
+    number = first_with_room(heap, &owner->room[size_class]);
+    page = heap_page(heap, number);
+    error = heap_page_stage(heap, tx, shard, number, page_value(PAGE_BLOCKS, size_class, 1));
+    if (error)
+        return error;
+    if (page->available == page->blocks)
+        heap->extents[number / PAGES_PER_EXTENT]->free_pages--;
+    block = take_bit(page);
+    page->available--;
+    *offset = heap_page_start(number) + (uint64_t)block * heap_class_sizes[size_class];
+    stage_bit(tx, number, block, true);
+    return SDB_OK;
+}
+
+/* A run of pages in one extent; staged: with its page words. */
+static int alloc_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, bool staged, uint64_t *offset)
+{
+    uint32_t number;
+    int error = heap_take_pages(heap, tx, shard, count, &number);
+
+    if (error)
+        return error;
+    for (unsigned i = 0; i < count; i++) {
+        struct heap_page *page = heap_page(heap, number + i);
+
+        page->type = i == 0 ? PAGE_RUN : PAGE_TAIL;
+        page->run = (uint8_t)(i == 0 ? count : 0);
+        if (staged && !error)
+            error = heap_page_stage(heap, tx, shard, number + i, page_value(page->type, 0, page->run));
+    }
+    *offset = heap_page_start(number);
+    return error;
+}
+
+static int alloc_extents(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, bool staged, uint64_t *offset)
+{
+    uint32_t count = (uint32_t)(size >> EXTENT_SHIFT), first;
+    int error = heap_take_extents(heap, tx, count, &first);
+
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < count && staged; i++) {
+        uint64_t map = heap_map_offset(heap, first + i);
+
+        tx_store(tx, map, checked_word(extent_value(i ? EXTENT_TAIL : EXTENT_RUN, shard, i ? 0 : count), map));
+    }
+    *offset = (uint64_t)first << EXTENT_SHIFT;
+    return SDB_OK;
+}
+
+int heap_alloc(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset)
+{
+    unsigned size_class = heap_class(size);
+    uint64_t block = heap_block_size(size);
+    int error = SDB_OK;
+
+    if (heap->shards[shard].quarantine_count)
+        heap_release(heap, tx, shard, false);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (size_class < HEAP_CLASSES)
+            error = alloc_block(heap, tx, shard, size_class, offset);
+        else if (block < EXTENT_SIZE)
+            error = alloc_pages(heap, tx, shard, (unsigned)(block >> PAGE_SHIFT_POOL), true, offset);
+        else
+            error = alloc_extents(heap, tx, shard, block, true, offset);
+        if (error != SDB_ENOSPC)
+            break;
+        heap_release(heap, tx, shard, true);
+    }
+    if (!error)
+        tx_add_block(tx, TX_BLOCK_ALLOCATED, shard, *offset, block);
+    return error ? error : tx->failed ? SDB_ENOMEM : SDB_OK;
+}
+
+int heap_reserve_body(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset)
+{
+    uint64_t block;
+    int error;
+
+    if (size <= (uint64_t)(PAGES_PER_EXTENT - 1) * PAGE_SIZE_POOL) {
+        block = (size + PAGE_SIZE_POOL - 1) & ~(uint64_t)(PAGE_SIZE_POOL - 1);
+        error = alloc_pages(heap, tx, shard, (unsigned)(block >> PAGE_SHIFT_POOL), false, offset);
+    } else {
+        block = (size + EXTENT_SIZE - 1) & ~(uint64_t)(EXTENT_SIZE - 1);
+        error = alloc_extents(heap, tx, shard, block, false, offset);
+    }
+    if (!error)
+        tx_add_block(tx, TX_BLOCK_BODY, shard, *offset, block);
+    return error;
+}
+
+static int no_such_block(const struct heap *heap, uint64_t offset)
+{
+    error_set("%s: no block is allocated at offset %" PRIu64, heap->file->path, offset);
+    return SDB_ECORRUPT;
+}
+
+static int free_extents(struct heap *heap, struct tx *tx, uint32_t shard, uint32_t first, uint64_t count)
+{
+    heap_lock_pool_words(heap, tx);
+    for (uint32_t i = 0; i < count; i++)
+        tx_store(tx, heap_map_offset(heap, first + i), 0);
+    tx_add_block(tx, TX_BLOCK_FREED, shard, (uint64_t)first << EXTENT_SHIFT, count << EXTENT_SHIFT);
+    return SDB_OK;
+}
+
+int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
+{
+    uint32_t index = heap_extent_of(offset), number = heap_page_number(offset);
+    uint64_t map = heap_map_offset(heap, index), value;
+    struct heap_page *page;
+    int error;
+
+    if (index < heap_extent_of(heap->file->superblock.heap_offset) || index >= heap->extent_count ||
+        !checked_value(tx_load(tx, map), map, &value))
+        return no_such_block(heap, offset);
+    if (extent_value_state(value) == EXTENT_RUN && offset % EXTENT_SIZE == 0 &&
+        extent_value_run(value) <= heap->extent_count - index)
+        return free_extents(heap, tx, shard, index, extent_value_run(value));
+    if (extent_value_state(value) != EXTENT_PAGES || extent_value_shard(value) != shard)
+        return no_such_block(heap, offset);
+    error = heap_extent_load(heap, index);
+    if (error)
+        return error;
+    page = heap_page(heap, number);
+    if (page->type == PAGE_RUN && offset % PAGE_SIZE_POOL == 0) {
+        for (unsigned i = 0; i < page->run; i++)
+            tx_store(tx, heap_page_word_offset(number + i), 0);
+        tx_add_block(tx, TX_BLOCK_FREED, shard, offset, (uint64_t)page->run << PAGE_SHIFT_POOL);
+        return SDB_OK;
+    }
+    if (page->type == PAGE_BLOCKS) {
+        uint64_t size = heap_class_sizes[page->size_class], within = offset - heap_page_start(number);
+        unsigned block = (unsigned)(within / size);
+
+        if (within % size || block >= page->blocks ||
+            !(tx_load(tx, heap_bitmap_offset(number, block)) >> (block % BITMAP_BITS) & 1))
+            return no_such_block(heap, offset);
+        stage_bit(tx, number, block, false);
+        tx_add_block(tx, TX_BLOCK_FREED, shard, offset, size);
+        return SDB_OK;
+    }
+    return no_such_block(heap, offset);
+}
+
+/* -- handle entries -- */
+
+/*
+ * Lists the next page of entries, from earlier runs of the program, that has a free entry; loads extents as it goes and looks at no
+ * more than `budget` pages. False: none was found.
+ */
+static bool find_entry_room(struct heap *heap, uint32_t shard, unsigned budget)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+
+    for (; owner->entry_scan_extent < owner->extent_count; owner->entry_scan_extent++, owner->entry_scan_page = 0) {
+        uint32_t index = owner->extents[owner->entry_scan_extent];
+
+        if (owner->entry_scan_extent == owner->scanned) {
+            if (heap_extent_load(heap, index) != SDB_OK)
+                continue;
+            owner->scanned++;
+            owner->no_free_pages = false;
+        }
+        while (owner->entry_scan_page < PAGES_PER_EXTENT) {
+            uint32_t number = index * PAGES_PER_EXTENT + owner->entry_scan_page++;
+            struct heap_page *page = heap_page(heap, number);
+
+            if (page->type != PAGE_ENTRIES || page->used)
+                continue;
+            if (budget-- == 0) {
+                owner->entry_scan_page--;
+                return false;
+            }
+            if (heap_page_load(heap, number) != SDB_OK)
+                continue;
+            heap_room_add(heap, shard, number);
+            if (page->available)
+                return true;
+        }
+    }
+    return false;
+}
+
+static int more_entries(struct heap *heap, struct tx *tx, uint32_t shard)
+{
+    int error;
+
+    if (find_entry_room(heap, shard, ENTRY_PAGES_AT_ONCE))
+        return SDB_OK;
+    error = new_page(heap, tx, shard, PAGE_ENTRIES, 0);
+    if (error == SDB_ENOSPC) {
+        if (find_entry_room(heap, shard, UINT32_MAX))
+            return SDB_OK;
+        heap_release(heap, tx, shard, true);
+        error = new_page(heap, tx, shard, PAGE_ENTRIES, 0);
+    }
+    return error;
+}
+
+int heap_alloc_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t *offset)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+    struct heap_page *page;
+    uint32_t number;
+    unsigned entry;
+    int error;
+
+    if (first_with_room(heap, &owner->entry_room) == HEAP_NO_PAGE) {
+        error = more_entries(heap, tx, shard);
+        if (error)
+            return error;
+    }
+    number = first_with_room(heap, &owner->entry_room);
+    page = heap_page(heap, number);
+    error = heap_page_stage(heap, tx, shard, number, page_value(PAGE_ENTRIES, 0, 1));
+    if (error)
+        return error;
+    entry = take_bit(page);
+    page->available--;
+    *offset = heap_page_start(number) + (uint64_t)entry * ENTRY_SIZE;
+    tx_add_block(tx, TX_ENTRY_ALLOCATED, shard, *offset, ENTRY_SIZE);
+    return tx->failed ? SDB_ENOMEM : SDB_OK;
+}
+
+void heap_free_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
+{
+    (void)heap;
+    tx_add_block(tx, TX_ENTRY_FREED, shard, offset, ENTRY_SIZE);
+}
+
+static void entry_available(struct heap *heap, uint32_t shard, uint64_t offset)
+{
+    uint32_t number = heap_page_number(offset);
+    struct heap_page *page;
+    unsigned i;
+
+    if (!heap->extents[number / PAGES_PER_EXTENT])
+        return; /* not loaded: it will be found free when it is */
+    page = heap_page(heap, number);
+    if (!page->used)
+        return;
+    i = (unsigned)(offset - heap_page_start(number)) / ENTRY_SIZE;
+    page->used[i / 64] &= ~(1ull << (i % 64));
+    page->available++;
+    heap_room_add(heap, shard, number);
+}
+
+/* -- the end of a transaction -- */
+
+static void quarantine(struct heap *heap, const struct tx_block *block, uint32_t lane, uint64_t sequence)
+{
+    struct heap_freed freed = {.offset = block->offset,
+                               .size = block->size,
+                               .sequence = sequence,
+                               .lane = lane,
+                               .epoch = __atomic_load_n(&heap->epoch, __ATOMIC_SEQ_CST)};
+
+    if (block->size >= EXTENT_SIZE)
+        heap_quarantine_add_run(heap, &freed);
+    else
+        heap_quarantine_add(heap, block->shard, &freed);
+}
+
+void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint64_t sequence)
+{
+    for (size_t i = 0; i < tx->blocks.count; i++) {
+        const struct tx_block *block = &tx->blocks.items[i];
+
+        if (block->kind == TX_ENTRY_FREED)
+            entry_available(heap, block->shard, block->offset);
+        else if (block->kind == TX_BLOCK_FREED || block->kind == TX_BLOCK_BODY)
+            quarantine(heap, block, lane, sequence);
+    }
+}
+
+void heap_rollback(struct heap *heap, const struct tx *tx, size_t blocks_mark)
+{
+    for (size_t i = tx->blocks.count; i-- > blocks_mark;) {
+        const struct tx_block *block = &tx->blocks.items[i];
+
+        if (block->kind == TX_ENTRY_ALLOCATED)
+            entry_available(heap, block->shard, block->offset);
+        else if (block->kind == TX_BLOCK_ALLOCATED || block->kind == TX_BLOCK_BODY)
+            quarantine(heap, block, 0, 0);
+    }
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * heap.h - hands out and takes back the pool's memory: extents, pages, blocks of size classes, runs, handle entries
+ *
+ * Media:   extent map words, struct sdb_m_extent (page words, block bitmaps)
+ * Commit:  an allocation or a free is staged words of the transaction that publishes or unlinks (D5). What a crash leaves
+ *          allocated is exactly what is reachable.
+ * Holds:
+ *  1. A block's bit on the medium is set from the commit that publishes it to the commit that unlinks it.
+ *  2. In DRAM a block is unavailable from its allocation until, after its free was committed, the record that freed it is dead
+ *     (lane.h) and no reader can hold a view of it: the quarantine.
+ *  3. Handle entries have no bitmap: an entry is free where its type is 0. A page of entries stays one for ever, so that
+ *     generations go on and stale handles are told.
+ *  4. What is known of an extent in DRAM is read from its header at first use: opening a pool reads only the extent map.
+ *  5. What was rolled back stays as it is in DRAM, with nothing on the medium; the words are staged again at next use
+ *     (page_stage).
+ * Threads: a shard's part under the shard's lock; extents of the pool, and their map words, under pool_lock, which the
+ *          transaction keeps until its end; heap_is_entry by any reader.
+ * Memory:  a descriptor for each extent in use, bitmaps for the pages that are looked at, the quarantine.
+ */
+#ifndef SDB_PMEM_HEAP_H
+#define SDB_PMEM_HEAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "file.h"
+#include "lane.h"
+#include "layout.h"
+#include "lock.h"
+#include "tx.h"
+
+#define HEAP_CLASSES 32u
+#define HEAP_NO_PAGE 0u /* page 0 is the pool's metadata */
+
+struct heap_page {
+    uint64_t *used; /* bit set: not available; NULL: not read from the medium yet */
+    uint32_t next, previous; /* in the list of its class's pages with room; HEAP_NO_PAGE: none */
+    uint16_t blocks;
+    uint16_t available;
+    uint16_t hint;  /* word of `used` to look at first */
+    uint8_t type;   /* enum page_type */
+    uint8_t size_class;
+    uint8_t run;
+    uint8_t listed;
+};
+
+struct heap_extent {
+    struct heap_page pages[PAGES_PER_EXTENT];
+    uint32_t free_pages; /* PAGE_FREE, or PAGE_BLOCKS with every block available */
+};
+
+struct heap_freed {
+    uint64_t offset;
+    uint64_t size;
+    uint64_t sequence; /* of the record that freed it; 0: a rollback did */
+    uint64_t epoch;
+    uint32_t lane;
+    uint32_t entry_of_shard;
+};
+
+struct heap_shard {
+    /* Owner: the holder of the shard's lock. */
+    uint32_t room[HEAP_CLASSES]; /* lists of pages with available blocks, by class */
+    uint32_t entry_room;         /* list of entry pages with free entries */
+    uint32_t *extents;           /* indices of the extents that belong to the shard */
+    uint32_t extent_count;
+    uint32_t extent_capacity;
+    uint32_t scanned;            /* extents[0..scanned) were loaded and listed */
+    uint32_t entry_scan_extent;  /* where the search for entry pages not yet listed goes on */
+    uint32_t entry_scan_page;
+    bool no_free_pages;          /* a search found none, and none was emptied since */
+    struct heap_freed *quarantine; /* ring */
+    size_t quarantine_head, quarantine_count, quarantine_capacity;
+};
+
+/* The lowest epoch that a reader pins, or UINT64_MAX. */
+typedef uint64_t heap_oldest_pin(void *context);
+
+struct heap {
+    struct pool_file *file;
+    struct lanes *lanes;
+    struct heap_shard *shards;
+    uint32_t shard_count;
+    uint32_t extent_max;          /* extents of the pool at its largest */
+    struct heap_extent **extents; /* by extent index; NULL: not loaded. Owner: the shard's lock */
+    uint8_t *page_types;          /* enum page_type + 1 by page, 0: look. Atomic, relaxed */
+    heap_oldest_pin *oldest_pin;
+    void *oldest_pin_context;
+    struct lock pool_lock;
+    /* Owner: the holder of pool_lock. */
+    uint32_t extent_count;        /* extents of the file as it is now */
+    uint8_t *extent_taken;        /* 1: not available */
+    uint32_t extent_hint;
+    struct heap_freed *runs;      /* quarantine of extents */
+    size_t runs_count, runs_capacity;
+    /* Atomic. */
+    uint64_t epoch;
+    uint32_t extents_free;
+};
+
+/* Reads the extent map. Errors: SDB_ECORRUPT, SDB_ENOMEM. Owner: heap_close. */
+int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, heap_oldest_pin *oldest_pin, void *context);
+void heap_close(struct heap *heap);
+
+/* After pool_file_grow, under pool_lock. */
+void heap_grown(struct heap *heap);
+
+/* The bytes that a block for size bytes takes, and size's class (HEAP_CLASSES: a run). */
+uint64_t heap_block_size(uint64_t size);
+
+/*
+ * Takes a block for size bytes, aligned to 16 bytes, to 64 where size is a multiple of 64. The caller fills it and adds the range
+ * to the transaction. Errors: SDB_ENOSPC, SDB_ENOMEM, SDB_ECORRUPT; the caller rolls the operation back.
+ */
+int heap_alloc(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset);
+
+/* Gives a block back, with the commit. Errors: SDB_ECORRUPT: no such block is allocated. */
+int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset);
+
+/* Memory for a record's body: reserved in DRAM, free on the medium. */
+int heap_reserve_body(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset);
+
+/* A free handle entry; the caller stages its words. heap_free_entry: the caller stages the free entry's words. */
+int heap_alloc_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t *offset);
+void heap_free_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset);
+
+/* After the commit as record `sequence` of a lane, before the locks are released. */
+void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint64_t sequence);
+
+/* Before tx_rollback to the mark: gives back what was taken since. */
+void heap_rollback(struct heap *heap, const struct tx *tx, size_t blocks_mark);
+
+/* Lets go of what the quarantine need not keep any more. force: retires lanes where that helps. Under the shard's lock. */
+void heap_release(struct heap *heap, struct tx *tx, uint32_t shard, bool force);
+
+bool heap_page_is_entries_slow(struct heap *heap, uint64_t page);
+
+/* Whether a file offset is that of a handle entry: safe for any number, from anywhere. */
+static inline bool heap_is_entry(struct heap *heap, uint64_t offset)
+{
+    uint64_t page = offset >> PAGE_SHIFT_POOL;
+    uint8_t type;
+
+    if (offset >= (uint64_t)heap->extent_max << EXTENT_SHIFT || offset % ENTRY_SIZE)
+        return false;
+    type = __atomic_load_n(&heap->page_types[page], __ATOMIC_RELAXED);
+    if (__builtin_expect(type == PAGE_ENTRIES + 1, 1))
+        return true;
+    return type == 0 && heap_page_is_entries_slow(heap, page);
+}
+
+/* Takes pool_lock for the transaction, once: for map and root words. The session releases it at the transaction's end. */
+void heap_lock_pool_words(struct heap *heap, struct tx *tx);
+
+/* Loads an extent's descriptor. Errors: SDB_ECORRUPT, SDB_ENOMEM. Under its shard's lock. */
+int heap_extent_load(struct heap *heap, uint32_t extent);
+
+#endif

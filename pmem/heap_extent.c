@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * heap_extent.c - extents and their pages: who has which, and what is known of them in DRAM
+ * Media:   extent map words; struct sdb_m_extent: magic, shard, page words
+ * Commit:  page and map words are staged; a new extent's header is a fresh range. Only the zeros of a new page of entries are
+ *          made durable by a fence of their own, because entries are applied in place, where no record's range may lie.
+ * Holds:   heap.h 1, 4, 5; a page that is FREE here is FREE on the medium or holds nothing but available blocks.
+ * Threads: a shard's extents under its lock; taking extents under pool_lock.
+ * Memory:  a descriptor for each loaded extent, a bitmap for each page looked at
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "error.h"
+#include "heap_internal.h"
+#include "persist.h"
+
+#define EXTENT_LOADS_AT_ONCE 16u /* of a shard, before a new extent is taken instead */
+
+static const uint64_t *media_word(const struct heap *heap, uint64_t offset)
+{
+    return (const uint64_t *)(const void *)(heap->file->base + offset);
+}
+
+static int damaged(const struct heap *heap, const char *what, uint64_t offset)
+{
+    error_set("%s: the %s at offset %" PRIu64 " is damaged", heap->file->path, what, offset);
+    return SDB_ECORRUPT;
+}
+
+void heap_lock_pool_words(struct heap *heap, struct tx *tx)
+{
+    if (tx->pool_locked)
+        return;
+    lock_acquire(&heap->pool_lock); /* released by who ends the transaction */
+    tx->pool_locked = true;
+}
+
+void heap_page_type_set(struct heap *heap, uint32_t number, enum page_type type)
+{
+    __atomic_store_n(&heap->page_types[number], (uint8_t)(type + 1), __ATOMIC_RELAXED);
+}
+
+/* -- opening -- */
+
+static int shard_add_extent(struct heap_shard *shard, uint32_t extent)
+{
+    if (shard->extent_count == shard->extent_capacity) {
+        uint32_t more = shard->extent_capacity ? shard->extent_capacity * 2 : 4;
+        uint32_t *bigger = realloc(shard->extents, more * sizeof(*bigger));
+
+        if (!bigger)
+            return SDB_ENOMEM;
+        shard->extents = bigger;
+        shard->extent_capacity = more;
+    }
+    shard->extents[shard->extent_count++] = extent;
+    return SDB_OK;
+}
+
+static int read_map_word(struct heap *heap, uint32_t extent, uint32_t first)
+{
+    uint64_t offset = heap_map_offset(heap, extent), value, run;
+
+    if (!checked_value(persist_load(media_word(heap, offset)), offset, &value))
+        return damaged(heap, "extent map", offset);
+    run = extent_value_run(value);
+    switch (extent_value_state(value)) {
+    case EXTENT_FREE:
+        heap->extents_free++;
+        return SDB_OK;
+    case EXTENT_PAGES:
+        if (extent_value_shard(value) >= heap->shard_count)
+            return damaged(heap, "extent map", offset);
+        heap->extent_taken[extent] = 1;
+        return shard_add_extent(&heap->shards[extent_value_shard(value)], extent);
+    case EXTENT_RUN:
+        if (run == 0 || run > heap->extent_count - extent)
+            return damaged(heap, "extent map", offset);
+        heap->extent_taken[extent] = 1;
+        return SDB_OK;
+    default: /* EXTENT_TAIL: behind its run */
+        if (extent == first || !heap->extent_taken[extent - 1])
+            return damaged(heap, "extent map", offset);
+        heap->extent_taken[extent] = 1;
+        return SDB_OK;
+    }
+}
+
+static int allocate(struct heap *heap)
+{
+    heap->shards = calloc(heap->shard_count, sizeof(*heap->shards));
+    heap->extents = calloc(heap->extent_max, sizeof(struct heap_extent *));
+    heap->page_types = calloc(heap->extent_max, PAGES_PER_EXTENT);
+    heap->extent_taken = calloc(heap->extent_max, 1);
+    return heap->shards && heap->extents && heap->page_types && heap->extent_taken ? SDB_OK : SDB_ENOMEM;
+}
+
+int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, heap_oldest_pin *oldest_pin, void *context)
+{
+    uint32_t first = heap_extent_of(file->superblock.heap_offset);
+    int error;
+
+    memset(heap, 0, sizeof(*heap));
+    heap->file = file;
+    heap->lanes = lanes;
+    heap->oldest_pin = oldest_pin;
+    heap->oldest_pin_context = context;
+    heap->shard_count = file->superblock.shards;
+    heap->extent_count = heap_extent_of(file->superblock.size);
+    heap->extent_max = heap_extent_of(file->superblock.size_max);
+    heap->epoch = 1;
+    heap->extent_hint = first;
+    lock_init(&heap->pool_lock);
+    error = allocate(heap);
+    if (!error)
+        memset(heap->extent_taken, 1, first);
+    for (uint32_t extent = first; extent < heap->extent_count && !error; extent++)
+        error = read_map_word(heap, extent, first);
+    if (error)
+        heap_close(heap);
+    return error;
+}
+
+void heap_close(struct heap *heap)
+{
+    for (uint32_t i = 0; heap->extents && i < heap->extent_max; i++) {
+        for (unsigned p = 0; heap->extents[i] && p < PAGES_PER_EXTENT; p++)
+            free(heap->extents[i]->pages[p].used);
+        free(heap->extents[i]);
+    }
+    for (uint32_t i = 0; heap->shards && i < heap->shard_count; i++) {
+        free(heap->shards[i].extents);
+        free(heap->shards[i].quarantine);
+    }
+    free(heap->shards);
+    free(heap->extents);
+    free(heap->page_types);
+    free(heap->extent_taken);
+    free(heap->runs);
+    memset(heap, 0, sizeof(*heap));
+}
+
+void heap_grown(struct heap *heap)
+{
+    uint32_t count = heap_extent_of(heap->file->size);
+
+    heap->extents_free += count - heap->extent_count;
+    __atomic_store_n(&heap->extent_count, count, __ATOMIC_RELEASE);
+}
+
+/* -- what is known of pages -- */
+
+void heap_room_add(struct heap *heap, uint32_t shard, uint32_t number)
+{
+    struct heap_page *page = heap_page(heap, number);
+    uint32_t *head = page->type == PAGE_ENTRIES ? &heap->shards[shard].entry_room
+                                                : &heap->shards[shard].room[page->size_class];
+
+    if (page->listed || page->available == 0)
+        return;
+    page->listed = 1;
+    page->previous = HEAP_NO_PAGE;
+    page->next = *head;
+    if (*head != HEAP_NO_PAGE)
+        heap_page(heap, *head)->previous = number;
+    *head = number;
+}
+
+static void room_remove(struct heap *heap, uint32_t shard, uint32_t number)
+{
+    struct heap_page *page = heap_page(heap, number);
+    uint32_t *head = page->type == PAGE_ENTRIES ? &heap->shards[shard].entry_room
+                                                : &heap->shards[shard].room[page->size_class];
+
+    if (!page->listed)
+        return;
+    if (page->previous != HEAP_NO_PAGE)
+        heap_page(heap, page->previous)->next = page->next;
+    else
+        *head = page->next;
+    if (page->next != HEAP_NO_PAGE)
+        heap_page(heap, page->next)->previous = page->previous;
+    page->listed = 0;
+}
+
+static int load_blocks(struct heap *heap, uint32_t number, struct heap_page *page)
+{
+    page->available = page->blocks;
+    for (unsigned i = 0; i < page->blocks; i++) {
+        uint64_t offset = heap_bitmap_offset(number, i), bits;
+
+        if (!checked_value(persist_load(media_word(heap, offset)), offset, &bits))
+            return damaged(heap, "block bitmap", offset);
+        if (bits >> (i % BITMAP_BITS) & 1) {
+            page->used[i / 64] |= 1ull << (i % 64);
+            page->available--;
+        }
+    }
+    return SDB_OK;
+}
+
+static void load_entries(struct heap *heap, uint32_t number, struct heap_page *page)
+{
+    page->available = page->blocks;
+    for (unsigned i = 0; i < page->blocks; i++) {
+        uint64_t offset = heap_page_start(number) + i * ENTRY_SIZE;
+
+        if (meta_type(persist_load(media_word(heap, offset)))) {
+            page->used[i / 64] |= 1ull << (i % 64);
+            page->available--;
+        }
+    }
+}
+
+int heap_page_load(struct heap *heap, uint32_t number)
+{
+    struct heap_page *page = heap_page(heap, number);
+    int error = SDB_OK;
+
+    if (page->used)
+        return SDB_OK;
+    page->used = calloc((page->blocks + 63u) / 64, sizeof(uint64_t));
+    if (!page->used)
+        return SDB_ENOMEM;
+    if (page->type == PAGE_BLOCKS)
+        error = load_blocks(heap, number, page);
+    else
+        load_entries(heap, number, page);
+    if (error) {
+        free(page->used);
+        page->used = NULL;
+    }
+    return error;
+}
+
+/* Reads one page word into its descriptor. */
+static int load_page_word(struct heap *heap, uint32_t number, struct heap_extent *extent)
+{
+    uint64_t offset = heap_page_word_offset(number), value;
+    struct heap_page *page = &extent->pages[number % PAGES_PER_EXTENT];
+
+    if (!checked_value(persist_load(media_word(heap, offset)), offset, &value) ||
+        page_value_type(value) > PAGE_HEADER || page_value_class(value) >= HEAP_CLASSES)
+        return damaged(heap, "page word", offset);
+    page->type = (uint8_t)page_value_type(value);
+    page->size_class = (uint8_t)page_value_class(value);
+    page->run = (uint8_t)page_value_run(value);
+    if (page->type == PAGE_BLOCKS)
+        page->blocks = (uint16_t)heap_class_blocks(page->size_class);
+    else if (page->type == PAGE_ENTRIES)
+        page->blocks = ENTRIES_PER_PAGE;
+    heap_page_type_set(heap, number, page->type);
+    return SDB_OK;
+}
+
+int heap_extent_load(struct heap *heap, uint32_t index)
+{
+    uint64_t base = (uint64_t)index << EXTENT_SHIFT;
+    const struct sdb_m_extent *header = (const struct sdb_m_extent *)(const void *)(heap->file->base + base);
+    struct heap_extent *extent;
+    uint64_t shard;
+    int error = SDB_OK;
+
+    if (heap->extents[index])
+        return SDB_OK;
+    if (persist_load(&header->magic) != EXTENT_MAGIC ||
+        !checked_value(persist_load(&header->shard), base + offsetof(struct sdb_m_extent, shard), &shard) || shard == 0 ||
+        shard > heap->shard_count)
+        return damaged(heap, "extent header", base);
+    extent = calloc(1, sizeof(*extent));
+    if (!extent)
+        return SDB_ENOMEM;
+    for (unsigned p = 0; p < PAGES_PER_EXTENT && !error; p++)
+        error = load_page_word(heap, index * PAGES_PER_EXTENT + p, extent);
+    heap->extents[index] = extent;
+    for (unsigned p = 1; p < PAGES_PER_EXTENT && !error; p++) {
+        uint32_t number = index * PAGES_PER_EXTENT + p;
+
+        if (extent->pages[p].type == PAGE_BLOCKS)
+            error = heap_page_load(heap, number);
+        if (!error && extent->pages[p].type == PAGE_BLOCKS)
+            heap_room_add(heap, (uint32_t)shard - 1, number);
+        extent->free_pages += heap_page_is_free(&extent->pages[p]);
+    }
+    return error;
+}
+
+bool heap_page_is_entries_slow(struct heap *heap, uint64_t page)
+{
+    uint32_t index = (uint32_t)(page / PAGES_PER_EXTENT);
+    uint64_t map = heap_map_offset(heap, index), word = heap_page_word_offset((uint32_t)page), value;
+
+    if (index >= __atomic_load_n(&heap->extent_count, __ATOMIC_ACQUIRE) ||
+        index < heap_extent_of(heap->file->superblock.heap_offset) ||
+        !checked_value(persist_load(media_word(heap, map)), map, &value) || extent_value_state(value) != EXTENT_PAGES ||
+        !checked_value(persist_load(media_word(heap, word)), word, &value) || page_value_type(value) != PAGE_ENTRIES)
+        return false;
+    heap_page_type_set(heap, (uint32_t)page, PAGE_ENTRIES); /* it stays one for ever */
+    return true;
+}
+
+/* -- taking -- */
+
+/* Free again for anything: all its blocks became available, or its run was released. */
+void heap_page_release(struct heap *heap, uint32_t shard, uint32_t number)
+{
+    heap->extents[number / PAGES_PER_EXTENT]->free_pages++;
+    heap->shards[shard].no_free_pages = false;
+}
+
+/* Makes a free page ready for its new use; blocks of an emptied page are forgotten. */
+static void page_take(struct heap *heap, uint32_t shard, uint32_t number)
+{
+    struct heap_page *page = heap_page(heap, number);
+
+    room_remove(heap, shard, number);
+    free(page->used);
+    memset(page, 0, sizeof(*page));
+    heap->extents[number / PAGES_PER_EXTENT]->free_pages--;
+}
+
+/* count free pages side by side in an extent; HEAP_NO_PAGE: none. */
+static uint32_t find_pages(const struct heap *heap, uint32_t index, unsigned count)
+{
+    const struct heap_extent *extent = heap->extents[index];
+    unsigned run = 0;
+
+    if (extent->free_pages < count)
+        return HEAP_NO_PAGE;
+    for (unsigned p = 1; p < PAGES_PER_EXTENT; p++) {
+        run = heap_page_is_free(&extent->pages[p]) ? run + 1 : 0;
+        if (run == count)
+            return index * PAGES_PER_EXTENT + p - count + 1;
+    }
+    return HEAP_NO_PAGE;
+}
+
+int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, uint32_t *first)
+{
+    uint32_t start = heap_extent_of(heap->file->superblock.heap_offset);
+
+    heap_lock_pool_words(heap, tx);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        uint32_t run = 0, from = count == 1 ? heap->extent_hint : start;
+
+        for (uint32_t i = from; i < heap->extent_count; i++) {
+            run = heap->extent_taken[i] ? 0 : run + 1;
+            if (run < count)
+                continue;
+            *first = i - count + 1;
+            memset(heap->extent_taken + *first, 1, count);
+            heap->extents_free -= count;
+            if (count == 1)
+                heap->extent_hint = i + 1;
+            return SDB_OK;
+        }
+        heap->extent_hint = start;
+        heap_release_runs(heap, attempt > 0);
+    }
+    error_set("%s: no %" PRIu32 " free extents of 2 MiB", heap->file->path, count);
+    return SDB_ENOSPC;
+}
+
+static int add_extent(struct heap *heap, struct tx *tx, uint32_t shard)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+    struct heap_extent *extent = calloc(1, sizeof(*extent));
+    uint32_t index;
+    int error;
+
+    if (!extent)
+        return SDB_ENOMEM;
+    error = heap_take_extents(heap, tx, 1, &index);
+    if (!error)
+        error = shard_add_extent(owner, index);
+    if (error) {
+        free(extent);
+        return error;
+    }
+    extent->pages[0].type = PAGE_HEADER;
+    extent->free_pages = PAGES_PER_EXTENT - 1;
+    heap->extents[index] = extent;
+    /* It counts as scanned: its place is taken by the first one that is not. */
+    owner->extents[owner->extent_count - 1] = owner->extents[owner->scanned];
+    owner->extents[owner->scanned++] = index;
+    owner->no_free_pages = false;
+    return SDB_OK;
+}
+
+int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, uint32_t *number)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+    unsigned loads = 0;
+
+    for (uint32_t i = owner->scanned; !owner->no_free_pages && i-- > 0;) {
+        *number = find_pages(heap, owner->extents[i], count);
+        if (*number != HEAP_NO_PAGE)
+            goto found;
+    }
+    owner->no_free_pages = owner->no_free_pages || count == 1;
+    for (;;) {
+        if (owner->scanned < owner->extent_count &&
+            (loads++ < EXTENT_LOADS_AT_ONCE || __atomic_load_n(&heap->extents_free, __ATOMIC_RELAXED) == 0)) {
+            int error = heap_extent_load(heap, owner->extents[owner->scanned]);
+
+            if (error)
+                return error;
+            owner->scanned++;
+        } else {
+            int error = add_extent(heap, tx, shard);
+
+            if (error)
+                return error;
+        }
+        *number = find_pages(heap, owner->extents[owner->scanned - 1], count);
+        if (*number != HEAP_NO_PAGE)
+            break;
+    }
+found:
+    for (unsigned i = 0; i < count; i++)
+        page_take(heap, shard, *number + i);
+    return SDB_OK;
+}
+
+/* -- staging -- */
+
+static void stage_extent(struct heap *heap, struct tx *tx, uint32_t shard, uint32_t index)
+{
+    uint64_t base = (uint64_t)index << EXTENT_SHIFT, map = heap_map_offset(heap, index);
+    uint64_t word = checked_word(extent_value(EXTENT_PAGES, shard, 1), map);
+
+    if (tx_load(tx, map) == word)
+        return;
+    heap_lock_pool_words(heap, tx);
+    persist_zero(heap->file->base + base, sizeof(struct sdb_m_extent));
+    tx_add_range(tx, base, sizeof(struct sdb_m_extent), true);
+    tx_store(tx, base + offsetof(struct sdb_m_extent, magic), EXTENT_MAGIC);
+    tx_store(tx, base + offsetof(struct sdb_m_extent, shard),
+             checked_word(shard + 1u, base + offsetof(struct sdb_m_extent, shard)));
+    tx_store(tx, heap_page_word_offset(index * PAGES_PER_EXTENT),
+             checked_word(page_value(PAGE_HEADER, 0, 1), heap_page_word_offset(index * PAGES_PER_EXTENT)));
+    tx_store(tx, map, word);
+}
+
+/* Entries start as zeros that are durable, whatever was on the page before. */
+static int clear_entries(struct heap *heap, struct tx *tx, uint32_t number)
+{
+    uint8_t *page = heap->file->base + heap_page_start(number);
+    const uint64_t *words = (const uint64_t *)(const void *)page;
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < PAGE_SIZE_POOL / WORD_SIZE; i++)
+        any |= words[i];
+    if (any)
+        persist_zero(page, PAGE_SIZE_POOL);
+    persist_flush(&heap->file->persist, &tx->thread, page, PAGE_SIZE_POOL);
+    return persist_fence(&heap->file->persist, &tx->thread);
+}
+
+int heap_page_stage(struct heap *heap, struct tx *tx, uint32_t shard, uint32_t number, uint64_t value)
+{
+    uint64_t offset = heap_page_word_offset(number);
+    uint64_t word = checked_word(value, offset);
+
+    if (tx_load(tx, offset) == word)
+        return SDB_OK;
+    stage_extent(heap, tx, shard, number / PAGES_PER_EXTENT);
+    if (page_value_type(value) == PAGE_ENTRIES) {
+        int error = clear_entries(heap, tx, number);
+
+        if (error)
+            return error;
+    } else if (page_value_type(value) == PAGE_BLOCKS) {
+        for (unsigned i = 0; i < BITMAP_WORDS; i++)
+            if (tx_load(tx, heap_bitmap_offset(number, i * BITMAP_BITS)))
+                tx_store(tx, heap_bitmap_offset(number, i * BITMAP_BITS), 0);
+    }
+    tx_store(tx, offset, word);
+    heap_page_type_set(heap, number, (enum page_type)page_value_type(value));
+    return SDB_OK;
+}

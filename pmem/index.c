@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * index.c - finding a key's entry, and staging index words
+ * Media:   index words (staged)
+ * Commit:  index.h
+ * Holds:   index.h 1, 3
+ * Threads: index_find and index_prefetch by anyone; the rest under the shard's lock
+ * Memory:  none
+ */
+#include "index.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "bucket.h"
+#include "error.h"
+#include "index_internal.h"
+#include "persist.h"
+
+void index_key_init(struct index_key *key, const struct pool_file *file, unsigned database, const void *data, size_t size)
+{
+    unsigned shard_bits = (unsigned)__builtin_ctz(file->superblock.shards);
+
+    key->data = data;
+    key->size = size;
+    key->database = database;
+    key->hash = entry_hash(file, database, data, size);
+    key->shard = shard_bits ? (uint32_t)(key->hash >> (64 - shard_bits)) : 0;
+}
+
+/* The words of a line: staged ones where there is a transaction. */
+static inline const uint64_t *line_of(const struct heap *heap, const struct tx *tx, uint64_t offset)
+{
+    return tx ? tx_line(tx, offset) : (const uint64_t *)(const void *)(heap->file->base + (offset & ~(uint64_t)63));
+}
+
+static inline uint64_t word_of(const struct heap *heap, const struct tx *tx, uint64_t offset)
+{
+    return persist_load_acquire(line_of(heap, tx, offset) + offset / WORD_SIZE % 8);
+}
+
+static inline bool in_heap(const struct heap *heap, uint64_t offset, uint64_t size)
+{
+    uint64_t end = __atomic_load_n(&heap->file->size, __ATOMIC_RELAXED);
+
+    return offset >= heap->file->superblock.heap_offset && offset < end && size <= end - offset;
+}
+
+static enum index_result damaged(const struct heap *heap, const char *what, uint64_t offset)
+{
+    error_set("%s: the %s at offset %" PRIu64 " is damaged", heap->file->path, what, offset);
+    return INDEX_DAMAGED;
+}
+
+static inline enum index_result find_place(const struct heap *heap, const struct tx *tx, uint32_t shard, uint64_t hash,
+                                           struct index_place *place)
+{
+    uint64_t at = index_shard_offset(heap->file, shard), value, directory;
+
+    if (__builtin_expect(!checked_value(word_of(heap, tx, at), at, &value), 0))
+        return damaged(heap, "shard header", at);
+    if (value == 0)
+        return INDEX_MISSING;
+    directory = root_value_directory(value);
+    at = directory + index_directory_slot(heap->file, hash, root_value_depth(value)) * WORD_SIZE;
+    if (__builtin_expect(!in_heap(heap, at, WORD_SIZE) || !checked_value(word_of(heap, tx, at), at, &value) || !value, 0))
+        return damaged(heap, "index directory", at);
+    place->segment = directory_value_segment(value);
+    place->buckets = index_segment_buckets(directory_value_code(value));
+    if (__builtin_expect(!in_heap(heap, place->segment, (uint64_t)place->buckets * LINE_SIZE), 0))
+        return damaged(heap, "index directory", at);
+    place->bucket[0] = index_bucket(hash, place->buckets);
+    place->bucket[1] = index_other_bucket(place->bucket[0], index_tag(hash), place->buckets);
+    return INDEX_FOUND;
+}
+
+enum index_result index_place(const struct heap *heap, const struct tx *tx, uint32_t shard, uint64_t hash,
+                              struct index_place *place)
+{
+    return find_place(heap, tx, shard, hash, place);
+}
+
+/* Reads the entry that a word names, and compares. MISSING: it is another's. */
+static inline enum index_result try_word(struct heap *heap, const struct tx *tx, const struct index_key *key, uint64_t word,
+                                         struct index_found *found)
+{
+    uint64_t entry = index_word_entry(word);
+
+    if (__builtin_expect(!index_word_valid(word), 0))
+        return INDEX_DAMAGED;
+    if (__builtin_expect(!heap_is_entry(heap, entry), 0))
+        return INDEX_DAMAGED;
+    if (tx) {
+        memcpy(found->words, tx_line(tx, entry) + entry / WORD_SIZE % 8, sizeof(found->words));
+        if (!entry_valid(found->words, entry))
+            return INDEX_DAMAGED;
+    } else if (__builtin_expect(entry_read(heap->file, entry, found->words) != ENTRY_OK, 0)) {
+        return INDEX_DAMAGED;
+    }
+    if (meta_type(found->words[0]) == 0)
+        return tx ? INDEX_DAMAGED : INDEX_MISSING;
+    if (__builtin_expect(!entry_is_sane(found->words), 0))
+        return INDEX_DAMAGED;
+    switch (entry_compare_key(heap->file, found->words, key->database, key->data, key->size)) {
+    case ENTRY_SAME:
+        /* A key in a blob may have been freed, and the blob reused, since the entry was read. */
+        if (!tx && meta_key_code(found->words[0]) == CODE_BLOB && !entry_unchanged(heap->file, entry, found->words))
+            return INDEX_DAMAGED;
+        found->entry = entry;
+        return INDEX_FOUND;
+    case ENTRY_DIFFERENT:
+        return INDEX_MISSING;
+    default:
+        return INDEX_DAMAGED;
+    }
+}
+
+/* Looks through one bucket. On a miss every word's check bits are looked at: a damaged tag hides a key. */
+static inline enum index_result find_in_bucket(struct heap *heap, const struct tx *tx, const struct index_key *key,
+                                               uint64_t bucket, struct index_found *found)
+{
+    const uint64_t *line = line_of(heap, tx, bucket);
+    enum index_result worst = INDEX_MISSING;
+
+    for (unsigned mask = bucket_match(line, index_tag(key->hash)); mask; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        uint64_t word = persist_load(&line[i]);
+        enum index_result result;
+
+        if (word == 0)
+            continue;
+        result = try_word(heap, tx, key, word, found);
+        if (result == INDEX_FOUND) {
+            found->word = bucket + i * WORD_SIZE;
+            return INDEX_FOUND;
+        }
+        if (result == INDEX_DAMAGED)
+            worst = damaged(heap, "index word or its entry, index word", bucket + i * WORD_SIZE);
+    }
+    for (unsigned i = 0; i < BUCKET_WORDS; i++)
+        if (__builtin_expect(!index_word_valid(persist_load(&line[i])), 0))
+            worst = damaged(heap, "index word", bucket + i * WORD_SIZE);
+    return worst;
+}
+
+static inline enum index_result find(struct heap *heap, const struct tx *tx, const struct index_key *key,
+                                     struct index_found *found)
+{
+    struct index_place place;
+    enum index_result result = find_place(heap, tx, key->shard, key->hash, &place), second;
+
+    if (result != INDEX_FOUND)
+        return result;
+    result = find_in_bucket(heap, tx, key, index_bucket_offset(place.segment, place.bucket[0]), found);
+    if (result == INDEX_FOUND || place.bucket[0] == place.bucket[1])
+        return result;
+    second = find_in_bucket(heap, tx, key, index_bucket_offset(place.segment, place.bucket[1]), found);
+    return second == INDEX_MISSING ? result : second;
+}
+
+enum index_result index_find(struct heap *heap, const struct index_key *key, struct index_found *found)
+{
+    return find(heap, NULL, key, found);
+}
+
+enum index_result index_find_staged(struct heap *heap, const struct tx *tx, const struct index_key *key,
+                                    struct index_found *found)
+{
+    return find(heap, tx, key, found);
+}
+
+void index_prefetch(struct heap *heap, const struct index_key *key, bool entries)
+{
+    struct index_place place;
+    const uint64_t *line;
+
+    if (find_place(heap, NULL, key->shard, key->hash, &place) != INDEX_FOUND)
+        return;
+    line = (const uint64_t *)(const void *)(heap->file->base + index_bucket_offset(place.segment, place.bucket[0]));
+    if (!entries) {
+        __builtin_prefetch(line);
+        return;
+    }
+    for (unsigned mask = bucket_match(line, index_tag(key->hash)); mask; mask &= mask - 1) {
+        uint64_t word = persist_load(&line[__builtin_ctz(mask)]);
+
+        if (word)
+            __builtin_prefetch(heap->file->base + index_word_entry(word));
+    }
+}
+
+/* -- inserting -- */
+
+static unsigned empty_words(const uint64_t *line)
+{
+    unsigned mask = 0;
+
+    for (unsigned i = 0; i < BUCKET_WORDS; i++)
+        mask |= (unsigned)(line[i] == 0) << i;
+    return mask;
+}
+
+static bool put_word(struct tx *tx, uint64_t bucket, uint64_t word)
+{
+    unsigned empty = empty_words(tx_line(tx, bucket));
+
+    if (!empty)
+        return false;
+    tx_store(tx, bucket + (unsigned)__builtin_ctz(empty) * WORD_SIZE, word);
+    return true;
+}
+
+/* Moves one word of a full bucket to its other bucket, and puts the new one in its place. */
+static bool move_and_put(struct tx *tx, const struct index_place *place, uint32_t bucket, uint64_t word)
+{
+    uint64_t offset = index_bucket_offset(place->segment, bucket);
+    uint64_t line[BUCKET_WORDS];
+
+    memcpy(line, tx_line(tx, offset), sizeof(line));
+    for (unsigned i = 0; i < BUCKET_WORDS; i++) {
+        uint32_t other = index_other_bucket(bucket, index_word_tag(line[i]), place->buckets);
+
+        if (other == bucket || other >= place->buckets ||
+            !put_word(tx, index_bucket_offset(place->segment, other), line[i]))
+            continue;
+        tx_store(tx, offset + i * WORD_SIZE, word);
+        return true;
+    }
+    return false;
+}
+
+int index_insert(struct heap *heap, struct tx *tx, const struct index_key *key, uint64_t entry, uint64_t *splits)
+{
+    uint64_t word = index_word(index_tag(key->hash), entry);
+    int error = SDB_OK;
+
+    for (int attempt = 0; attempt < 64 && !error; attempt++) {
+        struct index_place place;
+        enum index_result result = find_place(heap, tx, key->shard, key->hash, &place);
+
+        if (result == INDEX_DAMAGED)
+            return SDB_ECORRUPT;
+        if (result == INDEX_MISSING) {
+            error = index_create(heap, tx, key->shard);
+            continue;
+        }
+        if (put_word(tx, index_bucket_offset(place.segment, place.bucket[0]), word) ||
+            put_word(tx, index_bucket_offset(place.segment, place.bucket[1]), word) ||
+            move_and_put(tx, &place, place.bucket[0], word) || move_and_put(tx, &place, place.bucket[1], word))
+            return tx->failed ? SDB_ENOMEM : SDB_OK;
+        ++*splits;
+        error = index_grow(heap, tx, key->shard, key->hash);
+    }
+    if (!error)
+        error_set("%s: an index segment cannot be split any further", heap->file->path);
+    return error ? error : SDB_ENOSPC;
+}
+
+void index_remove(struct tx *tx, uint64_t word)
+{
+    tx_store(tx, word, 0);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lane.c - commit lanes: writing records and applying them
+ * Media:   struct sdb_m_lane, struct sdb_m_record; in lane_apply the words of every other struct
+ * Commit:  see lane.h
+ * Threads: see lane.h
+ * Memory:  the scratch record grows to the largest; pending likewise
+ */
+#include "lane.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "hash.h"
+#include "lane_internal.h"
+#include "persist.h"
+#include "superdb/superdb.h"
+#include "word.h"
+
+uint64_t lane_seed(const struct pool_file *file, uint32_t lane)
+{
+    const struct sdb_m_superblock *sb = &file->superblock;
+    uint64_t parts[3] = {sb->incarnation, lane, sb->hash_seed};
+
+    return hash_key(0x5db1a4e5eedull, parts, sizeof(parts));
+}
+
+uint64_t lane_ranges_hash(uint64_t hash, const struct pool_file *file, uint64_t offset, uint64_t size)
+{
+    return hash_key(hash, file->base + offset, size);
+}
+
+size_t lane_record_words(const struct tx *tx)
+{
+    size_t words = 0;
+
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+
+        if (line->dirty)
+            words += 1 + (size_t)__builtin_popcount(line->dirty);
+    }
+    if (tx->ranges.count)
+        words += tx->ranges.count * 2 + 2;
+    return words;
+}
+
+static uint64_t record_words_max(const struct lane *lane)
+{
+    return lane->ring_size / 4 / WORD_SIZE - 2;
+}
+
+bool lanes_needs_body(const struct lanes *lanes, size_t words)
+{
+    return words > record_words_max(&lanes->lanes[0]);
+}
+
+struct lane *lanes_take(struct lanes *lanes, uint32_t preferred)
+{
+    for (uint32_t i = 0; i < lanes->count; i++) {
+        struct lane *lane = &lanes->lanes[(preferred + i) % lanes->count];
+
+        if (lock_try(&lane->lock))
+            return lane;
+    }
+    lock_acquire(&lanes->lanes[preferred % lanes->count].lock);
+    return &lanes->lanes[preferred % lanes->count];
+}
+
+void lane_give(struct lane *lane)
+{
+    lock_release(&lane->lock);
+}
+
+/* Writes the items; where there are ranges, their contents' hash comes last. Returns how many words. */
+static size_t build_items(const struct lanes *lanes, const struct lane *lane, const struct tx *tx, uint64_t *out)
+{
+    uint64_t *next = out;
+    uint64_t hash = lane->seed;
+
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+
+        if (!line->dirty)
+            continue;
+        *next++ = line->line << 16 | (uint64_t)line->dirty << 8 | RECORD_LINE;
+        for (unsigned mask = line->dirty; mask; mask &= mask - 1)
+            *next++ = line->words[__builtin_ctz(mask)];
+    }
+    for (size_t i = 0; i < tx->ranges.count; i++) {
+        const struct tx_range *range = &tx->ranges.items[i];
+
+        *next++ = range->offset << 8 | RECORD_RANGE;
+        *next++ = range->size;
+        hash = lane_ranges_hash(hash, lanes->file, range->offset, range->size);
+    }
+    if (tx->ranges.count) {
+        *next++ = RECORD_CONTENTS;
+        *next++ = hash;
+    }
+    return (size_t)(next - out);
+}
+
+static int scratch_reserve(struct lane *lane, size_t words)
+{
+    uint64_t *bigger;
+
+    if (words <= lane->scratch_words)
+        return SDB_OK;
+    bigger = realloc(lane->scratch, words * WORD_SIZE);
+    if (!bigger)
+        return SDB_ENOMEM;
+    lane->scratch = bigger;
+    lane->scratch_words = words;
+    return SDB_OK;
+}
+
+/* Puts the finished record into the ring, on a line boundary, and flushes it. */
+static void write_record(struct lanes *lanes, struct lane *lane, size_t words)
+{
+    const struct persist *persist = &lanes->file->persist;
+    uint64_t size = (words + 2) * WORD_SIZE;
+    uint64_t *out;
+
+    if (lane->head + size > lane->ring_size)
+        lane->head = 0;
+    out = (uint64_t *)(void *)(lanes->file->base + lane->offset + LINE_SIZE + lane->head);
+    persist_copy(out, lane->scratch, size);
+    persist_flush(persist, &lane->thread, out, size);
+    lane->head += (size + LINE_SIZE - 1) & ~(uint64_t)(LINE_SIZE - 1);
+    lane->log_bytes += size;
+}
+
+int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, uint64_t body)
+{
+    struct pool_file *file = lanes->file;
+    const struct persist *persist = &file->persist;
+    size_t words = lane_record_words(tx);
+    int error = scratch_reserve(lane, words + 2);
+
+    if (error)
+        return error;
+    words = build_items(lanes, lane, tx, lane->scratch + 2);
+    for (size_t i = 0; i < tx->ranges.count; i++)
+        persist_flush(persist, &lane->thread, file->base + tx->ranges.items[i].offset, tx->ranges.items[i].size);
+    if (body) {
+        uint64_t hash = hash_key(lane->seed, lane->scratch + 2, words * WORD_SIZE);
+
+        persist_copy(file->base + body, lane->scratch + 2, words * WORD_SIZE);
+        persist_flush(persist, &lane->thread, file->base + body, words * WORD_SIZE);
+        lane->log_bytes += words * WORD_SIZE;
+        lane->scratch[2] = body << 8 | RECORD_BODY;
+        lane->scratch[3] = words;
+        lane->scratch[4] = hash;
+        words = 3;
+    }
+    assert(words <= record_words_max(lane));
+    lane->scratch[0] = (lane->sequence + 1) << 16 | words;
+    lane->scratch[1] = hash_key(lane->seed ^ lane->scratch[0], lane->scratch + 2, words * WORD_SIZE);
+    write_record(lanes, lane, words);
+    for (size_t i = 0; i < lane->pending_count; i++)
+        persist_flush_line(persist, &lane->thread, file->base + lane->pending[i] * LINE_SIZE);
+    error = persist_fence(persist, &lane->thread);
+    if (error)
+        return error;
+    lane->pending_count = 0;
+    lane->sequence++;
+    lane->commits++;
+    __atomic_store_n(&lane->fenced, lane->sequence, __ATOMIC_RELEASE);
+    return SDB_OK;
+}
+
+/* Stores one entry's words so that a reader either sees them all or sees that it must read again (entry.c). */
+static void apply_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+{
+    if (dirty & ~1u && (dirty & 1)) {
+        uint64_t old = persist_load(to);
+
+        if (meta_type(old)) {
+            persist_store(to, old | META_BUSY);
+            __atomic_thread_fence(__ATOMIC_RELEASE);
+        }
+    }
+    for (unsigned mask = dirty & ~1u; mask; mask &= mask - 1)
+        persist_store(to + __builtin_ctz(mask), from[__builtin_ctz(mask)]);
+    if (dirty & 1)
+        persist_store_release(to, from[0]);
+}
+
+void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
+{
+    if (lane->pending_capacity < tx->line_count) {
+        uint64_t *bigger = realloc(lane->pending, tx->line_count * sizeof(*bigger));
+
+        if (bigger) {
+            lane->pending = bigger;
+            lane->pending_capacity = tx->line_count;
+        }
+    }
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+        uint64_t *to = (uint64_t *)(void *)(lanes->file->base + line->line * LINE_SIZE);
+
+        if (!line->dirty)
+            continue;
+        if (line->kind == TX_LINE_ENTRIES) {
+            apply_entry(to, line->words, line->dirty & 15u);
+            apply_entry(to + 4, line->words + 4, line->dirty >> 4);
+        } else {
+            for (unsigned mask = line->dirty; mask; mask &= mask - 1)
+                persist_store_release(to + __builtin_ctz(mask), line->words[__builtin_ctz(mask)]);
+        }
+        if (lane->pending_count < lane->pending_capacity)
+            lane->pending[lane->pending_count++] = line->line;
+        else /* no memory for the list: flushed at once, the next fence covers it as well */
+            persist_flush_line(&lanes->file->persist, &lane->thread, to);
+    }
+}
+
+/* Flushes what the newest record changed in place and waits for it. The caller holds the lane. */
+static int settle(struct lanes *lanes, struct lane *lane)
+{
+    const struct persist *persist = &lanes->file->persist;
+    int error;
+
+    for (size_t i = 0; i < lane->pending_count; i++)
+        persist_flush_line(persist, &lane->thread, lanes->file->base + lane->pending[i] * LINE_SIZE);
+    error = persist_fence(persist, &lane->thread);
+    if (!error)
+        lane->pending_count = 0;
+    return error;
+}
+
+int lanes_retire(struct lanes *lanes, uint32_t index)
+{
+    struct lane *lane = &lanes->lanes[index];
+    const struct persist *persist = &lanes->file->persist;
+    uint64_t *retired = (uint64_t *)(void *)(lanes->file->base + lane->offset + offsetof(struct sdb_m_lane, retired));
+    int error;
+
+    lock_acquire(&lane->lock);
+    error = settle(lanes, lane);
+    if (!error) {
+        persist_store(retired, checked_word(lane->sequence, lane->offset));
+        persist_flush_line(persist, &lane->thread, retired);
+        error = persist_fence(persist, &lane->thread);
+    }
+    if (!error)
+        __atomic_store_n(&lane->retired, lane->sequence, __ATOMIC_RELEASE);
+    lock_release(&lane->lock);
+    return error;
+}
+
+int lanes_drain(struct lanes *lanes)
+{
+    for (uint32_t i = 0; i < lanes->count; i++) {
+        struct lane *lane = &lanes->lanes[i];
+        int error;
+
+        lock_acquire(&lane->lock);
+        error = settle(lanes, lane);
+        lock_release(&lane->lock);
+        if (error)
+            return error;
+    }
+    return SDB_OK;
+}
+
+void lanes_start(struct lanes *lanes)
+{
+    for (uint32_t i = 0; i < lanes->count; i++)
+        lanes->lanes[i].seed = lane_seed(lanes->file, i);
+}
+
+void lanes_close(struct lanes *lanes)
+{
+    for (uint32_t i = 0; lanes->lanes && i < lanes->count; i++) {
+        free(lanes->lanes[i].pending);
+        free(lanes->lanes[i].scratch);
+    }
+    free(lanes->lanes);
+    lanes->lanes = NULL;
+}

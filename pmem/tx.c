@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tx.c - the overlay of staged lines
+ * Media:   none is written here but words of fresh ranges (tx_store into a range that was added with words = true)
+ * Commit:  lane.c
+ * Holds:   see tx.h
+ */
+#include "tx.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "persist.h"
+#include "superdb/superdb.h"
+
+#define TABLE_START 256u
+
+/* Room for one more item. False: no memory. */
+static bool grow(void *array, size_t item_size, size_t count, size_t *capacity)
+{
+    void **items = array;
+    size_t more = *capacity ? *capacity * 2 : 64;
+    void *bigger;
+
+    if (count < *capacity)
+        return true;
+    bigger = realloc(*items, more * item_size);
+    if (!bigger)
+        return false;
+    *items = bigger;
+    *capacity = more;
+    return true;
+}
+#define GROW(tx, array)                                                                                                \
+    (grow(&(tx)->array.items, sizeof(*(tx)->array.items), (tx)->array.count, &(tx)->array.capacity)                    \
+         ? true                                                                                                        \
+         : ((tx)->failed = true, false))
+
+int tx_init(struct tx *tx, struct pool_file *file)
+{
+    memset(tx, 0, sizeof(*tx));
+    tx->file = file;
+    tx->table = calloc(TABLE_START, sizeof(*tx->table));
+    if (!tx->table)
+        return SDB_ENOMEM;
+    tx->table_mask = TABLE_START - 1;
+    return SDB_OK;
+}
+
+void tx_free(struct tx *tx)
+{
+    for (size_t i = 0; i < tx->chunk_count; i++)
+        free(tx->chunks[i]);
+    free(tx->chunks);
+    free(tx->table);
+    free(tx->ranges.items);
+    free(tx->blocks.items);
+    free(tx->undo.items);
+    free(tx->counts.items);
+    free(tx->touches.items);
+    memset(tx, 0, sizeof(*tx));
+}
+
+static struct tx_line *line_at(const struct tx *tx, size_t index)
+{
+    return &tx->chunks[index / TX_CHUNK][index % TX_CHUNK];
+}
+
+struct tx_line *tx_find(const struct tx *tx, uint64_t line)
+{
+    for (size_t i = (size_t)tx_line_hash(line) & tx->table_mask; tx->table[i]; i = (i + 1) & tx->table_mask) {
+        struct tx_line *staged = line_at(tx, tx->table[i] - 1);
+
+        if (staged->line == line)
+            return staged;
+    }
+    return NULL;
+}
+
+static void table_insert(struct tx *tx, uint64_t line, size_t index)
+{
+    size_t i = (size_t)tx_line_hash(line) & tx->table_mask;
+
+    while (tx->table[i])
+        i = (i + 1) & tx->table_mask;
+    tx->table[i] = (uint32_t)index + 1;
+}
+
+static bool table_grow(struct tx *tx)
+{
+    size_t size = (tx->table_mask + 1) * 2;
+    uint32_t *table = calloc(size, sizeof(*table));
+
+    if (!table)
+        return false;
+    free(tx->table);
+    tx->table = table;
+    tx->table_mask = size - 1;
+    for (size_t i = 0; i < tx->line_count; i++)
+        table_insert(tx, line_at(tx, i)->line, i);
+    return true;
+}
+
+static bool chunks_grow(struct tx *tx)
+{
+    struct tx_line **chunks = realloc(tx->chunks, (tx->chunk_count + 1) * sizeof(*chunks));
+
+    if (!chunks)
+        return false;
+    tx->chunks = chunks;
+    chunks[tx->chunk_count] = aligned_alloc(LINE_SIZE, TX_CHUNK * sizeof(struct tx_line));
+    if (!chunks[tx->chunk_count])
+        return false;
+    tx->chunk_count++;
+    return true;
+}
+
+static struct tx_line *stage(struct tx *tx, uint64_t line)
+{
+    uint64_t h = tx_line_hash(line) >> 52;
+    struct tx_line *staged;
+
+    if (tx->filter[h >> 6] >> (h & 63) & 1) {
+        staged = tx_find(tx, line);
+        if (staged)
+            return staged;
+    }
+    if ((tx->line_count == tx->chunk_count * TX_CHUNK && !chunks_grow(tx)) ||
+        (tx->line_count * 2 > tx->table_mask && !table_grow(tx))) {
+        tx->failed = true;
+        return NULL;
+    }
+    staged = line_at(tx, tx->line_count);
+    memcpy(staged->words, tx->file->base + line * LINE_SIZE, LINE_SIZE);
+    staged->line = line;
+    staged->dirty = 0;
+    staged->kind = TX_LINE_WORDS;
+    table_insert(tx, line, tx->line_count);
+    tx->line_count++;
+    tx->filter[h >> 6] |= 1ull << (h & 63);
+    return staged;
+}
+
+static void stage_word(struct tx *tx, struct tx_line *staged, unsigned word, uint64_t value)
+{
+    struct tx_undo *undo;
+
+    if (!GROW(tx, undo))
+        return;
+    undo = &tx->undo.items[tx->undo.count++];
+    undo->line = staged;
+    undo->word = (uint8_t)word;
+    undo->old = staged->words[word];
+    undo->old_dirty = staged->dirty;
+    staged->words[word] = value;
+    staged->dirty = (uint8_t)(staged->dirty | 1u << word);
+}
+
+/* Whether the word belongs to a range that this transaction built and may still write to. */
+static bool store_fresh(struct tx *tx, uint64_t offset, uint64_t value)
+{
+    for (size_t i = tx->ranges.count; i-- > 0;) {
+        const struct tx_range *range = &tx->ranges.items[i];
+        uint64_t *word = (uint64_t *)(void *)(tx->file->base + offset);
+        struct tx_undo *undo;
+
+        if (!range->words || offset - range->offset >= range->size)
+            continue;
+        if (!GROW(tx, undo))
+            return true;
+        undo = &tx->undo.items[tx->undo.count++];
+        undo->line = NULL;
+        undo->offset = offset;
+        undo->old = persist_load(word);
+        persist_store(word, value);
+        return true;
+    }
+    return false;
+}
+
+void tx_store(struct tx *tx, uint64_t offset, uint64_t value)
+{
+    struct tx_line *staged;
+
+    if (tx->word_ranges && store_fresh(tx, offset, value))
+        return;
+    staged = stage(tx, offset / LINE_SIZE);
+    if (staged)
+        stage_word(tx, staged, (unsigned)(offset / WORD_SIZE % 8), value);
+}
+
+void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4])
+{
+    struct tx_line *staged = stage(tx, offset / LINE_SIZE);
+    unsigned first = (unsigned)(offset / WORD_SIZE % 8);
+
+    if (!staged)
+        return;
+    staged->kind = TX_LINE_ENTRIES;
+    for (unsigned i = 0; i < 4; i++)
+        if (staged->words[first + i] != words[i])
+            stage_word(tx, staged, first + i, words[i]);
+}
+
+void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words)
+{
+    if (!GROW(tx, ranges))
+        return;
+    tx->ranges.items[tx->ranges.count++] = (struct tx_range){.offset = offset, .size = size, .words = words};
+    tx->word_ranges += words;
+    tx->range_bytes += size;
+}
+
+void tx_add_block(struct tx *tx, enum tx_block_kind kind, uint32_t shard, uint64_t offset, uint64_t size)
+{
+    if (!GROW(tx, blocks))
+        return;
+    tx->blocks.items[tx->blocks.count++] =
+        (struct tx_block){.offset = offset, .size = size, .shard = shard, .kind = (uint32_t)kind};
+}
+
+void tx_add_count(struct tx *tx, uint32_t shard, unsigned database, int keys, int expiring)
+{
+    if (!GROW(tx, counts))
+        return;
+    tx->counts.items[tx->counts.count++] = (struct tx_count){
+        .shard = shard, .database = (uint16_t)database, .keys = (int16_t)keys, .expiring = (int16_t)expiring};
+}
+
+void tx_add_touch(struct tx *tx, uint64_t hash, uint64_t entry)
+{
+    if (!GROW(tx, touches))
+        return;
+    tx->touches.items[tx->touches.count++] = (struct tx_touch){.hash = hash, .entry = entry};
+}
+
+struct tx_mark tx_savepoint(const struct tx *tx)
+{
+    return (struct tx_mark){.ranges = tx->ranges.count,
+                            .blocks = tx->blocks.count,
+                            .undo = tx->undo.count,
+                            .counts = tx->counts.count,
+                            .touches = tx->touches.count,
+                            .range_bytes = tx->range_bytes};
+}
+
+void tx_rollback(struct tx *tx, const struct tx_mark *mark)
+{
+    while (tx->undo.count > mark->undo) {
+        const struct tx_undo *undo = &tx->undo.items[--tx->undo.count];
+
+        if (undo->line) {
+            undo->line->words[undo->word] = undo->old;
+            undo->line->dirty = undo->old_dirty;
+        } else {
+            persist_store((uint64_t *)(void *)(tx->file->base + undo->offset), undo->old);
+        }
+    }
+    while (tx->ranges.count > mark->ranges)
+        tx->word_ranges -= tx->ranges.items[--tx->ranges.count].words;
+    tx->blocks.count = mark->blocks;
+    tx->counts.count = mark->counts;
+    tx->touches.count = mark->touches;
+    tx->range_bytes = mark->range_bytes;
+    tx->failed = false;
+}
+
+void tx_reset(struct tx *tx)
+{
+    if (tx->line_count * 4 > tx->table_mask) {
+        memset(tx->table, 0, (tx->table_mask + 1) * sizeof(*tx->table));
+        memset(tx->filter, 0, sizeof(tx->filter));
+    } else {
+        /* Newest first, so that each probe sequence is still whole when its line is looked up. */
+        for (size_t n = tx->line_count; n-- > 0;) {
+            uint64_t line = line_at(tx, n)->line;
+            uint64_t h = tx_line_hash(line) >> 52;
+            size_t i = (size_t)tx_line_hash(line) & tx->table_mask;
+
+            while (tx->table[i] != n + 1)
+                i = (i + 1) & tx->table_mask;
+            tx->table[i] = 0;
+            tx->filter[h >> 6] &= ~(1ull << (h & 63));
+        }
+    }
+    tx->line_count = 0;
+    tx->ranges.count = 0;
+    tx->blocks.count = 0;
+    tx->undo.count = 0;
+    tx->counts.count = 0;
+    tx->touches.count = 0;
+    tx->word_ranges = 0;
+    tx->range_bytes = 0;
+    tx->failed = false;
+}

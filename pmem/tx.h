@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tx.h - what a session has staged but not committed: an overlay of cache lines, and fresh ranges
+ *
+ * Holds:
+ *  1. The medium is not changed in place before the commit's fence: a staged word lives in the copy of its line, in DRAM.
+ *  2. Fresh ranges were handed out by the heap for this transaction; nobody can reach them before the commit.
+ *  3. tx_line shows the medium as it will be after the commit.
+ *  4. tx_rollback(tx_savepoint) takes the overlay back to exactly what it was.
+ * Threads: one at a time, as the session that it belongs to. Every line that is staged belongs to a shard (or to the pool's own
+ * words) whose lock the session holds.
+ * Memory: grows to the largest transaction so far, and stays.
+ */
+#ifndef SDB_PMEM_TX_H
+#define SDB_PMEM_TX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "file.h"
+#include "layout.h"
+
+enum tx_line_kind {
+    TX_LINE_WORDS = 0,
+    TX_LINE_ENTRIES = 1, /* two handle entries: applied so that lock-free readers never take a torn one for whole */
+};
+
+struct tx_line {
+    _Alignas(LINE_SIZE) uint64_t words[8];
+    uint64_t line; /* file offset / 64 */
+    uint8_t dirty; /* a bit for each word */
+    uint8_t kind;
+};
+
+#define TX_CHUNK 64u /* lines to an allocation; lines never move */
+#define TX_FILTER_WORDS 64u
+
+struct tx_range {
+    uint64_t offset;
+    uint64_t size;
+    uint8_t words; /* tx_store may write into it: a segment or directory built in this transaction */
+};
+
+/* A block that this transaction takes or gives back; what becomes of it is decided at the end. */
+struct tx_block {
+    uint64_t offset;
+    uint64_t size; /* of the block, class size or run */
+    uint32_t shard;
+    uint32_t kind; /* enum tx_block_kind */
+};
+enum tx_block_kind {
+    TX_BLOCK_ALLOCATED, /* taken */
+    TX_BLOCK_FREED,     /* given back */
+    TX_BLOCK_BODY,      /* reserved in DRAM only, for a record's body: given back once the record is dead */
+    TX_ENTRY_ALLOCATED,
+    TX_ENTRY_FREED,
+};
+
+struct tx_undo {
+    struct tx_line *line; /* NULL: word of a fresh range, at `offset` */
+    uint64_t offset;
+    uint64_t old;
+    uint8_t word;
+    uint8_t old_dirty;
+};
+
+struct tx_count {
+    uint32_t shard;
+    uint16_t database;
+    int16_t keys;
+    int16_t expiring;
+};
+
+/* An entry that changes: for the cache, which is written through after the commit. */
+struct tx_touch {
+    uint64_t hash;
+    uint64_t entry; /* file offset */
+};
+
+#define TX_ARRAY(type)                                                                                                 \
+    struct {                                                                                                           \
+        type *items;                                                                                                   \
+        size_t count;                                                                                                  \
+        size_t capacity;                                                                                               \
+    }
+
+struct tx {
+    struct pool_file *file;
+    struct persist_thread thread; /* for what is made durable before the commit: new pages of entries */
+    uint64_t filter[TX_FILTER_WORDS];
+    struct tx_line **chunks;
+    size_t chunk_count;
+    size_t line_count;
+    uint32_t *table; /* line number's hash -> index + 1 */
+    size_t table_mask;
+    TX_ARRAY(struct tx_range) ranges;
+    TX_ARRAY(struct tx_block) blocks;
+    TX_ARRAY(struct tx_undo) undo;
+    TX_ARRAY(struct tx_count) counts;
+    TX_ARRAY(struct tx_touch) touches;
+    size_t word_ranges;  /* how many of the ranges take tx_store */
+    uint64_t range_bytes;
+    bool pool_locked; /* the session holds heap->pool_lock until the commit: extent map or root words are staged */
+    bool failed; /* DRAM ran out while staging: the operation must be rolled back */
+};
+
+struct tx_mark {
+    size_t ranges, blocks, undo, counts, touches;
+    uint64_t range_bytes;
+};
+
+int tx_init(struct tx *tx, struct pool_file *file);
+void tx_free(struct tx *tx);
+
+static inline bool tx_is_empty(const struct tx *tx)
+{
+    return tx->line_count == 0 && tx->ranges.count == 0 && tx->blocks.count == 0;
+}
+
+static inline uint64_t tx_line_hash(uint64_t line)
+{
+    return line * 0x9e3779b97f4a7c15ull;
+}
+
+struct tx_line *tx_find(const struct tx *tx, uint64_t line);
+
+/* The eight words of the line that holds offset, staged or as on the medium. Valid until the commit or rollback. */
+static inline const uint64_t *tx_line(const struct tx *tx, uint64_t offset)
+{
+    uint64_t line = offset / LINE_SIZE;
+
+    if (tx->line_count) {
+        uint64_t h = tx_line_hash(line) >> 52;
+
+        if (tx->filter[h >> 6] >> (h & 63) & 1) {
+            const struct tx_line *staged = tx_find(tx, line);
+
+            if (staged)
+                return staged->words;
+        }
+    }
+    return (const uint64_t *)(const void *)(tx->file->base + line * LINE_SIZE);
+}
+
+static inline uint64_t tx_load(const struct tx *tx, uint64_t offset)
+{
+    return __atomic_load_n(&tx_line(tx, offset)[offset / WORD_SIZE % 8], __ATOMIC_RELAXED);
+}
+
+/* Stages one word. A failure to allocate sets tx->failed. */
+void tx_store(struct tx *tx, uint64_t offset, uint64_t value);
+
+/* Stages the four words of a handle entry. */
+void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4]);
+
+/* Notes a range whose bytes were or will be written directly, before the commit. words: tx_store may write into it. */
+void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words);
+void tx_add_block(struct tx *tx, enum tx_block_kind kind, uint32_t shard, uint64_t offset, uint64_t size);
+void tx_add_count(struct tx *tx, uint32_t shard, unsigned database, int keys, int expiring);
+void tx_add_touch(struct tx *tx, uint64_t hash, uint64_t entry);
+
+struct tx_mark tx_savepoint(const struct tx *tx);
+/* Takes staged words, ranges, counts and touches back; blocks behind mark.blocks are the heap's to return first. */
+void tx_rollback(struct tx *tx, const struct tx_mark *mark);
+
+/* Forgets everything: after a commit, or an abort. */
+void tx_reset(struct tx *tx);
+
+#endif

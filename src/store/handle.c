@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * handle.c - reading by handle
+ * Media:   read only
+ * Holds:   a handle is believed only where it names an entry of a page of entries, whose generation is the handle's
+ * Threads: the session's
+ * Memory:  none
+ */
+#include <string.h>
+
+#include "entry.h"
+#include "error.h"
+#include "read.h"
+#include "word.h"
+
+/* In a transaction what is read stays locked until its end. */
+static int lock_entry(struct sdb_session *session, uint64_t entry)
+{
+    uint64_t map = session->pool->file.superblock.extent_map_offset + (entry >> EXTENT_SHIFT) * WORD_SIZE, value;
+
+    if (!checked_value(tx_load(&session->tx, map), map, &value) || extent_value_shard(value) >= session->pool->shard_count)
+        return SDB_ESTALE;
+    return session_lock(session, extent_value_shard(value));
+}
+
+int read_handle(struct sdb_session *session, uint64_t handle, uint64_t *entry, uint64_t words[4])
+{
+    struct sdb_pool *pool = session->pool;
+
+    *entry = handle_entry(handle);
+    if (!heap_is_entry(&pool->heap, *entry))
+        return SDB_ESTALE;
+    if (session->transaction) {
+        int error = lock_entry(session, *entry);
+
+        if (error)
+            return error;
+    }
+    if (session->tx.line_count && tx_find(&session->tx, *entry / LINE_SIZE)) {
+        memcpy(words, tx_line(&session->tx, *entry) + *entry / WORD_SIZE % 8, 4 * WORD_SIZE);
+    } else if (__builtin_expect(entry_read(&pool->file, *entry, words) != ENTRY_OK, 0)) {
+        error_set("%s: the entry at offset %llu is damaged", pool->file.path, (unsigned long long)*entry);
+        stat_add(&session->stats.checksum_errors, 1);
+        return SDB_ECORRUPT;
+    }
+    if (meta_type(words[0]) == 0 || meta_generation(words[0]) != (uint16_t)handle)
+        return SDB_ESTALE;
+    if (!entry_is_sane(words))
+        return SDB_ECORRUPT;
+    if (__builtin_expect(words[0] & META_EXPIRES, 0) && entry_is_expired(words, session_now(session)))
+        return SDB_ESTALE;
+    return SDB_OK;
+}
+
+int sdb_view_by_handle(struct sdb_session *session, uint64_t handle, struct sdb_view *view)
+{
+    uint64_t entry, words[4];
+    int error;
+
+    do {
+        error = read_handle(session, handle, &entry, words);
+        if (!error)
+            error = read_view(session, entry, words, view);
+    } while (error == SDB_EBUSY);
+    return error;
+}
+
+int sdb_get_by_handle(struct sdb_session *session, uint64_t handle, void *buffer, size_t buffer_size, size_t *value_size)
+{
+    struct sdb_view view;
+    int error = sdb_view_by_handle(session, handle, &view);
+
+    if (error)
+        return error;
+    memcpy(buffer_size ? buffer : view.inlined, view.data, view.size < buffer_size ? view.size : buffer_size);
+    if (value_size)
+        *value_size = view.size;
+    sdb_view_release(session, &view);
+    return SDB_OK;
+}
+
+void sdb_get_many_by_handle(struct sdb_session *session, const uint64_t *handles, size_t count, struct sdb_inline *values)
+{
+    const struct sdb_pool *pool = session->pool;
+    uint64_t end = (uint64_t)pool->heap.extent_max << EXTENT_SHIFT;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t entry, words[4];
+        int error;
+
+        if (i + READ_WINDOW < count && handle_entry(handles[i + READ_WINDOW]) < end)
+            __builtin_prefetch(pool->file.base + handle_entry(handles[i + READ_WINDOW]));
+        error = read_handle(session, handles[i], &entry, words);
+        if (!error)
+            read_inline(words, &values[i]);
+        else
+            values[i] = (struct sdb_inline){.result = error};
+    }
+}

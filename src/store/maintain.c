@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * maintain.c - background work: deleting expired keys and the keys of emptied databases
+ * Media:   through operations
+ * Commit:  a group for each batch of entries; a crash leaves the rest for the next round, which starts anew after an open
+ * Holds:   a dead number becomes free after a round that began after its death found none of its keys any more
+ * Threads: one at a time (maintain_lock); others find it busy and do nothing
+ * Memory:  none
+ */
+#include "maintain.h"
+
+#include <string.h>
+
+#include "entry.h"
+#include "scan.h"
+#include "word.h"
+
+#define ROOM_EFFORT 65536u
+#define ROOM_PAUSE_NS 1000000000ull
+
+/* Whether an entry is garbage; reads the root as it is committed. */
+static bool is_garbage(const struct sdb_session *session, const uint64_t words[4], int64_t now)
+{
+    return meta_type(words[0]) && (entry_is_expired(words, now) ||
+                                   __atomic_load_n(&session->pool->id_dead_round[meta_database(words[0])], __ATOMIC_ACQUIRE));
+}
+
+/* Deletes the entry if it still is garbage, now that its shard is locked. */
+static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
+{
+    struct sdb_pool *pool = session->pool;
+    struct operation operation = {.mark = tx_savepoint(&session->tx), .now = now};
+    enum entry_read result;
+    uint64_t words[4], map = pool->file.superblock.extent_map_offset + (entry >> EXTENT_SHIFT) * WORD_SIZE, value;
+    uint8_t scratch[16];
+    const uint8_t *key;
+    size_t key_size;
+    int error;
+
+    if (!checked_value(tx_load(&session->tx, map), map, &value) || extent_value_shard(value) >= pool->shard_count)
+        return SDB_ECORRUPT;
+    error = session_lock(session, extent_value_shard(value));
+    if (error)
+        return error;
+    scan_read(session, entry, words, &result);
+    if (result != ENTRY_OK || !is_garbage(session, words, now) ||
+        !entry_key(&pool->file, words, scratch, &key, &key_size))
+        return SDB_OK;
+    index_key_init(&operation.key, &pool->file, meta_database(words[0]), key, key_size);
+    if (index_find_staged(&pool->heap, &session->tx, &operation.key, &operation.found) != INDEX_FOUND ||
+        operation.found.entry != entry)
+        return SDB_OK; /* damage: the checker's matter */
+    operation.mark = tx_savepoint(&session->tx);
+    error = operation_remove(session, &operation);
+    if (!error)
+        stat_add(entry_is_expired(words, now) ? &session->stats.expired : &session->stats.reclaimed, 1);
+    error = operation_end(session, &operation.mark, error);
+    return error == SDB_ECORRUPT ? SDB_OK : error;
+}
+
+/* The walk reached the end: numbers whose keys are all gone can be given out again. */
+static int end_round(struct sdb_session *session)
+{
+    struct sdb_pool *pool = session->pool;
+    struct tx_mark mark = tx_savepoint(&session->tx);
+    bool any = false;
+
+    __atomic_store_n(&pool->maintain_round, pool->maintain_round + 1, __ATOMIC_RELAXED);
+    for (unsigned id = 0; id < DATABASE_IDS; id++)
+        any |= pool->id_dead_round[id] && pool->maintain_round > pool->id_dead_round[id];
+    if (!any)
+        return SDB_OK;
+    heap_lock_pool_words(&pool->heap, &session->tx);
+    for (unsigned id = 0; id < DATABASE_IDS; id++)
+        if (pool->id_dead_round[id] && pool->maintain_round > pool->id_dead_round[id])
+            database_id_set_dead(session, id, false);
+    return operation_end(session, &mark, SDB_OK);
+}
+
+static bool anything_to_do(const struct sdb_pool *pool)
+{
+    for (unsigned id = 0; id < DATABASE_IDS; id++)
+        if (__atomic_load_n(&pool->id_dead_round[id], __ATOMIC_RELAXED))
+            return true;
+    for (uint32_t i = 0; i < pool->shard_count; i++) {
+        if (!__atomic_load_n(&pool->shards[i].counted, __ATOMIC_RELAXED))
+            return true;
+        for (unsigned d = 0; d < SDB_DATABASES; d++)
+            if (__atomic_load_n(&pool->shards[i].expiring[pool->physical[d]], __ATOMIC_RELAXED))
+                return true;
+    }
+    return false;
+}
+
+static int walk(struct sdb_session *session, size_t effort, int *done)
+{
+    struct sdb_pool *pool = session->pool;
+    uint64_t entry = pool->maintain_page;
+    int64_t now = session_now(session);
+    int error = SDB_OK;
+
+    while (effort > 0 && !error) {
+        uint64_t page = scan_next_page(session, entry >> PAGE_SHIFT_POOL, &effort), end;
+
+        if (page == 0) {
+            entry = 0;
+            error = end_round(session);
+            *done = !anything_to_do(pool);
+            break;
+        }
+        if (entry < page << PAGE_SHIFT_POOL)
+            entry = page << PAGE_SHIFT_POOL;
+        end = (page + 1) << PAGE_SHIFT_POOL;
+        for (; entry < end && effort > 0 && !error; entry += ENTRY_SIZE, effort--) {
+            enum entry_read result;
+            uint64_t words[4];
+
+            scan_read(session, entry, words, &result);
+            if (result == ENTRY_OK && is_garbage(session, words, now))
+                error = collect(session, entry, now);
+        }
+    }
+    pool->maintain_page = entry;
+    return error;
+}
+
+int sdb_maintain(struct sdb_session *session, size_t effort, int *done)
+{
+    struct sdb_pool *pool = session->pool;
+    int error = pool_writable(pool), finished = 0;
+    bool group = session->group;
+
+    if (!error && session->transaction)
+        error = SDB_EINVAL;
+    if (error)
+        return error;
+    if (!anything_to_do(pool)) {
+        finished = 1;
+    } else if (lock_try(&pool->maintain_lock)) {
+        session->group = true;
+        error = walk(session, effort, &finished);
+        session->group = group;
+        if (!group) {
+            int ended = session_commit(session);
+
+            error = error ? error : ended;
+        }
+        lock_release(&pool->maintain_lock);
+    }
+    if (!error && done)
+        *done = finished;
+    return error;
+}
+
+bool session_make_room(struct sdb_session *session)
+{
+    static __thread uint64_t fruitless_ns;
+    uint64_t before, now;
+    int done = 0;
+
+    if (session->transaction)
+        return false;
+    if (!tx_is_empty(&session->tx) || session->held_count)
+        return session_commit(session) == SDB_OK; /* what the group freed can be used after its commit */
+    now = clock_ns();
+    if (fruitless_ns && now - fruitless_ns < ROOM_PAUSE_NS)
+        return false;
+    before = session->stats.expired + session->stats.reclaimed;
+    for (int round = 0; round < 3 && !done;) {
+        uint64_t rounds = session->pool->maintain_round;
+
+        if (sdb_maintain(session, ROOM_EFFORT, &done) != SDB_OK)
+            break;
+        if (session->stats.expired + session->stats.reclaimed > before + ENTRIES_PER_PAGE)
+            break;
+        round += session->pool->maintain_round != rounds;
+    }
+    if (session->group)
+        (void)session_commit(session);
+    if (session->stats.expired + session->stats.reclaimed > before)
+        return true;
+    fruitless_ns = now;
+    return false;
+}

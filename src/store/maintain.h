@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* maintain.h - between maintain.c and database.c */
+#ifndef SDB_STORE_MAINTAIN_H
+#define SDB_STORE_MAINTAIN_H
+
+#include "session.h"
+
+/* Whether a physical number's keys are being reclaimed; as the session sees the root. */
+bool database_id_is_dead(const struct sdb_session *session, unsigned id);
+/* Stages it. Under heap.pool_lock. */
+void database_id_set_dead(struct sdb_session *session, unsigned id, bool dead);
+
+/* Counts the shards whose counts a crash lost. */
+int database_counts_ready(struct sdb_session *session);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pool.h - an open pool, its shards and its sessions, as the engine's files see them
+ *
+ * Lock rank (a thread that holds a lock waits only for one of a higher rank): shards in order of number, heap.pool_lock, lanes.
+ * A shard that is out of order is only tried; what happens when that fails stands at session_lock.
+ */
+#ifndef SDB_STORE_POOL_H
+#define SDB_STORE_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache.h"
+#include "file.h"
+#include "heap.h"
+#include "index.h"
+#include "lane.h"
+#include "lock.h"
+#include "superdb/superdb.h"
+#include "tx.h"
+
+struct shard {
+    _Alignas(64) struct lock lock;
+    bool counted; /* counts are exact: the pool was closed cleanly, or the entries were counted since */
+    /* Atomic: odd while a commit is being applied; raised by its committer, read by readers that need one moment. */
+    uint64_t sequence;
+    /* Owner: the lock's holder. The record that changed the shard last. */
+    uint32_t last_lane;
+    uint64_t last_sequence;
+    /* Atomic, relaxed; stored by the lock's holder: changes since open (counted) or totals. */
+    int64_t keys[DATABASE_IDS];
+    int64_t expiring[DATABASE_IDS];
+};
+
+struct session_stats { /* Atomic, relaxed; stored by the session's thread */
+    uint64_t gets, hits, cache_hits, cache_misses, expired, reclaimed, splits, conflicts, retries, checksum_errors;
+};
+
+struct sdb_pool {
+    struct pool_file file;
+    struct lanes lanes;
+    struct heap heap;
+    struct cache *cache; /* NULL: none */
+    struct shard *shards;
+    uint32_t shard_count;
+    bool readonly;
+    bool recovered;
+    /* Atomic. */
+    uint32_t failed;        /* sticky: no more commits */
+    uint8_t physical[SDB_DATABASES];
+    /* The record that changed the pool's own words last. Owner: heap.pool_lock's holder. */
+    uint32_t last_lane;
+    uint64_t last_sequence;
+    /* Owner: sessions_lock. Readers of the list (oldest pin) take it too. */
+    struct lock sessions_lock;
+    struct sdb_session *sessions;
+    uint32_t session_number;
+    struct session_stats closed; /* of sessions that are gone */
+    struct persist_thread closed_thread;
+    /* Owner: maintain_lock. */
+    struct lock maintain_lock;
+    uint64_t maintain_page;
+    uint64_t maintain_round;    /* rounds over the pool completed */
+    uint64_t id_dead_round[DATABASE_IDS]; /* round + 1 in which a physical number lost its database; 0: alive or free */
+};
+
+/* Whether writes are refused, and as which error. */
+int pool_writable(struct sdb_pool *pool);
+void pool_fail(struct sdb_pool *pool);
+
+/* A shard's count of one database changes. Under the shard's lock. */
+void pool_count(struct sdb_pool *pool, uint32_t shard, unsigned database, int keys, int expiring);
+
+#endif

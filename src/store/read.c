@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * read.c - reading by key
+ * Media:   read only
+ * Holds:   1. What is found was committed, or staged by this session (D3).
+ *          2. A miss counts only if the shard's sequence was even and the same before and after: words may be moving.
+ *          3. A blob is read under a pin that was set before its entry was seen to refer to it.
+ * Threads: the session's; takes no lock, except where a writer keeps getting in the way, and inside transactions
+ * Memory:  none
+ */
+#include "read.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "entry.h"
+#include "error.h"
+#include "number.h"
+#include "word.h"
+
+#define FREE_TRIES 32
+
+void read_key_init(const struct sdb_session *session, const void *key, size_t key_size, struct index_key *out)
+{
+    index_key_init(out, &session->pool->file, session_physical(session, session->database), key_size ? key : "", key_size);
+}
+
+/* With the shard locked, or after locking it for this one look. */
+static int find_locked(struct sdb_session *session, const struct index_key *key, struct index_found *found)
+{
+    bool was_held = session_holds(session, key->shard);
+    enum index_result result;
+    int error = session_lock(session, key->shard);
+
+    if (error)
+        return error;
+    result = index_find_staged(&session->pool->heap, &session->tx, key, found);
+    if (!was_held && !session->transaction && !session->group) {
+        error = session_commit(session);
+        if (error)
+            return error;
+    }
+    if (result == INDEX_DAMAGED) {
+        stat_add(&session->stats.checksum_errors, 1);
+        return SDB_ECORRUPT;
+    }
+    return result == INDEX_FOUND ? SDB_OK : SDB_ENOTFOUND;
+}
+
+/* A copy from the cache, if it is this key's. */
+static bool find_cached(struct sdb_session *session, const struct index_key *key, struct index_found *found)
+{
+    const struct pool_file *file = &session->pool->file;
+    bool hit = cache_lookup(session->pool->cache, key->hash, found->words, &found->entry) &&
+               entry_compare_key(file, found->words, key->database, key->data, key->size) == ENTRY_SAME &&
+               (meta_key_code(found->words[0]) != CODE_BLOB || entry_unchanged(file, found->entry, found->words));
+
+    cache_pace_note(&session->pace, hit);
+    stat_add(hit ? &session->stats.cache_hits : &session->stats.cache_misses, 1);
+    return hit;
+}
+
+static int find_free(struct sdb_session *session, const struct index_key *key, struct index_found *found)
+{
+    struct sdb_pool *pool = session->pool;
+    uint64_t *sequence = &pool->shards[key->shard].sequence;
+    bool ask = pool->cache && cache_pace_ask(&session->pace, key->hash);
+
+    if (ask && find_cached(session, key, found))
+        return SDB_OK;
+    for (int i = 0; i < FREE_TRIES; i++) {
+        uint64_t before = __atomic_load_n(sequence, __ATOMIC_ACQUIRE), token = 0;
+        enum index_result result;
+        bool steady;
+
+        if (ask)
+            token = cache_read_begin(pool->cache, key->hash);
+        result = index_find(&pool->heap, key, found);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        steady = !(before & 1) && __atomic_load_n(sequence, __ATOMIC_RELAXED) == before;
+        if (result == INDEX_FOUND) {
+            if (ask && steady)
+                cache_fill(pool->cache, key->hash, found->entry, found->words, token);
+            return SDB_OK;
+        }
+        if (steady && result == INDEX_MISSING)
+            return SDB_ENOTFOUND;
+        if (steady)
+            break; /* damaged, as it seems */
+        stat_add(&session->stats.retries, 1);
+    }
+    return find_locked(session, key, found);
+}
+
+int read_find(struct sdb_session *session, const struct index_key *key, struct index_found *found)
+{
+    int error;
+
+    stat_add(&session->stats.gets, 1);
+    if (session->transaction || session_holds(session, key->shard))
+        error = find_locked(session, key, found);
+    else
+        error = find_free(session, key, found);
+    if (error)
+        return error;
+    if (__builtin_expect(found->words[0] & META_EXPIRES, 0) && entry_is_expired(found->words, session_now(session)))
+        return SDB_ENOTFOUND;
+    stat_add(&session->stats.hits, 1);
+    return SDB_OK;
+}
+
+/* The words as this session sees them now: staged or in the pool. */
+static bool still_there(const struct sdb_session *session, uint64_t entry, const uint64_t words[4])
+{
+    if (session->tx.line_count && tx_find(&session->tx, entry / LINE_SIZE))
+        return tx_load(&session->tx, entry) == words[0];
+    return entry_unchanged(&session->pool->file, entry, words);
+}
+
+static int view_blob(struct sdb_session *session, uint64_t entry, const uint64_t words[4], struct sdb_view *view)
+{
+    const struct pool_file *file = &session->pool->file;
+    uint64_t reference = words[entry_value_index(words[0])];
+    const uint8_t *data;
+    uint32_t size;
+
+    session_pin(session);
+    if (!still_there(session, entry, words)) {
+        session_unpin(session);
+        stat_add(&session->stats.retries, 1);
+        return SDB_EBUSY;
+    }
+    if (!entry_blob(file, reference, &data, &size) || !entry_blob_verify(file, reference)) {
+        error_set("%s: the value at offset %" PRIu64 " is damaged", file->path, blob_reference_offset(reference));
+        stat_add(&session->stats.checksum_errors, 1);
+        session_unpin(session);
+        return SDB_ECORRUPT;
+    }
+    view->data = data;
+    view->size = size;
+    view->pinned = 1;
+    view->encoding = SDB_ENCODING_BLOB;
+    return SDB_OK;
+}
+
+int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[4], struct sdb_view *view)
+{
+    unsigned code = meta_value_code(words[0]), index = entry_value_index(words[0]);
+
+    view->type = (uint8_t)meta_type(words[0]);
+    view->version = words[0];
+    view->expire_ms = entry_expiry(words);
+    view->handle = handle_of(entry, words[0]);
+    view->pinned = 0;
+    if (code == CODE_BLOB)
+        return view_blob(session, entry, words, view);
+    view->data = view->inlined;
+    if (code == CODE_INTEGER) {
+        view->encoding = SDB_ENCODING_INT;
+        view->size = number_format_i64(view->inlined, (int64_t)words[index]);
+    } else {
+        view->encoding = SDB_ENCODING_INLINE;
+        view->size = code;
+        memcpy(view->inlined, &words[index], code);
+    }
+    return SDB_OK;
+}
+
+static int view_key(struct sdb_session *session, const struct index_key *key, struct sdb_view *view)
+{
+    struct index_found found;
+    int error;
+
+    do {
+        error = read_find(session, key, &found);
+        if (!error)
+            error = read_view(session, found.entry, found.words, view);
+    } while (error == SDB_EBUSY);
+    return error;
+}
+
+int sdb_view(struct sdb_session *session, const void *key, size_t key_size, struct sdb_view *view)
+{
+    struct index_key k;
+
+    read_key_init(session, key, key_size, &k);
+    return view_key(session, &k, view);
+}
+
+void sdb_view_release(struct sdb_session *session, struct sdb_view *view)
+{
+    if (view->pinned)
+        session_unpin(session);
+    view->pinned = 0;
+}
+
+int sdb_get(struct sdb_session *session, const void *key, size_t key_size, void *buffer, size_t buffer_size,
+            size_t *value_size)
+{
+    struct sdb_view view;
+    int error = sdb_view(session, key, key_size, &view);
+
+    if (error)
+        return error;
+    memcpy(buffer_size ? buffer : view.inlined, view.data, view.size < buffer_size ? view.size : buffer_size);
+    if (value_size)
+        *value_size = view.size;
+    sdb_view_release(session, &view);
+    return SDB_OK;
+}
+
+int sdb_get_range(struct sdb_session *session, const void *key, size_t key_size, uint64_t offset, void *buffer,
+                  size_t buffer_size, size_t *read_size)
+{
+    struct sdb_view view;
+    size_t size = 0;
+    int error = sdb_view(session, key, key_size, &view);
+
+    if (error)
+        return error;
+    if (offset < view.size) {
+        size = view.size - offset < buffer_size ? view.size - (size_t)offset : buffer_size;
+        memcpy(size ? buffer : view.inlined, (const uint8_t *)view.data + offset, size);
+    }
+    *read_size = size;
+    sdb_view_release(session, &view);
+    return SDB_OK;
+}
+
+int sdb_exists(struct sdb_session *session, const void *key, size_t key_size)
+{
+    struct index_found found;
+    struct index_key k;
+
+    read_key_init(session, key, key_size, &k);
+    return read_find(session, &k, &found);
+}
+
+static size_t blob_memory(const struct pool_file *file, uint64_t reference, size_t *size)
+{
+    const uint8_t *data;
+    uint32_t bytes = 0;
+
+    if (!entry_blob(file, reference, &data, &bytes))
+        return 0;
+    *size = bytes;
+    return (size_t)heap_block_size(bytes + sizeof(struct sdb_m_blob));
+}
+
+int sdb_stat(struct sdb_session *session, const void *key, size_t key_size, struct sdb_stat *stat)
+{
+    const struct pool_file *file = &session->pool->file;
+    struct index_found found;
+    struct index_key k;
+    unsigned code;
+    size_t ignored;
+    int error;
+
+    read_key_init(session, key, key_size, &k);
+    session_pin(session); /* the sizes of blobs stand in the blobs */
+    do {
+        error = read_find(session, &k, &found);
+    } while (!error && !still_there(session, found.entry, found.words));
+    if (error) {
+        session_unpin(session);
+        return error;
+    }
+    memset(stat, 0, sizeof(*stat));
+    code = meta_value_code(found.words[0]);
+    stat->type = (uint8_t)meta_type(found.words[0]);
+    stat->version = found.words[0];
+    stat->expire_ms = entry_expiry(found.words);
+    stat->handle = handle_of(found.entry, found.words[0]);
+    stat->encoding = code == CODE_BLOB ? SDB_ENCODING_BLOB : code == CODE_INTEGER ? SDB_ENCODING_INT : SDB_ENCODING_INLINE;
+    stat->memory = ENTRY_SIZE + WORD_SIZE;
+    if (meta_key_code(found.words[0]) == CODE_BLOB)
+        stat->memory += blob_memory(file, found.words[1], &ignored);
+    stat->size = code;
+    if (code == CODE_BLOB) {
+        stat->memory += blob_memory(file, found.words[entry_value_index(found.words[0])], &stat->size);
+    } else if (code == CODE_INTEGER) {
+        char text[32];
+
+        stat->size = number_format_i64(text, (int64_t)found.words[entry_value_index(found.words[0])]);
+    }
+    session_unpin(session);
+    return SDB_OK;
+}
+
+int sdb_handle(struct sdb_session *session, const void *key, size_t key_size, uint64_t *handle)
+{
+    struct index_found found;
+    struct index_key k;
+    int error;
+
+    read_key_init(session, key, key_size, &k);
+    error = read_find(session, &k, &found);
+    if (!error)
+        *handle = handle_of(found.entry, found.words[0]);
+    return error;
+}
+
+/* -- batches -- */
+
+void read_inline(const uint64_t words[4], struct sdb_inline *value)
+{
+    unsigned code = meta_value_code(words[0]), index = entry_value_index(words[0]);
+
+    memset(value, 0, sizeof(*value));
+    if (code == CODE_BLOB) {
+        value->result = SDB_ETOOBIG;
+        value->encoding = SDB_ENCODING_BLOB;
+    } else if (code == CODE_INTEGER) {
+        value->encoding = SDB_ENCODING_INT;
+        value->size = 8;
+        value->value.integer = (int64_t)words[index];
+    } else {
+        value->encoding = SDB_ENCODING_INLINE;
+        value->size = (uint8_t)code;
+        memcpy(value->value.data, &words[index], code);
+    }
+}
+
+static void prefetch_window(const struct sdb_session *session, const struct index_key *keys, size_t count)
+{
+    struct sdb_pool *pool = session->pool;
+
+    for (size_t i = 0; i < count; i++) {
+        if (pool->cache && cache_pace_ask(&session->pace, keys[i].hash))
+            cache_prefetch(pool->cache, keys[i].hash);
+        index_prefetch(&pool->heap, &keys[i], false);
+    }
+    for (size_t i = 0; i < count; i++)
+        index_prefetch(&pool->heap, &keys[i], true);
+}
+
+void sdb_prefetch(struct sdb_session *session, const struct sdb_slice *keys, size_t count)
+{
+    struct index_key window[READ_WINDOW];
+
+    for (size_t from = 0; from < count; from += READ_WINDOW) {
+        size_t n = count - from < READ_WINDOW ? count - from : READ_WINDOW;
+
+        for (size_t i = 0; i < n; i++)
+            read_key_init(session, keys[from + i].data, keys[from + i].size, &window[i]);
+        prefetch_window(session, window, n);
+    }
+}
+
+void sdb_get_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_inline *values)
+{
+    struct index_key window[READ_WINDOW];
+
+    for (size_t from = 0; from < count; from += READ_WINDOW) {
+        size_t n = count - from < READ_WINDOW ? count - from : READ_WINDOW;
+
+        for (size_t i = 0; i < n; i++)
+            read_key_init(session, keys[from + i].data, keys[from + i].size, &window[i]);
+        prefetch_window(session, window, n);
+        for (size_t i = 0; i < n; i++) {
+            struct sdb_inline *value = &values[from + i];
+            struct index_found found;
+            int error = read_find(session, &window[i], &found);
+
+            if (!error)
+                read_inline(found.words, value);
+            else
+                *value = (struct sdb_inline){.result = error};
+        }
+    }
+}
+
+/* The sequences of the keys' shards, each even; false: a commit is being applied. */
+static bool read_sequences(const struct sdb_pool *pool, const struct index_key *keys, size_t count, uint64_t *sequences)
+{
+    for (size_t i = 0; i < count; i++) {
+        sequences[i] = __atomic_load_n(&pool->shards[keys[i].shard].sequence, __ATOMIC_ACQUIRE);
+        if (sequences[i] & 1)
+            return false;
+    }
+    return true;
+}
+
+static bool sequences_same(const struct sdb_pool *pool, const struct index_key *keys, size_t count, const uint64_t *sequences)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    for (size_t i = 0; i < count; i++)
+        if (__atomic_load_n(&pool->shards[keys[i].shard].sequence, __ATOMIC_RELAXED) != sequences[i])
+            return false;
+    return true;
+}
+
+static void view_all(struct sdb_session *session, const struct index_key *keys, size_t count, struct sdb_view *views,
+                     int *results)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i % READ_WINDOW == 0)
+            prefetch_window(session, keys + i, count - i < READ_WINDOW ? count - i : READ_WINDOW);
+        results[i] = view_key(session, &keys[i], &views[i]);
+    }
+}
+
+static void release_views(struct sdb_session *session, size_t count, struct sdb_view *views, const int *results)
+{
+    for (size_t i = 0; i < count; i++)
+        if (results[i] == SDB_OK)
+            sdb_view_release(session, &views[i]);
+}
+
+/* All of them with their shards locked: for when commits keep coming in between. */
+static int view_locked(struct sdb_session *session, const struct index_key *keys, size_t count, struct sdb_view *views,
+                       int *results)
+{
+    uint32_t *shards = malloc(count * sizeof(*shards));
+    bool held = session->held_count != 0;
+    int error;
+
+    if (!shards)
+        return SDB_ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        shards[i] = keys[i].shard;
+    error = session_lock_many(session, shards, count);
+    free(shards);
+    if (error)
+        return error;
+    view_all(session, keys, count, views, results);
+    return held || session->group || session->transaction ? SDB_OK : session_commit(session);
+}
+
+int sdb_view_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_view *views,
+                  int *results)
+{
+    struct index_key few[READ_WINDOW], *k = few;
+    uint64_t few_sequences[READ_WINDOW], *sequences = few_sequences;
+    int error = SDB_OK;
+
+    if (count > READ_WINDOW) {
+        k = malloc(count * sizeof(*k));
+        sequences = malloc(count * sizeof(*sequences));
+        if (!k || !sequences) {
+            free(k);
+            free(sequences);
+            return SDB_ENOMEM;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        read_key_init(session, keys[i].data, keys[i].size, &k[i]);
+    for (int attempt = 0;; attempt++) {
+        if (attempt == FREE_TRIES || session->transaction) {
+            error = view_locked(session, k, count, views, results);
+            break;
+        }
+        if (!read_sequences(session->pool, k, count, sequences))
+            continue;
+        view_all(session, k, count, views, results);
+        if (count <= 1 || sequences_same(session->pool, k, count, sequences))
+            break;
+        release_views(session, count, views, results);
+        stat_add(&session->stats.retries, 1);
+    }
+    if (k != few) {
+        free(k);
+        free(sequences);
+    }
+    return error;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* read.h - finding and viewing keys without locks: what read.c, handle.c and scan.c share */
+#ifndef SDB_STORE_READ_H
+#define SDB_STORE_READ_H
+
+#include "session.h"
+
+/* Prepares a key of the session's database. */
+void read_key_init(const struct sdb_session *session, const void *key, size_t key_size, struct index_key *out);
+
+/* Finds a live key. Errors: SDB_ENOTFOUND, SDB_ECORRUPT, SDB_ECONFLICT (in a transaction). */
+int read_find(struct sdb_session *session, const struct index_key *key, struct index_found *found);
+
+/*
+ * Makes a view of an entry whose words were read. Errors: SDB_ECORRUPT; SDB_EBUSY: the entry changed meanwhile, find it again.
+ */
+int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[4], struct sdb_view *view);
+
+/* A small value, as a batch returns it. */
+void read_inline(const uint64_t words[4], struct sdb_inline *value);
+
+/* Reads the entry behind a handle: staged words where the session has some. Errors: SDB_ESTALE, SDB_ECORRUPT, SDB_ECONFLICT. */
+int read_handle(struct sdb_session *session, uint64_t handle, uint64_t *entry, uint64_t words[4]);
+
+static inline uint64_t handle_of(uint64_t entry, uint64_t meta)
+{
+    return entry >> ENTRY_SHIFT << 16 | (meta >> META_GENERATION_SHIFT & 0xffff);
+}
+static inline uint64_t handle_entry(uint64_t handle) { return handle >> 16 << ENTRY_SHIFT; }
+
+#define READ_WINDOW 16u /* keys that are prefetched together */
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * scan.c - walking over the entries in the order of their places
+ * Media:   read only
+ * Holds:   entries do not move, so that a cursor is a place, and a key that stays is met once in every round
+ * Threads: the session's; takes no lock
+ * Memory:  none
+ */
+#include "scan.h"
+
+#include <string.h>
+
+#include "entry.h"
+#include "error.h"
+#include "read.h"
+#include "word.h"
+
+#define SKIPPED_PAGES_PER_EFFORT 64u
+
+void scan_read(const struct sdb_session *session, uint64_t entry, uint64_t words[4], enum entry_read *result)
+{
+    if (session->tx.line_count && tx_find(&session->tx, entry / LINE_SIZE)) {
+        memcpy(words, tx_line(&session->tx, entry) + entry / WORD_SIZE % 8, 4 * WORD_SIZE);
+        *result = ENTRY_OK;
+    } else {
+        *result = entry_read(&session->pool->file, entry, words);
+    }
+}
+
+uint64_t scan_next_page(struct sdb_session *session, uint64_t page, size_t *effort)
+{
+    struct heap *heap = &session->pool->heap;
+    uint64_t first = session->pool->file.superblock.heap_offset >> PAGE_SHIFT_POOL;
+    uint64_t end = (uint64_t)__atomic_load_n(&heap->extent_count, __ATOMIC_ACQUIRE) * PAGES_PER_EXTENT;
+    unsigned skipped = 0;
+
+    for (page = page < first ? first : page; page < end; page++) {
+        uint64_t map = session->pool->file.superblock.extent_map_offset + page / PAGES_PER_EXTENT * WORD_SIZE;
+
+        if (heap_is_entry(heap, page << PAGE_SHIFT_POOL))
+            return page;
+        if (page % PAGES_PER_EXTENT == 0 &&
+            extent_value_state(tx_load(&session->tx, map) & CHECKED_VALUE_MASK) != EXTENT_PAGES)
+            page += PAGES_PER_EXTENT - 1;
+        if (++skipped % SKIPPED_PAGES_PER_EFFORT == 0 && *effort > 1)
+            --*effort;
+    }
+    return 0;
+}
+
+/* Shows one entry to the visitor, if it is one of the database's live keys. Returns what the visitor said. */
+static int visit_entry(struct sdb_session *session, uint64_t entry, const uint64_t words[4], sdb_scan_fn *visit,
+                       void *context)
+{
+    struct sdb_scan_item item = {.type = (uint8_t)meta_type(words[0]), .handle = handle_of(entry, words[0])};
+    unsigned code = meta_value_code(words[0]);
+    uint8_t scratch[16];
+    const uint8_t *key;
+    int stop;
+
+    item.expire_ms = entry_expiry(words);
+    item.encoding = code == CODE_BLOB ? SDB_ENCODING_BLOB : code == CODE_INTEGER ? SDB_ENCODING_INT : SDB_ENCODING_INLINE;
+    if (!entry_key(&session->pool->file, words, scratch, &key, &item.key.size))
+        return 0;
+    item.key.data = key;
+    stop = visit(context, &item);
+    return stop;
+}
+
+int sdb_scan(struct sdb_session *session, uint64_t *cursor, size_t effort, sdb_scan_fn *visit, void *context)
+{
+    unsigned physical = session_physical(session, session->database);
+    int64_t now = session_now(session);
+    uint64_t entry = *cursor <= UINT64_MAX >> ENTRY_SHIFT ? *cursor << ENTRY_SHIFT : 0;
+    int error = SDB_OK;
+    bool stop = false;
+
+    session_pin(session); /* keys in blobs are shown where they lie */
+    while (!stop && effort > 0) {
+        uint64_t page = scan_next_page(session, entry >> PAGE_SHIFT_POOL, &effort), end;
+
+        if (page == 0) {
+            entry = 0;
+            break;
+        }
+        if (entry < page << PAGE_SHIFT_POOL)
+            entry = page << PAGE_SHIFT_POOL;
+        end = (page + 1) << PAGE_SHIFT_POOL;
+        for (; entry < end && effort > 0 && !stop; entry += ENTRY_SIZE, effort--) {
+            enum entry_read result;
+            uint64_t words[4];
+
+            scan_read(session, entry, words, &result);
+            if (result != ENTRY_OK || (meta_type(words[0]) && !entry_is_sane(words))) {
+                error_set("%s: the entry at offset %llu is damaged", session->pool->file.path, (unsigned long long)entry);
+                stat_add(&session->stats.checksum_errors, 1);
+                error = SDB_ECORRUPT;
+                stop = true;
+                continue;
+            }
+            if (meta_type(words[0]) && meta_database(words[0]) == physical && !entry_is_expired(words, now))
+                stop = visit_entry(session, entry, words, visit, context) != 0;
+        }
+    }
+    session_unpin(session);
+    *cursor = entry >> ENTRY_SHIFT;
+    return error;
+}
+
+struct picked {
+    void *buffer;
+    size_t buffer_size;
+    size_t *key_size;
+    bool found;
+};
+
+static int pick(void *context, const struct sdb_scan_item *item)
+{
+    struct picked *picked = context;
+
+    if (picked->buffer_size && item->key.size)
+        memcpy(picked->buffer, item->key.data,
+               item->key.size < picked->buffer_size ? item->key.size : picked->buffer_size);
+    *picked->key_size = item->key.size;
+    picked->found = true;
+    return 1;
+}
+
+/* xorshift64*: where to look is no secret. */
+static uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545f4914f6cdd1dull;
+}
+
+int sdb_random_key(struct sdb_session *session, void *buffer, size_t buffer_size, size_t *key_size)
+{
+    struct picked picked = {.buffer = buffer, .buffer_size = buffer_size, .key_size = key_size};
+    uint64_t end = __atomic_load_n(&session->pool->file.size, __ATOMIC_ACQUIRE) >> ENTRY_SHIFT, cursor;
+    static __thread uint64_t state;
+    int error = SDB_OK;
+
+    if (!state)
+        state = clock_ns() | 1;
+    /* Places at random first; where keys are few, the next one behind a random place. */
+    for (int i = 0; i < 128 && !picked.found && !error; i++) {
+        cursor = random_next(&state) % end;
+        if (!heap_is_entry(&session->pool->heap, cursor << ENTRY_SHIFT))
+            continue;
+        error = sdb_scan(session, &cursor, 1, pick, &picked);
+    }
+    cursor = random_next(&state) % end;
+    for (int round = 0; round < 2 && !picked.found && !error; round++) {
+        do {
+            error = sdb_scan(session, &cursor, 4096, pick, &picked);
+        } while (!error && cursor && !picked.found);
+    }
+    if (error)
+        return error;
+    return picked.found ? SDB_OK : SDB_ENOTFOUND;
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * session.c - locks, groups, transactions, and the commit
+ * Media:   none directly: the commit is lane.c's
+ * Commit:  session_commit: (1) foreign live records of the shards concerned are retired; (2) the record, one fence: durable; (3) the
+ *          shards' sequences go odd, the words are stored in place, the cache is brought up to date, the sequences go even; (4) locks
+ *          are released. Readers see only what (2) made durable (D3).
+ * Holds:   pool.h: lock rank
+ * Threads: a session's functions by its thread; sessions_oldest_pin by anyone
+ * Memory:  the session and its transaction
+ */
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "entry.h"
+#include "error.h"
+#include "word.h"
+
+#define GROUP_LINES_MAX 384u          /* staged lines after which a group commits by itself */
+#define GROUP_BYTES_MAX (4ull << 20)  /* or bytes of fresh blobs */
+
+/* -- opening and closing -- */
+
+int sdb_session_open(struct sdb_pool *pool, struct sdb_session **out)
+{
+    struct sdb_session *session;
+    int error;
+
+    if (!pool || !out)
+        return SDB_EINVAL;
+    session = calloc(1, sizeof(*session));
+    if (!session)
+        return SDB_ENOMEM;
+    session->pool = pool;
+    session->held = malloc(pool->shard_count * sizeof(*session->held));
+    error = session->held ? tx_init(&session->tx, &pool->file) : SDB_ENOMEM;
+    if (error) {
+        free(session->held);
+        free(session);
+        return error;
+    }
+    lock_acquire(&pool->sessions_lock);
+    session->lane = pool->session_number++ % pool->lanes.count;
+    session->next = pool->sessions;
+    pool->sessions = session;
+    lock_release(&pool->sessions_lock);
+    *out = session;
+    return SDB_OK;
+}
+
+void sdb_session_close(struct sdb_session *session)
+{
+    struct sdb_pool *pool;
+
+    if (!session)
+        return;
+    pool = session->pool;
+    if (session->transaction)
+        sdb_abort(session);
+    session->group = false;
+    (void)session_commit(session);
+    lock_acquire(&pool->sessions_lock);
+    for (struct sdb_session **link = &pool->sessions; *link; link = &(*link)->next) {
+        if (*link == session) {
+            *link = session->next;
+            break;
+        }
+    }
+    for (size_t i = 0; i < sizeof(session->stats) / sizeof(uint64_t); i++)
+        ((uint64_t *)&pool->closed)[i] += ((const uint64_t *)&session->stats)[i];
+    pool->closed_thread.fences += session->tx.thread.fences;
+    pool->closed_thread.lines += session->tx.thread.lines;
+    pool->closed_thread.msyncs += session->tx.thread.msyncs;
+    lock_release(&pool->sessions_lock);
+    tx_free(&session->tx);
+    free(session->held);
+    free(session);
+}
+
+int sdb_select(struct sdb_session *session, uint32_t database)
+{
+    if (database >= SDB_DATABASES)
+        return SDB_EINVAL;
+    session->database = database;
+    return SDB_OK;
+}
+
+void sdb_session_set_time(struct sdb_session *session, int64_t now_ms)
+{
+    session->time_ms = now_ms;
+}
+
+unsigned session_physical(const struct sdb_session *session, unsigned database)
+{
+    if (session->tx.pool_locked) { /* the transaction may have changed it */
+        uint64_t offset = session->pool->file.superblock.root_offset + database * WORD_SIZE, value;
+
+        if (checked_value(tx_load(&session->tx, offset), offset, &value) && value <= DATABASE_IDS)
+            return value ? (unsigned)value - 1 : database;
+    }
+    return __atomic_load_n(&session->pool->physical[database], __ATOMIC_ACQUIRE);
+}
+
+/* -- pins -- */
+
+void session_pin(struct sdb_session *session)
+{
+    if (session->pins++ == 0) {
+        uint64_t epoch = __atomic_load_n(&session->pool->heap.epoch, __ATOMIC_SEQ_CST);
+
+        __atomic_store_n(&session->pin, epoch, __ATOMIC_SEQ_CST);
+        /* The pin is visible before what follows reads an entry; pairs with the sequence in heap_quarantine.c. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+}
+
+void session_unpin(struct sdb_session *session)
+{
+    if (--session->pins == 0)
+        __atomic_store_n(&session->pin, 0, __ATOMIC_RELEASE);
+}
+
+uint64_t sessions_oldest_pin(void *context)
+{
+    struct sdb_pool *pool = context;
+    uint64_t oldest = UINT64_MAX;
+
+    lock_acquire(&pool->sessions_lock);
+    for (const struct sdb_session *s = pool->sessions; s; s = s->next) {
+        uint64_t pin = __atomic_load_n(&s->pin, __ATOMIC_SEQ_CST);
+
+        if (pin && pin < oldest)
+            oldest = pin;
+    }
+    lock_release(&pool->sessions_lock);
+    return oldest;
+}
+
+/* -- locks -- */
+
+static void note_held(struct sdb_session *session, uint32_t shard)
+{
+    if (session->held_count == 0 || shard > session->held_max)
+        session->held_max = shard;
+    session->held[session->held_count++] = shard;
+    session->held_bits[shard / 64] |= 1ull << (shard % 64);
+}
+
+static void release_all(struct sdb_session *session)
+{
+    for (uint32_t i = 0; i < session->held_count; i++) {
+        uint32_t shard = session->held[i];
+
+        session->held_bits[shard / 64] &= ~(1ull << (shard % 64));
+        lock_release(&session->pool->shards[shard].lock);
+    }
+    session->held_count = 0;
+    if (session->tx.pool_locked) {
+        session->tx.pool_locked = false;
+        lock_release(&session->pool->heap.pool_lock);
+    }
+}
+
+int session_lock(struct sdb_session *session, uint32_t shard)
+{
+    struct lock *lock = &session->pool->shards[shard].lock;
+
+    if (session_holds(session, shard))
+        return SDB_OK;
+    if (__builtin_expect(!lock_try(lock), 0)) {
+        stat_add(&session->stats.conflicts, 1);
+        if (session->held_count && (session->tx.pool_locked || shard < session->held_max)) {
+            int error;
+
+            if (session->transaction) {
+                session->conflict = true;
+                return SDB_ECONFLICT;
+            }
+            error = session_commit(session);
+            if (error)
+                return error;
+        }
+        lock_acquire(lock);
+    }
+    note_held(session, shard);
+    return SDB_OK;
+}
+
+static int compare_shards(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t count)
+{
+    bool all = true;
+
+    qsort(shards, count, sizeof(*shards), compare_shards);
+    for (size_t i = 0; i < count && all; i++) {
+        if (session_holds(session, shards[i]))
+            continue;
+        all = lock_try(&session->pool->shards[shards[i]].lock);
+        if (all)
+            note_held(session, shards[i]);
+    }
+    if (all)
+        return SDB_OK;
+    stat_add(&session->stats.conflicts, 1);
+    if (session->transaction) {
+        for (size_t i = 0; i < count; i++) {
+            int error = session_lock(session, shards[i]);
+
+            if (error)
+                return error;
+        }
+        return SDB_OK;
+    }
+    if (session->held_count) {
+        int error = session_commit(session);
+
+        if (error)
+            return error;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (session_holds(session, shards[i]))
+            continue;
+        lock_acquire(&session->pool->shards[shards[i]].lock);
+        note_held(session, shards[i]);
+    }
+    return SDB_OK;
+}
+
+int session_lock_all(struct sdb_session *session)
+{
+    uint32_t count = session->pool->shard_count;
+    uint32_t *shards = malloc(count * sizeof(*shards));
+    int error;
+
+    if (!shards)
+        return SDB_ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        shards[i] = i;
+    error = session_lock_many(session, shards, count);
+    free(shards);
+    return error;
+}
+
+/* -- the commit -- */
+
+/* Recovery must not find another lane's record for what this session is about to change (lane.h, 3). */
+static int retire_others(struct sdb_session *session)
+{
+    struct sdb_pool *pool = session->pool;
+
+    for (uint32_t i = 0; i < session->held_count + session->tx.pool_locked; i++) {
+        const struct shard *shard = i < session->held_count ? &pool->shards[session->held[i]] : NULL;
+        uint32_t lane = shard ? shard->last_lane : pool->last_lane;
+        uint64_t sequence = shard ? shard->last_sequence : pool->last_sequence;
+
+        if (sequence && lane != session->lane && lane_is_live(&pool->lanes.lanes[lane], sequence)) {
+            int error = lanes_retire(&pool->lanes, lane);
+
+            if (error)
+                return error;
+        }
+    }
+    return SDB_OK;
+}
+
+static void sequences_add(struct sdb_session *session, int memory_order_release)
+{
+    for (uint32_t i = 0; i < session->held_count; i++) {
+        uint64_t *sequence = &session->pool->shards[session->held[i]].sequence;
+        uint64_t next = __atomic_load_n(sequence, __ATOMIC_RELAXED) + 1;
+
+        if (memory_order_release)
+            __atomic_store_n(sequence, next, __ATOMIC_RELEASE);
+        else
+            __atomic_store_n(sequence, next, __ATOMIC_RELAXED);
+    }
+    if (!memory_order_release)
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void publish_databases(struct sdb_pool *pool)
+{
+    for (unsigned i = 0; i < SDB_DATABASES; i++) {
+        uint64_t offset = pool->file.superblock.root_offset + i * WORD_SIZE, value;
+
+        if (checked_value(persist_load((const uint64_t *)(const void *)(pool->file.base + offset)), offset, &value))
+            __atomic_store_n(&pool->physical[i], (uint8_t)(value ? value - 1 : i), __ATOMIC_RELEASE);
+    }
+    for (unsigned id = 0; id < DATABASE_IDS; id++) {
+        uint64_t offset = pool->file.superblock.root_offset + (SDB_DATABASES + id / 32) * WORD_SIZE;
+        uint64_t bits = persist_load((const uint64_t *)(const void *)(pool->file.base + offset));
+        uint64_t *round = &pool->id_dead_round[id];
+
+        if (!(bits >> (id % 32) & 1))
+            __atomic_store_n(round, 0, __ATOMIC_RELEASE);
+        else if (*round == 0)
+            __atomic_store_n(round, __atomic_load_n(&pool->maintain_round, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+    }
+}
+
+/* Step 3: in place, for everybody to see. */
+static void apply(struct sdb_session *session, struct lane *lane)
+{
+    struct sdb_pool *pool = session->pool;
+    struct tx *tx = &session->tx;
+
+    sequences_add(session, 0);
+    /* Copies go before the entries change, so that nobody reads an old copy after somebody else read the new entry. */
+    for (size_t i = 0; i < tx->touches.count && pool->cache; i++)
+        cache_remove(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
+    lane_apply(&pool->lanes, lane, tx);
+    for (size_t i = 0; i < tx->touches.count && pool->cache; i++)
+        cache_remove(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
+    for (size_t i = 0; i < tx->counts.count; i++)
+        pool_count(pool, tx->counts.items[i].shard, tx->counts.items[i].database, tx->counts.items[i].keys,
+                   tx->counts.items[i].expiring);
+    if (tx->pool_locked)
+        publish_databases(pool);
+    sequences_add(session, 1);
+}
+
+static int commit(struct sdb_session *session)
+{
+    struct sdb_pool *pool = session->pool;
+    struct tx *tx = &session->tx;
+    size_t words = lane_record_words(tx);
+    uint64_t body = 0;
+    struct lane *lane;
+    int error = pool_writable(pool);
+
+    if (!error && lanes_needs_body(&pool->lanes, words))
+        error = heap_reserve_body(&pool->heap, tx, session->held[0], words * WORD_SIZE, &body);
+    if (!error && tx->failed)
+        error = SDB_ENOMEM;
+    if (error)
+        return error;
+    lane = lanes_take(&pool->lanes, session->lane);
+    if (lane->index != session->lane) { /* its old records must not be taken for foreign ones */
+        session->lane = lane->index;
+    }
+    lane_give(lane);
+    error = retire_others(session);
+    if (error) {
+        pool_fail(pool);
+        return error;
+    }
+    lane = &pool->lanes.lanes[session->lane];
+    lock_acquire(&lane->lock);
+    error = lane_persist(&pool->lanes, lane, tx, body);
+    if (error) {
+        lane_give(lane);
+        pool_fail(pool);
+        return error;
+    }
+    apply(session, lane);
+    for (uint32_t i = 0; i < session->held_count; i++) {
+        pool->shards[session->held[i]].last_lane = lane->index;
+        pool->shards[session->held[i]].last_sequence = lane->sequence;
+    }
+    if (tx->pool_locked) {
+        pool->last_lane = lane->index;
+        pool->last_sequence = lane->sequence;
+    }
+    heap_committed(&pool->heap, tx, lane->index, lane->sequence);
+    lane_give(lane);
+    return SDB_OK;
+}
+
+int session_commit(struct sdb_session *session)
+{
+    struct tx *tx = &session->tx;
+    int error = SDB_OK;
+
+    if (!tx_is_empty(tx)) {
+        error = commit(session);
+        if (error) {
+            heap_rollback(&session->pool->heap, tx, 0);
+            if (session->group && !session->group_error) /* sdb_group_end must not say that all is well */
+                session->group_error = error;
+        }
+    }
+    tx_reset(tx);
+    release_all(session);
+    return error;
+}
+
+void session_rollback(struct sdb_session *session, const struct tx_mark *mark)
+{
+    heap_rollback(&session->pool->heap, &session->tx, mark->blocks);
+    tx_rollback(&session->tx, mark);
+}
+
+/* -- groups and transactions -- */
+
+int sdb_group_begin(struct sdb_session *session)
+{
+    if (session->group || session->transaction)
+        return SDB_EINVAL;
+    session->group = true;
+    session->group_error = SDB_OK;
+    return SDB_OK;
+}
+
+int sdb_group_end(struct sdb_session *session)
+{
+    if (!session->group || session->transaction)
+        return SDB_EINVAL;
+    (void)session_commit(session);
+    session->group = false;
+    return session->group_error;
+}
+
+static int begin(struct sdb_session *session)
+{
+    session->transaction = true;
+    session->conflict = false;
+    session->mark = tx_savepoint(&session->tx);
+    return SDB_OK;
+}
+
+int sdb_begin(struct sdb_session *session, const struct sdb_slice *keys, size_t count)
+{
+    unsigned physical = session_physical(session, session->database);
+    uint32_t few[16], *shards = few;
+    int error;
+
+    if (session->transaction)
+        return SDB_EINVAL;
+    if (count > 16 && !(shards = malloc(count * sizeof(*shards))))
+        return SDB_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        struct index_key key;
+
+        index_key_init(&key, &session->pool->file, physical, keys[i].data, keys[i].size);
+        shards[i] = key.shard;
+    }
+    error = count ? session_lock_many(session, shards, count) : SDB_OK;
+    if (shards != few)
+        free(shards);
+    return error ? error : begin(session);
+}
+
+int sdb_begin_all(struct sdb_session *session)
+{
+    int error;
+
+    if (session->transaction)
+        return SDB_EINVAL;
+    error = session_lock_all(session);
+    return error ? error : begin(session);
+}
+
+static int group_check(struct sdb_session *session)
+{
+    if (session->group && session->tx.line_count < GROUP_LINES_MAX && session->tx.range_bytes < GROUP_BYTES_MAX)
+        return SDB_OK;
+    return session_commit(session);
+}
+
+int sdb_commit(struct sdb_session *session)
+{
+    if (!session->transaction)
+        return SDB_EINVAL;
+    if (session->tx.failed) {
+        sdb_abort(session);
+        return SDB_ENOMEM;
+    }
+    session->transaction = false;
+    return group_check(session);
+}
+
+void sdb_abort(struct sdb_session *session)
+{
+    if (!session->transaction)
+        return;
+    session_rollback(session, &session->mark);
+    session->transaction = false;
+    if (session->conflict || !session->group)
+        (void)session_commit(session);
+}
+
+int operation_end(struct sdb_session *session, const struct tx_mark *mark, int error)
+{
+    int ended;
+
+    if (!error && session->tx.failed)
+        error = SDB_ENOMEM;
+    if (error && error != SDB_ENOTFOUND && error != SDB_ECONDITION)
+        session_rollback(session, mark);
+    if (session->transaction)
+        return error;
+    ended = group_check(session);
+    return ended ? ended : error;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * session.h - a thread's way into the pool: the shards it holds, what it has staged, and when that is committed
+ *
+ * Life of a write: operation_begin locks the key's shard and finds it; the operation stages words; operation_end commits (one
+ * fence), or leaves that to the group or transaction that is open.
+ */
+#ifndef SDB_STORE_SESSION_H
+#define SDB_STORE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "pool.h"
+
+struct sdb_session {
+    struct sdb_pool *pool;
+    struct tx tx;
+    uint32_t database;    /* logical */
+    uint32_t lane;        /* preferred */
+    int64_t time_ms;      /* 0: the system's clock */
+    bool group;
+    bool transaction;
+    int group_error;      /* a commit inside the group failed */
+    bool conflict;        /* the transaction met one: its abort lets go of everything */
+    struct tx_mark mark;  /* the transaction's beginning */
+    uint32_t *held;       /* shards, in the order they were locked */
+    uint32_t held_count;
+    uint32_t held_max;    /* highest of them */
+    uint64_t held_bits[SHARDS_MAX / 64];
+    uint32_t pins;        /* views of blobs */
+    /* Atomic: the epoch that the session's oldest view pins; 0: none. Read by who releases quarantined memory. */
+    uint64_t pin;
+    struct session_stats stats;
+    struct cache_pace pace;
+    struct sdb_session *next; /* Owner: the pool's sessions_lock */
+};
+
+static inline int64_t session_now(const struct sdb_session *session)
+{
+    return session->time_ms ? session->time_ms : clock_ms();
+}
+
+static inline bool session_holds(const struct sdb_session *session, uint32_t shard)
+{
+    return session->held_bits[shard / 64] >> (shard % 64) & 1;
+}
+
+static inline void stat_add(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+/* The physical number of a logical database, as this session sees it. */
+unsigned session_physical(const struct sdb_session *session, unsigned database);
+
+/*
+ * Locks a shard for the session. Where another thread has it: inside a transaction SDB_ECONFLICT, unless waiting is safe (the shard's
+ * number is above all held); else everything staged so far is committed, and then it waits.
+ */
+int session_lock(struct sdb_session *session, uint32_t shard);
+
+/* Locks several at once, before an operation stages anything. `shards` is sorted in place. */
+int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t count);
+int session_lock_all(struct sdb_session *session);
+
+/* Commits what is staged, and lets go of all locks. On an error nothing of it took effect. */
+int session_commit(struct sdb_session *session);
+
+/* Takes back what is staged since mark; without a group or transaction lets go of the locks too. */
+void session_rollback(struct sdb_session *session, const struct tx_mark *mark);
+
+/* A view of a blob begins and ends. */
+void session_pin(struct sdb_session *session);
+void session_unpin(struct sdb_session *session);
+
+/* The lowest pinned epoch of all sessions. */
+uint64_t sessions_oldest_pin(void *pool);
+
+/* Whether an operation that found the pool full should try again: something was committed or reclaimed meanwhile. */
+bool session_make_room(struct sdb_session *session);
+
+/* -- one operation on one key, for writing -- */
+struct operation {
+    struct index_key key;
+    struct index_found found;
+    struct tx_mark mark;
+    int64_t now;
+    bool exists; /* and is not expired */
+};
+
+/*
+ * Locks the key's shard and finds the key in a database (logical). An expired one is deleted on the way. On an error the operation
+ * is over; on SDB_OK the caller owes operation_end.
+ */
+int operation_begin(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
+                    struct operation *operation);
+
+/* Commits, or rolls back where error is not SDB_OK or a mere miss. Returns the error that counts. */
+int operation_end(struct sdb_session *session, const struct tx_mark *mark, int error);
+
+/* As operation_begin for a further key whose shard is locked already. */
+int operation_find(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
+                   struct operation *operation);
+
+/* Stages the key's new content; operation->found names its entry afterwards. */
+struct entry_content;
+int operation_put(struct sdb_session *session, struct operation *operation, struct entry_content *content);
+
+/* Stages the key's removal. The key exists. */
+int operation_remove(struct sdb_session *session, struct operation *operation);
+
+/* Describes the value that the operation found, so that operation_put can keep it. scratch holds an inline one. */
+int operation_content(struct sdb_session *session, const struct operation *operation, struct entry_content *content,
+                      uint8_t scratch[16]);
+
+/* Fills in value or integer of a content: canonical integers as integers. */
+void content_set_value(struct entry_content *content, const void *value, size_t size);
+
+bool entry_is_expired(const uint64_t words[4], int64_t now);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * write.c - setting and deleting keys
+ * Media:   through operations
+ * Commit:  one for each call, or the group's or transaction's
+ * Threads: the session's
+ * Memory:  a list of shards where many keys are named at once
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "entry.h"
+#include "error.h"
+#include "read.h"
+#include "session.h"
+
+static const struct sdb_set_options no_options = {0};
+
+static int check_value(size_t size)
+{
+    if (size <= SDB_VALUE_SIZE_MAX)
+        return SDB_OK;
+    error_set("a value of %zu bytes: at most %u are allowed", size, SDB_VALUE_SIZE_MAX);
+    return SDB_ETOOBIG;
+}
+
+static bool condition_holds(const struct operation *operation, const struct sdb_set_options *options)
+{
+    if (options->flags & SDB_IF_ABSENT && operation->exists)
+        return false;
+    if (options->flags & SDB_IF_PRESENT && !operation->exists)
+        return false;
+    return !(options->flags & SDB_IF_VERSION) || (operation->exists && operation->found.words[0] == options->version);
+}
+
+static int stage_set(struct sdb_session *session, struct operation *operation, const void *value, size_t value_size,
+                     const struct sdb_set_options *options)
+{
+    struct entry_content content = {.expire_ms = options->expire_ms};
+    int error;
+
+    if (!condition_holds(operation, options))
+        return SDB_ECONDITION;
+    if (options->flags & SDB_KEEP_EXPIRY && operation->exists)
+        content.expire_ms = entry_expiry(operation->found.words);
+    if (content.expire_ms && content.expire_ms <= operation->now)
+        return operation->exists ? operation_remove(session, operation) : SDB_OK;
+    content_set_value(&content, value_size ? value : "", value_size);
+    error = operation_put(session, operation, &content);
+    if (!error && options->handle)
+        *options->handle = handle_of(operation->found.entry, operation->found.words[0]);
+    return error;
+}
+
+int sdb_set(struct sdb_session *session, const void *key, size_t key_size, const void *value, size_t value_size,
+            const struct sdb_set_options *options)
+{
+    struct operation operation;
+    int error = check_value(value_size);
+
+    if (!options)
+        options = &no_options;
+    if (error)
+        return error;
+    do {
+        error = operation_begin(session, session->database, key, key_size, &operation);
+        if (!error)
+            error = operation_end(session, &operation.mark,
+                                  stage_set(session, &operation, value, value_size, options));
+    } while (error == SDB_ENOSPC && session_make_room(session));
+    return error;
+}
+
+int sdb_delete(struct sdb_session *session, const void *key, size_t key_size)
+{
+    struct operation operation;
+    int error = operation_begin(session, session->database, key, key_size, &operation);
+
+    if (error)
+        return error;
+    error = operation.exists ? operation_remove(session, &operation) : SDB_ENOTFOUND;
+    return operation_end(session, &operation.mark, error);
+}
+
+int sdb_expire(struct sdb_session *session, const void *key, size_t key_size, int64_t expire_ms)
+{
+    struct operation operation;
+    struct entry_content content;
+    uint8_t scratch[16];
+    int error;
+
+    do {
+        error = operation_begin(session, session->database, key, key_size, &operation);
+        if (error)
+            return error;
+        if (!operation.exists) {
+            error = SDB_ENOTFOUND;
+        } else if (expire_ms && expire_ms <= operation.now) {
+            error = operation_remove(session, &operation);
+        } else {
+            error = operation_content(session, &operation, &content, scratch);
+            content.expire_ms = expire_ms;
+            if (!error)
+                error = operation_put(session, &operation, &content);
+        }
+        error = operation_end(session, &operation.mark, error);
+    } while (error == SDB_ENOSPC && session_make_room(session));
+    return error;
+}
+
+int sdb_set_by_handle(struct sdb_session *session, uint64_t handle, const void *value, size_t value_size)
+{
+    struct operation operation = {.mark = tx_savepoint(&session->tx)};
+    struct entry_content content = {0};
+    uint64_t map, map_value, words[4];
+    uint8_t scratch[16];
+    int error = check_value(value_size);
+
+    if (!error)
+        error = pool_writable(session->pool);
+    if (!error)
+        error = read_handle(session, handle, &operation.found.entry, words);
+    if (error)
+        return error;
+    map = session->pool->file.superblock.extent_map_offset + (operation.found.entry >> EXTENT_SHIFT) * WORD_SIZE;
+    if (!checked_value(tx_load(&session->tx, map), map, &map_value))
+        return SDB_ECORRUPT;
+    operation.key.shard = extent_value_shard(map_value);
+    error = session_lock(session, operation.key.shard);
+    if (error)
+        return error;
+    operation.mark = tx_savepoint(&session->tx);
+    memcpy(operation.found.words, tx_line(&session->tx, operation.found.entry) + operation.found.entry / WORD_SIZE % 8,
+           sizeof(operation.found.words));
+    /* Under the lock the entry may have become another's meanwhile. */
+    error = read_handle(session, handle, &operation.found.entry, operation.found.words);
+    if (!error) {
+        const uint8_t *key;
+
+        operation.exists = true;
+        operation.now = session_now(session);
+        operation.key.database = meta_database(operation.found.words[0]);
+        if (!entry_key(&session->pool->file, operation.found.words, scratch, &key, &operation.key.size))
+            error = SDB_ECORRUPT;
+        operation.key.data = key;
+        operation.key.hash = error ? 0
+                                   : entry_hash(&session->pool->file, operation.key.database, operation.key.data,
+                                                operation.key.size);
+        content.expire_ms = entry_expiry(operation.found.words);
+        content_set_value(&content, value_size ? value : "", value_size);
+    }
+    if (!error)
+        error = operation_put(session, &operation, &content);
+    error = operation_end(session, &operation.mark, error);
+    if (error == SDB_ENOSPC && session_make_room(session))
+        return sdb_set_by_handle(session, handle, value, value_size);
+    return error;
+}
+
+/* -- many at once -- */
+
+static int lock_keys(struct sdb_session *session, const struct sdb_slice *keys, size_t stride, size_t count)
+{
+    uint32_t few[32], *shards = few;
+    int error = SDB_OK;
+
+    if (count > 32 && !(shards = malloc(count * sizeof(*shards))))
+        return SDB_ENOMEM;
+    for (size_t i = 0; i < count && !error; i++) {
+        const struct sdb_slice *key = (const struct sdb_slice *)(const void *)((const char *)keys + i * stride);
+        struct index_key k;
+
+        if (key->size > SDB_KEY_SIZE_MAX)
+            error = SDB_ETOOBIG;
+        read_key_init(session, key->data, key->size, &k);
+        shards[i] = k.shard;
+    }
+    if (!error)
+        error = session_lock_many(session, shards, count);
+    if (shards != few)
+        free(shards);
+    return error;
+}
+
+/* Locks the keys' shards for good: databases may have changed places before the locks were there. */
+static int lock_keys_now(struct sdb_session *session, const struct sdb_slice *keys, size_t stride, size_t count)
+{
+    int error = pool_writable(session->pool);
+    unsigned physical;
+
+    do {
+        physical = session_physical(session, session->database);
+        if (!error)
+            error = lock_keys(session, keys, stride, count);
+    } while (!error && physical != session_physical(session, session->database));
+    return error;
+}
+
+static int stage_pairs(struct sdb_session *session, const struct sdb_pair *pairs, size_t count, uint32_t flags)
+{
+    struct operation operation;
+    int error = SDB_OK;
+
+    for (size_t i = 0; i < count && !error && flags & SDB_IF_ABSENT; i++) {
+        error = operation_find(session, session->database, pairs[i].key.data, pairs[i].key.size, &operation);
+        if (!error && operation.exists)
+            error = SDB_ECONDITION;
+    }
+    for (size_t i = 0; i < count && !error; i++) {
+        error = check_value(pairs[i].value.size);
+        if (!error)
+            error = operation_find(session, session->database, pairs[i].key.data, pairs[i].key.size, &operation);
+        if (!error)
+            error = stage_set(session, &operation, pairs[i].value.data, pairs[i].value.size, &no_options);
+    }
+    return error;
+}
+
+int sdb_set_many(struct sdb_session *session, const struct sdb_pair *pairs, size_t count, uint32_t flags)
+{
+    int error;
+
+    if (count == 0)
+        return SDB_OK;
+    do {
+        struct tx_mark mark;
+
+        error = lock_keys_now(session, &pairs->key, sizeof(*pairs), count);
+        mark = tx_savepoint(&session->tx);
+        error = operation_end(session, &mark, error ? error : stage_pairs(session, pairs, count, flags));
+    } while (error == SDB_ENOSPC && session_make_room(session));
+    return error;
+}
+
+int sdb_delete_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, size_t *deleted)
+{
+    struct tx_mark mark;
+    size_t n = 0;
+    int error;
+
+    error = lock_keys_now(session, keys, sizeof(*keys), count);
+    mark = tx_savepoint(&session->tx);
+    for (size_t i = 0; i < count && !error; i++) {
+        struct operation operation;
+
+        error = operation_find(session, session->database, keys[i].data, keys[i].size, &operation);
+        if (error || !operation.exists)
+            continue;
+        error = operation_remove(session, &operation);
+        n++;
+    }
+    error = operation_end(session, &mark, error);
+    if (!error && deleted)
+        *deleted = n;
+    return error;
+}
