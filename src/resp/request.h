@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct request_arg {
     const char *data; /* into the buffer that was parsed, or into the parser's own memory (inline requests) */
@@ -74,6 +75,27 @@ enum request_result request_parse(struct request_parser *parser, const struct re
 
 /* Lengths of up to four digits are "simple": below every proto-max-bulk-len that can be configured (1 MiB). */
 #define REQUEST_SIMPLE_ARGS_MAX 9
+#define REQUEST_WORDS (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) /* headers may be compared as words */
+
+/* The length at "$digits\r\n", of up to four digits. Returns where the argument begins, or NULL. 4 bytes at least are there. */
+static inline const unsigned char *request_simple_length(const unsigned char *p, const unsigned char *end, size_t *length)
+{
+    size_t value = 0;
+
+    if (*p++ != '$' || (*p == '0' && p[1] != '\r'))
+        return NULL;
+    for (int digits = 0; *p != '\r'; digits++) {
+        size_t digit = (size_t)*p - '0';
+
+        if (digit > 9 || digits == 4 || end - ++p < 4)
+            return NULL;
+        value = value * 10 + digit;
+    }
+    if (p[-1] == '$' || p[1] != '\n')
+        return NULL;
+    *length = value;
+    return p + 2;
+}
 
 /*
  * Parses one complete multibulk request of 1 to 9 arguments with lengths of 1 to 4 digits, of a client whose limits are not the
@@ -93,31 +115,27 @@ static inline size_t request_parse_simple(const char *data, size_t size, struct 
     count++;
     p += 4;
     for (unsigned i = 0; i < count; i++) {
+        size_t length;
+
         /* The shortest argument is "$0\r\n\r\n". */
-        if (end - p < 6 || p[0] != '$')
+        if (end - p < 6)
             return 0;
-        size_t length = (size_t)p[1] - '0';
-        if (length > 9)
-            return 0;
-        p += 2;
-        if (p[0] != '\r') {
-            /* A second digit, perhaps two more. A first digit of 0 is for request_parse to refuse. */
-            size_t digit = (size_t)p[0] - '0';
-            if (digit > 9 || length == 0)
+        /* Lengths of one and two digits, nearly all there are, by comparing whole words. */
+        uint64_t word = 0;
+        memcpy(&word, p, 4);
+        word |= (uint64_t)p[4] << 32;
+        uint64_t first = (word >> 8 & 0xff) - '0', second = (word >> 16 & 0xff) - '0';
+        if (REQUEST_WORDS && (word & 0xffff00ff) == 0x0a0d0024 && first <= 9) {
+            length = first;
+            p += 4;
+        } else if (REQUEST_WORDS && (word & 0xffff0000ff) == 0x0a0d000024 && first - 1 < 9 && second <= 9) {
+            length = first * 10 + second;
+            p += 5;
+        } else {
+            p = request_simple_length(p, end, &length);
+            if (p == NULL)
                 return 0;
-            length = length * 10 + digit;
-            p++;
-            for (int more = 0; more < 2 && p[0] != '\r'; more++) {
-                digit = (size_t)p[0] - '0';
-                if (digit > 9 || end - p < 4)
-                    return 0;
-                length = length * 10 + digit;
-                p++;
-            }
         }
-        if (end - p < 4 || p[0] != '\r' || p[1] != '\n')
-            return 0;
-        p += 2;
         if ((size_t)(end - p) < length + 2)
             return 0;
         argv[i].data = (const char *)p;
