@@ -20,10 +20,10 @@ static const struct {
     int in_memory;
     const char *name;
 } file_systems[] = {
-    {0x01021994, 1, "tmpfs"},   {0x858458f6, 1, "ramfs"}, {0x958458f6, 1, "hugetlbfs"}, {0x0000ef53, 0, "ext4"},
-    {0x58465342, 0, "xfs"},     {0x9123683e, 0, "btrfs"}, {0x794c7630, 0, "overlayfs"}, {0xf2f52010, 0, "f2fs"},
-    {0x2fc12fc1, 0, "zfs"},     {0x00006969, 0, "nfs"},   {0x65735546, 0, "fuse"},      {0x01021997, 0, "9p"},
-    {0xca451a4e, 0, "bcachefs"}, {0xff534d42, 0, "cifs"}, {0x0bd00bd0, 0, "lustre"},
+    {0x01021994, 1, "tmpfs"},    {0x858458f6, 1, "ramfs"}, {0x958458f6, 1, "hugetlbfs"}, {0x0000ef53, 0, "ext4"},
+    {0x58465342, 0, "xfs"},      {0x9123683e, 0, "btrfs"}, {0x794c7630, 0, "overlayfs"}, {0xf2f52010, 0, "f2fs"},
+    {0x2fc12fc1, 0, "zfs"},      {0x00006969, 0, "nfs"},   {0x65735546, 0, "fuse"},      {0x01021997, 0, "9p"},
+    {0xca451a4e, 0, "bcachefs"}, {0xff534d42, 0, "cifs"},  {0x0bd00bd0, 0, "lustre"},
 };
 
 void durability_file_system(int fd, char name[24], int *in_memory)
@@ -87,7 +87,8 @@ static void give_msync(const struct durability_facts *facts, struct durability *
 {
     out->given = SDB_DURABILITY_MSYNC;
     out->flush = PERSIST_MSYNC;
-    (void)snprintf(out->reason, sizeof(out->reason), "%s, msync in every commit: survives a power cut", facts->file_system);
+    (void)snprintf(out->reason, sizeof(out->reason), "%s, msync in every commit: survives a power cut",
+                   facts->file_system);
 }
 
 static void give_process(const struct durability_facts *facts, uint32_t wanted, struct durability *out)
@@ -119,8 +120,9 @@ int durability_choose(uint32_t wanted, const struct durability_facts *facts, str
     switch (wanted) {
     case SDB_DURABILITY_PMEM:
         if (!facts->map_sync || facts->in_memory)
-            return refuse("durability pmem needs persistent memory (a file system mounted with DAX, MAP_SYNC): there is none",
-                          facts);
+            return refuse(
+                "durability pmem needs persistent memory (a file system mounted with DAX, MAP_SYNC): there is none",
+                facts);
         if (!honest)
             return refuse("durability pmem is refused under SUPERDB_FLUSH=none without eADR", facts);
         give_pmem(facts, &out);

@@ -3,17 +3,17 @@
  * file.c - the pool's file, from making it to closing it
  *
  * Media:   the two superblock copies, each with its 512 bytes in a page of its own
- * Commit:  creation
- *              1. zeros for the whole file, allocated and synced                crash: an unformatted file, made anew by SDB_CREATE
- *              2. both copies without their magic words, synced                the same
- *              3. the magic word of copy A, synced: the ONE store that makes the pool    from here on it is a pool
- *              4. the magic word of copy B, synced                              before it: A alone counts, the next open heals B
- *          a change of state, incarnation or size (DURABILITY.md, P8)
- *              1. the older copy, with a higher sequence; flush, fence          torn: its checksum fails and the newer copy counts
- *              2. the other copy, with the next sequence; flush, fence          torn: the first counts
+ * Commit:  creation (DURABILITY.md, P7)
+ *              1. zeros for the whole file, allocated and synced. Crash: an unformatted file, made anew by SDB_CREATE
+ *              2. both copies without their magic words, synced. Crash: the same
+ *              3. the magic word of copy A, synced: the ONE store that makes the pool. From here on it is one
+ *              4. the magic word of copy B, synced. Crash before it: A alone counts, the next open heals B
+ *          a change of state, incarnation or size (P8)
+ *              1. the older copy, with a higher sequence; flush, fence. Torn: its checksum fails and the newer copy counts
+ *              2. the other copy, with the next sequence; flush, fence. Torn: the first counts
  *          so that at rest both copies say the same, and the loss of either costs nothing
- *          growing
- *              1. zeros behind the end, allocated and synced                    crash: a longer file, cut off by the next growth
+ *          growing (P10)
+ *              1. zeros behind the end, allocated and synced. Crash: a longer file, cut off by the next growth
  *              2. the mapping; 3. the superblock with the new size
  * Holds:   1. one open pool for each file in a process, one writer process for each file
  *          2. nothing is stored to an existing pool before pool_file_mark_open
@@ -63,8 +63,8 @@ static int fail(const struct pool_file *file, const char *doing, int number)
 /* ---- opening the descriptor ---- */
 
 /*
- * A file that this process has open already must not be opened again, not even to look at it: closing any descriptor of it
- * would drop the POSIX lock that names this process to others (pool_lock.h).
+ * A file that this process has open already must not be opened again, not even to look at it: closing any descriptor of
+ * it would drop the POSIX lock that names this process to others (pool_lock.h).
  */
 static int is_open_here(const struct pool_file *file, const struct stat *facts)
 {
@@ -206,7 +206,8 @@ static int sync_directory(const struct pool_file *file)
     memcpy(path, file->path, sizeof(path));
     int directory = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
-        return errno == EACCES ? 0 : fail(file, "opening its directory", errno); /* may be entered but not read: no way */
+        return errno == EACCES ? 0
+                               : fail(file, "opening its directory", errno); /* may be entered but not read: no way */
     if (fsync(directory) != 0 && errno != EINVAL && errno != ENOTSUP)
         error = fail(file, "syncing its directory", errno);
     (void)close(directory);
@@ -220,7 +221,8 @@ static int write_new_superblock(const struct pool_file *file, const struct sdb_m
     int error = 0;
 
     for (size_t i = 0; i < 2 && error == 0; i++)
-        error = write_at(file, bytes + sizeof(sb->magic), sizeof(*sb) - sizeof(sb->magic), copies[i] + sizeof(sb->magic));
+        error =
+            write_at(file, bytes + sizeof(sb->magic), sizeof(*sb) - sizeof(sb->magic), copies[i] + sizeof(sb->magic));
     if (error == 0)
         error = sync_file(file);
     for (size_t i = 0; i < 2 && error == 0; i++) {
@@ -268,7 +270,8 @@ static struct sdb_m_superblock read_copy(const struct pool_file *file, uint64_t 
 
 static int refuse_unclean(const struct pool_file *file)
 {
-    error_set("%s: was not closed cleanly and needs recovery: open it for writing once, then for reading only", file->path);
+    error_set("%s: was not closed cleanly and needs recovery: open it for writing once, then for reading only",
+              file->path);
     return SDB_EREADONLY;
 }
 
@@ -362,7 +365,8 @@ static int check_options(const char *path, const struct sdb_options *options, co
         error_set("a path of 1 to %zu bytes is needed", sizeof(file->path) - 1);
         return SDB_EINVAL;
     }
-    if ((options->flags & ~known) != 0 || (options->flags & (SDB_CREATE | SDB_READONLY)) == (SDB_CREATE | SDB_READONLY) ||
+    if ((options->flags & ~known) != 0 ||
+        (options->flags & (SDB_CREATE | SDB_READONLY)) == (SDB_CREATE | SDB_READONLY) ||
         (options->mode & ~07777u) != 0) {
         error_set("%s: impossible options (flags 0x%x, mode 0%o)", path, options->flags, options->mode);
         return SDB_EINVAL;
@@ -529,7 +533,10 @@ int pool_file_grow(struct pool_file *file, uint64_t new_size)
         (void)ftruncate(file->fd, (off_t)file->size);
         return with_path(file, error);
     }
-    /* 3. the superblock: from here on the pool has its new size. After an error it may have either, and the file fits both. */
+    /*
+     * 3. the superblock: from here on the pool has its new size. After an error it may have either, and the file fits
+     * both.
+     */
     sb.size = new_size;
     error = change_superblock(file, &sb);
     if (error != 0)

@@ -2,12 +2,12 @@
 /*
  * file.h - the pool's file: making, locking, mapping, growing and closing it
  *
- * pool_file_open leaves a mapping whose superblock is valid and whose geometry lies inside the file. Nothing is written to an
- * existing pool before pool_file_mark_open, so that recovery runs between the two. The states of a pool:
+ * pool_file_open leaves a mapping whose superblock is valid and whose geometry lies inside the file. Nothing is written
+ * to an existing pool before pool_file_mark_open, so that recovery runs between the two. The states of a pool:
  *     (no file) -> created, CLEAN -> mark_open -> OPEN -> mark_clean -> CLEAN
  *
- * Threads: open and close by one thread; mark_open, mark_clean and grow under the pool's own lock; base, size_max, persist and
- * the geometry in `superblock` may be read by anybody after open; `size` is stored with release order by grow.
+ * Threads: open and close by one thread; mark_open, mark_clean and grow under the pool's own lock; base, size_max, persist
+ * and the geometry in `superblock` may be read by anybody after open; `size` is stored with release order by grow.
  */
 #ifndef SDB_PMEM_FILE_H
 #define SDB_PMEM_FILE_H
@@ -21,26 +21,26 @@
 
 struct pool_file {
     /* Immutable after open. */
-    uint8_t *base;                /* 2 MiB aligned; file offset 0 */
-    uint64_t size_max;            /* that the pool may grow to */
-    uint64_t reserved;            /* bytes of address space kept from base on: size_max, or less where the system refused */
+    uint8_t *base;     /* 2 MiB aligned; file offset 0 */
+    uint64_t size_max; /* that the pool may grow to */
+    uint64_t reserved; /* bytes of address space kept from base on: size_max, or less where the system refused */
     int fd;
     int readonly;
-    int made;                     /* this open made the file */
-    int created;                  /* this open made the pool, in a new file or an unformatted one */
-    int was_clean;                /* the last close was a clean one (true for a new pool) */
-    int healed;                   /* 1: one superblock copy was damaged; mark_open writes it anew */
+    int made;      /* this open made the file */
+    int created;   /* this open made the pool, in a new file or an unformatted one */
+    int was_clean; /* the last close was a clean one (true for a new pool) */
+    int healed;    /* 1: one superblock copy was damaged; mark_open writes it anew */
     struct persist persist;
-    uint32_t durability;          /* enum sdb_durability: what is given, never AUTO */
+    uint32_t durability; /* enum sdb_durability: what is given, never AUTO */
     char durability_reason[160];
-    uint32_t persistent_caches;   /* 1: eADR (or emulated by SUPERDB_FLUSH=none) */
-    uint32_t map_sync;            /* 1: MAP_SYNC worked */
-    uint32_t libpmem_is_pmem;     /* libpmem's own view of the file, for the record */
-    char file_system[24];         /* "tmpfs", "ext4", ... */
-    int in_memory;                /* that file system keeps nothing over a power cut */
+    uint32_t persistent_caches; /* 1: eADR (or emulated by SUPERDB_FLUSH=none) */
+    uint32_t map_sync;          /* 1: MAP_SYNC worked */
+    uint32_t libpmem_is_pmem;   /* libpmem's own view of the file, for the record */
+    char file_system[24];       /* "tmpfs", "ext4", ... */
+    int in_memory;              /* that file system keeps nothing over a power cut */
     char path[1024];
-    uint64_t device, inode;       /* who the file is: one open pool for each in a process */
-    struct pool_file *next;       /* the process's open pools: under file.c's own lock */
+    uint64_t device, inode; /* who the file is: one open pool for each in a process */
+    struct pool_file *next; /* the process's open pools: under file.c's own lock */
 
     /* Under the pool's own lock. */
     struct sdb_m_superblock superblock; /* DRAM copy of the newer copy on the medium */
@@ -53,26 +53,31 @@ struct pool_file {
 };
 
 /*
- * Opens the pool at path, creates and formats it first where options say so (SDB_CREATE), locks it, validates the superblock and
- * the file's size, and maps it. options may be NULL. *file is filled in on success, and must not move until pool_file_close.
- * On success without SDB_READONLY the caller goes on with recovery where !was_clean, then pool_file_mark_open.
- * Errors: those of sdb_open, with the story in error_set's message; nothing stays open, and a file that this call made is removed.
+ * Opens the pool at path, creates and formats it first where options say so (SDB_CREATE), locks it, validates the
+ * superblock and the file's size, and maps it. options may be NULL. *file is filled in on success, and must not move
+ * until pool_file_close. On success without SDB_READONLY the caller goes on with recovery where !was_clean, then
+ * pool_file_mark_open. Errors: those of sdb_open, with the story in error_set's message; nothing stays open, and a file
+ * that this call made is removed.
  */
 int pool_file_open(const char *path, const struct sdb_options *options, struct pool_file *file);
 
 /*
- * State OPEN under a new incarnation, durable in both superblock copies. To be called after recovery and before the first commit.
- * Errors: SDB_EIO, SDB_EREADONLY.
+ * State OPEN under a new incarnation, durable in both superblock copies. To be called after recovery and before the
+ * first commit. Errors: SDB_EIO, SDB_EREADONLY.
  */
 int pool_file_mark_open(struct pool_file *file);
 
-/* State CLEAN, durable; everything else must be durable already. Errors: SDB_EIO (the pool counts as not closed), SDB_EREADONLY. */
+/*
+ * State CLEAN, durable; everything else must be durable already. Errors: SDB_EIO (the pool counts as not closed),
+ * SDB_EREADONLY.
+ */
 int pool_file_mark_clean(struct pool_file *file);
 
 /*
- * Grows the file and its mapping to new_size (rounded up to EXTENT_SIZE); the new part reads as zeros, and base does not change.
- * A size that the pool has already is a success. Errors: SDB_EINVAL (smaller, or above size_max), SDB_ENOSPC, SDB_ENOMEM (no address
- * space), SDB_EIO, SDB_EREADONLY, SDB_EFAILED (a page was lost); except after SDB_EIO the pool is as before.
+ * Grows the file and its mapping to new_size (rounded up to EXTENT_SIZE); the new part reads as zeros, and base does
+ * not change. A size that the pool has already is a success. Errors: SDB_EINVAL (smaller, or above size_max),
+ * SDB_ENOSPC, SDB_ENOMEM (no address space), SDB_EIO, SDB_EREADONLY, SDB_EFAILED (a page was lost); except after
+ * SDB_EIO the pool is as before.
  */
 int pool_file_grow(struct pool_file *file, uint64_t new_size);
 

@@ -25,8 +25,8 @@ struct mapping_kind {
 };
 
 /*
- * Maps the file's bytes from..to (multiples of 2 MiB) at their place and asks for huge pages. Errors: SDB_ENOMEM (behind what is
- * reserved, or the system refuses), SDB_EIO; the place is then reserved as before.
+ * Maps the file's bytes from..to (multiples of 2 MiB) at their place and asks for huge pages. Errors: SDB_ENOMEM
+ * (behind what is reserved, or the system refuses), SDB_EIO; the place is then reserved as before.
  */
 int mapping_place(const struct mapping *mapping, const struct mapping_kind *kind, uint64_t from, uint64_t to);
 

@@ -32,8 +32,9 @@ static pthread_once_t persistent_caches_once = PTHREAD_ONCE_INIT;
 static int persistent_caches; /* after persistent_caches_once */
 
 static const char *const flush_names[] = {
-    [PERSIST_CLWB] = "clwb",   [PERSIST_CLFLUSHOPT] = "clflushopt", [PERSIST_CLFLUSH] = "clflush", [PERSIST_NONE] = "none",
-    [PERSIST_MSYNC] = "msync", [PERSIST_DCCVAP] = "dccvap",         [PERSIST_DCCVAC] = "dccvac",
+    [PERSIST_CLWB] = "clwb",     [PERSIST_CLFLUSHOPT] = "clflushopt", [PERSIST_CLFLUSH] = "clflush",
+    [PERSIST_NONE] = "none",     [PERSIST_MSYNC] = "msync",           [PERSIST_DCCVAP] = "dccvap",
+    [PERSIST_DCCVAC] = "dccvac",
 };
 #define FLUSH_COUNT (sizeof(flush_names) / sizeof(flush_names[0]))
 
@@ -155,8 +156,8 @@ int persist_fence_msync(const struct persist *persist, struct persist_thread *th
     if (thread->dirty_to == 0)
         return 0;
     /*
-     * One call over all that lies between: the kernel writes only dirty pages, and each call costs a flush of the drive's
-     * cache, which is dear, whereas other threads' pages in between would have to be written anyway.
+     * One call over all that lies between: the kernel writes only dirty pages, and each call costs a flush of the
+     * drive's cache, which is dear, whereas other threads' pages in between would have to be written anyway.
      */
     thread->msyncs++;
     if (msync(persist->base + from, (size_t)(to - from), MS_SYNC) != 0) {
@@ -172,9 +173,10 @@ int persist_fence_msync(const struct persist *persist, struct persist_thread *th
 #ifndef SDB_PERSIST_BACKEND
 
 /*
- * From this size on a copy bypasses the cache. Measured with its fence, on memory that is not cached: 512 bytes 417 ns with clwb,
- * 438 streamed; 4 KiB 1,435 and 690; 64 KiB 15,700 and 1,760, because streaming does not read what it overwrites. With eADR there is
- * no flush to save, the fence has nothing else to wait for, and small copies may be read soon: later.
+ * From this size on a copy bypasses the cache. Measured with its fence, on memory that is not cached: 512 bytes 417 ns
+ * with clwb, 438 streamed; 4 KiB 1,435 and 690; 64 KiB 15,700 and 1,760, because streaming does not read what it
+ * overwrites. With eADR there is no flush to save, the fence has nothing else to wait for, and small copies may be read
+ * soon: later.
  */
 #define NT_SIZE_MIN 512u
 #define NT_SIZE_MIN_EADR (16u << 10)
@@ -235,7 +237,8 @@ static size_t head_size(const uint8_t *dst)
     return (size_t)(-(uintptr_t)dst & (LINE_SIZE - 1));
 }
 
-void persist_copy_nt(const struct persist *persist, struct persist_thread *thread, void *dst, const void *src, size_t size)
+void persist_copy_nt(const struct persist *persist, struct persist_thread *thread, void *dst, const void *src,
+                     size_t size)
 {
     uint8_t *to = dst;
     const uint8_t *from = src;

@@ -2,8 +2,8 @@
 /*
  * persist.h - the only functions that store to the medium, and the two instructions that make stores durable
  *
- * A store is durable when its cache line was flushed after it and a fence followed (DURABILITY.md, P1 to P6). What a flush
- * is depends on the machine and on the pool, is found once at open, and is the same for the life of the mapping:
+ * A store is durable when its cache line was flushed after it and a fence followed (DURABILITY.md, P1 to P6). What a
+ * flush is depends on the machine and on the pool, is found once at open, and is the same for the life of the mapping:
  *     clwb, clflushopt, clflush   x86-64 with ADR, by what the CPU has
  *     dccvap, dccvac              ARM64 to the point of persistence, or coherency where the CPU knows no other
  *     none                        eADR: caches are in the persistence domain; the fence stays
@@ -12,8 +12,8 @@
  * Threads: any, each with its own struct persist_thread. Stores to one word need an order of their own (a lock).
  * Memory:  allocates nothing.
  *
- * The seam: a build that defines SDB_PERSIST_BACKEND (a quoted header name) takes the functions of that header in place of
- * the ones here; the structs and the names stay the same.
+ * The seam: a build that defines SDB_PERSIST_BACKEND (a quoted header name) takes the functions of that header in place
+ * of the ones here; the structs and the names stay the same.
  */
 #ifndef SDB_PMEM_PERSIST_H
 #define SDB_PMEM_PERSIST_H
@@ -44,8 +44,8 @@ struct persist {
 
 /* One for each thread that commits. Zero it to begin. */
 struct persist_thread {
-    uint64_t fences;     /* counted since the start: figures, and budgets in tests */
-    uint64_t lines;      /* cache lines flushed (with msync: noted) */
+    uint64_t fences; /* counted since the start: figures, and budgets in tests */
+    uint64_t lines;  /* cache lines flushed (with msync: noted) */
     uint64_t msyncs;
     uint64_t dirty_from; /* msync: offsets of what was noted since the last fence; empty when dirty_to is 0 */
     uint64_t dirty_to;
@@ -69,17 +69,20 @@ int persist_flush_parse(const char *name, enum persist_flush *flush);
 /* media_failed may be NULL: then nothing ever raises it. */
 void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, const uint32_t *media_failed);
 
-/* The part of persist_fence that makes a system call: PERSIST_MSYNC only. Errors: SDB_EIO; what was noted stays noted. */
+/*
+ * The part of persist_fence that makes a system call: PERSIST_MSYNC only. Errors: SDB_EIO; what was noted stays noted.
+ */
 int persist_fence_msync(const struct persist *persist, struct persist_thread *thread);
 
 /* The words behind a refused fence, for sdb_last_error. Returns SDB_EIO. */
 int persist_fence_refused(void);
 
 /*
- * Copies to memory that no reader can reach yet, and flushes it: the caller owes only the fence, and must not publish before it
- * (large copies bypass the cache, and only the fence orders them against later stores). Any alignment.
+ * Copies to memory that no reader can reach yet, and flushes it: the caller owes only the fence, and must not publish
+ * before it (large copies bypass the cache, and only the fence orders them against later stores). Any alignment.
  */
-void persist_copy_nt(const struct persist *persist, struct persist_thread *thread, void *dst, const void *src, size_t size);
+void persist_copy_nt(const struct persist *persist, struct persist_thread *thread, void *dst, const void *src,
+                     size_t size);
 
 /* As persist_copy_nt, with zeros. */
 void persist_zero_nt(const struct persist *persist, struct persist_thread *thread, void *dst, size_t size);
@@ -94,7 +97,10 @@ static inline void persist_store(uint64_t *dst, uint64_t value)
     __atomic_store_n(dst, value, __ATOMIC_RELAXED);
 }
 
-/* Also publishes what this thread stored before to readers that use persist_load_acquire. Says nothing about durability. */
+/*
+ * Also publishes what this thread stored before to readers that use persist_load_acquire. Says nothing about
+ * durability.
+ */
 static inline void persist_store_release(uint64_t *dst, uint64_t value)
 {
     __atomic_store_n(dst, value, __ATOMIC_RELEASE);
@@ -123,8 +129,8 @@ static inline void persist_zero(void *dst, size_t size)
 }
 
 /*
- * Starts writing back the line that holds this address. The "memory" clobber keeps the compiler from moving a store to any byte of
- * the line behind it; the CPU orders the flush behind older stores to the same line by itself.
+ * Starts writing back the line that holds this address. The "memory" clobber keeps the compiler from moving a store to
+ * any byte of the line behind it; the CPU orders the flush behind older stores to the same line by itself.
  */
 static inline void persist_flush_line(const struct persist *persist, struct persist_thread *thread, const void *line)
 {
@@ -170,7 +176,8 @@ static inline void persist_flush_line(const struct persist *persist, struct pers
 }
 
 /* Every line that the size bytes from start touch: an unaligned head and tail included. size 0 flushes nothing. */
-static inline void persist_flush(const struct persist *persist, struct persist_thread *thread, const void *start, size_t size)
+static inline void persist_flush(const struct persist *persist, struct persist_thread *thread, const void *start,
+                                 size_t size)
 {
     uintptr_t line = (uintptr_t)start & ~(uintptr_t)(LINE_SIZE - 1);
     uintptr_t end = (uintptr_t)start + size;
@@ -182,8 +189,9 @@ static inline void persist_flush(const struct persist *persist, struct persist_t
 }
 
 /*
- * Waits until everything that this thread flushed is durable. Returns 0, or SDB_EIO: msync failed, or a page of the pool was lost
- * (sigbus.h), so that what was stored may have gone nowhere. After an error nothing since the last good fence counts as durable.
+ * Waits until everything that this thread flushed is durable. Returns 0, or SDB_EIO: msync failed, or a page of the
+ * pool was lost (sigbus.h), so that what was stored may have gone nowhere. After an error nothing since the last good
+ * fence counts as durable.
  */
 static inline int persist_fence(const struct persist *persist, struct persist_thread *thread)
 {

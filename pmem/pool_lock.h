@@ -4,8 +4,8 @@
  *
  * Two locks on the file's first bytes, both released by the kernel when the process ends, however it ends:
  *     byte 0  an open-file-description lock: excludes, other opens of the same process included
- *     byte 1  a classic POSIX lock: says which process it is; lost when the process closes any descriptor of the file, which
- *             costs the name in the message and nothing else
+ *     byte 1  a classic POSIX lock: says which process it is; lost when the process closes any descriptor of the file,
+ *             which costs the name in the message and nothing else
  */
 #ifndef SDB_PMEM_POOL_LOCK_H
 #define SDB_PMEM_POOL_LOCK_H

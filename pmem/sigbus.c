@@ -33,7 +33,10 @@ static struct sigaction former; /* written while the handler is not installed */
 static struct sigaction first;  /* the one that was there before the handler was installed for the first time */
 static int installed;           /* 1: beneath or on top, the handler is still in use */
 static int twice;               /* 1: installed again on top of one that it was beneath */
-/* What this thread is passing on, and from which frame; stale once a handler jumped out. Initial-exec: nothing is allocated. */
+/*
+ * What this thread is passing on, and from which frame; stale once a handler jumped out. Initial-exec: nothing is
+ * allocated.
+ */
 static _Thread_local siginfo_t *passing __attribute__((tls_model("initial-exec")));
 static _Thread_local uintptr_t passing_frame __attribute__((tls_model("initial-exec")));
 
@@ -49,8 +52,8 @@ static struct sigbus_region *region_of(uintptr_t address)
 }
 
 /*
- * The range to replace: everything behind the file's end where the fault lies there (one mapping instead of one for each page:
- * mappings are limited), else what the kernel says is lost (a poisoned huge page is more than one page).
+ * The range to replace: everything behind the file's end where the fault lies there (one mapping instead of one for
+ * each page: mappings are limited), else what the kernel says is lost (a poisoned huge page is more than one page).
  */
 static void hole_around(const struct sigbus_region *region, uint64_t offset, const siginfo_t *info, uint64_t *from,
                         uint64_t *to)
@@ -98,7 +101,9 @@ static void call_former(const struct sigaction *action, int number, siginfo_t *i
     } else if (action->sa_handler == SIG_IGN && info->si_code <= 0) {
         return; /* sent by somebody, and ignored before we came */
     } else if (action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN) {
-        /* Back to the default action. A fault repeats itself on return; a signal that was sent needs to be sent again. */
+        /*
+         * Back to the default action. A fault repeats itself on return; a signal that was sent needs to be sent again.
+         */
         struct sigaction standard = {.sa_handler = SIG_DFL};
 
         (void)sigaction(SIGBUS, &standard, NULL);
@@ -113,8 +118,8 @@ static void pass_on(int number, siginfo_t *info, void *context)
 {
     const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     /*
-     * What was put on top of us may pass on to us what we pass on to it: the second time round, which is the same signal in a
-     * deeper frame, it goes to the first.
+     * What was put on top of us may pass on to us what we pass on to it: the second time round, which is the same
+     * signal in a deeper frame, it goes to the first.
      */
     const struct sigaction *action = twice && passing == info && frame < passing_frame ? &first : &former;
 

@@ -2,13 +2,14 @@
 /*
  * sigbus.h - a page of the pool that is gone costs its contents, not the process
  *
- * The kernel answers an access to a page that the medium cannot give (poisoned, or the file was shrunk under the mapping) with
- * SIGBUS. For addresses inside a watched mapping, the handler here raises the region's failed flag, notes where it was, and puts
- * zero pages of ordinary memory in the hole: the access goes on, reads zeros, and the checksum of what was there fails.
- * persist_fence sees the flag and refuses, so that nothing stored to such a page is ever acknowledged (DURABILITY.md, P9).
- * Every other SIGBUS goes to the handler that was there before.
+ * The kernel answers an access to a page that the medium cannot give (poisoned, or the file was shrunk under the
+ * mapping) with SIGBUS. For addresses inside a watched mapping, the handler here raises the region's failed flag, notes
+ * where it was, and puts zero pages of ordinary memory in the hole: the access goes on, reads zeros, and the checksum
+ * of what was there fails. persist_fence sees the flag and refuses, so that nothing stored to such a page is ever
+ * acknowledged (DURABILITY.md, P9). Every other SIGBUS goes to the handler that was there before.
  *
- * A system call that is given a lost page's address fails with EFAULT instead; no signal is raised and no page replaced.
+ * A system call that is given a lost page's address fails with EFAULT instead; no signal is raised and no page
+ * replaced.
  */
 #ifndef SDB_PMEM_SIGBUS_H
 #define SDB_PMEM_SIGBUS_H
@@ -34,7 +35,10 @@ struct sigbus_region {
  */
 int sigbus_watch(struct sigbus_region *region);
 
-/* The last one puts the former handler back, unless somebody has installed another since. A region not watched is ignored. */
+/*
+ * The last one puts the former handler back, unless somebody has installed another since. A region not watched is
+ * ignored.
+ */
 void sigbus_unwatch(struct sigbus_region *region);
 
 #endif

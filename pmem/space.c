@@ -3,7 +3,8 @@
  * space.c - allocating, zeroing and syncing the pool's file
  *
  * Media:   zeros, behind what the superblock says is in use
- * Commit:  none: the superblock written afterwards is (file.c); until then a crash leaves a longer file, or an unformatted one
+ * Commit:  none: the superblock written afterwards is (file.c); until then a crash leaves a longer file, or an unformatted
+ *          one
  * Threads: any, one for each file
  * Memory:  one static block of zeros
  */
@@ -54,7 +55,10 @@ int space_error(int number)
     }
 }
 
-/* A mapping of the file's bytes from..to that asks for huge pages, in a reserved room of size + EXTENT_SIZE; NULL: none. */
+/*
+ * A mapping of the file's bytes from..to that asks for huge pages, in a reserved room of size + EXTENT_SIZE; NULL:
+ * none.
+ */
 static uint8_t *map_asking_huge(int fd, uint64_t from, size_t size, uint8_t **room)
 {
     *room = mmap(NULL, size + EXTENT_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -85,9 +89,10 @@ static uint64_t allocated_bytes(int fd)
 }
 
 /*
- * A file system may give huge pages only where a mapping asks for them (huge=advise); fallocate asks for none. So the first
- * page is touched through such a mapping, and where a huge one came of it, so are the others. No failure counts: what is
- * missing afterwards is allocated, or refused, by fallocate; where it will be refused, nothing is tried. from and to are multiples of EXTENT_SIZE.
+ * A file system may give huge pages only where a mapping asks for them (huge=advise); fallocate asks for none. So the
+ * first page is touched through such a mapping, and where a huge one came of it, so are the others. No failure counts:
+ * what is missing afterwards is allocated, or refused, by fallocate; where it will be refused, nothing is tried. from
+ * and to are multiples of EXTENT_SIZE.
  */
 static void populate_huge(int fd, uint64_t from, uint64_t to)
 {
@@ -159,7 +164,6 @@ int space_extend(int fd, uint64_t from, uint64_t to, int in_memory)
     (void)ftruncate(fd, (off_t)from);
     return space_error(number);
 }
-
 
 /* What lies between a copy's magic word, which a creation writes last, and its end may be there already. */
 static void forget_copy(uint8_t *block, uint64_t from, uint64_t size, uint64_t copy_offset)

@@ -23,10 +23,10 @@
 
 #define SHARDS_DEFAULT_MIN 4u
 #define SHARDS_DEFAULT_MAX 64u
-#define SHARD_SPAN (32ull << 20)  /* of pool for each shard, by default */
+#define SHARD_SPAN (32ull << 20) /* of pool for each shard, by default */
 #define SHARD_SPAN_MIN (4ull << 20)
 #define LANES_DEFAULT_MIN 4u
-#define LANES_MAX_SMALL 16u       /* of a pool smaller than POOL_SIZE_LARGE */
+#define LANES_MAX_SMALL 16u /* of a pool smaller than POOL_SIZE_LARGE */
 #define POOL_SIZE_LARGE (256ull << 20)
 #define LANE_SIZE (64u << 10)
 #define LANE_SIZE_SMALL (32u << 10)
@@ -100,8 +100,8 @@ static int make_sizes(uint64_t *size, uint64_t *size_max)
     uint64_t limit = *size_max;
 
     if (wanted > POOL_SIZE_MAX || limit > POOL_SIZE_MAX) {
-        error_set("a pool of %llu MiB, growing to %llu MiB: the largest is %llu MiB", (unsigned long long)(wanted / MIB),
-                  (unsigned long long)(limit / MIB), POOL_SIZE_MAX / MIB);
+        error_set("a pool of %llu MiB, growing to %llu MiB: the largest is %llu MiB",
+                  (unsigned long long)(wanted / MIB), (unsigned long long)(limit / MIB), POOL_SIZE_MAX / MIB);
         return SDB_EINVAL;
     }
     wanted = round_up(wanted < POOL_SIZE_MIN ? POOL_SIZE_MIN : wanted, EXTENT_SIZE);
@@ -232,7 +232,8 @@ static int check_features(const struct sdb_m_superblock *sb, int readonly)
     uint64_t unknown = sb->incompat & ~(uint64_t)SB_INCOMPAT_KNOWN;
 
     if (sb->format_version != SB_FORMAT_VERSION) {
-        error_set("the pool has format version %u, this library reads version %u", sb->format_version, SB_FORMAT_VERSION);
+        error_set("the pool has format version %u, this library reads version %u", sb->format_version,
+                  SB_FORMAT_VERSION);
         return SDB_EVERSION;
     }
     if (unknown != 0) {
@@ -242,8 +243,9 @@ static int check_features(const struct sdb_m_superblock *sb, int readonly)
     }
     unknown = sb->ro_compat & ~(uint64_t)SB_RO_COMPAT_KNOWN;
     if (unknown != 0 && !readonly) {
-        error_set("the pool uses features that this library cannot write, open it for reading only: ro_compat bits 0x%llx",
-                  (unsigned long long)unknown);
+        error_set(
+            "the pool uses features that this library cannot write, open it for reading only: ro_compat bits 0x%llx",
+            (unsigned long long)unknown);
         return SDB_EVERSION;
     }
     return 0;
@@ -257,8 +259,8 @@ static int explain_damage(const struct sdb_m_superblock *a, const struct sdb_m_s
         return SDB_EFORMAT;
     }
     if (file_size < POOL_SIZE_MIN) {
-        error_set("the file was truncated: it has %llu bytes, the smallest pool has %llu", (unsigned long long)file_size,
-                  (unsigned long long)POOL_SIZE_MIN);
+        error_set("the file was truncated: it has %llu bytes, the smallest pool has %llu",
+                  (unsigned long long)file_size, (unsigned long long)POOL_SIZE_MIN);
         return SDB_ECORRUPT;
     }
     /* A later format may place its checksum elsewhere; one flipped bit would not make both copies say the same. */
@@ -270,8 +272,8 @@ static int explain_damage(const struct sdb_m_superblock *a, const struct sdb_m_s
     return SDB_ECORRUPT;
 }
 
-int superblock_choose(const struct sdb_m_superblock *a, const struct sdb_m_superblock *b, uint64_t file_size, int readonly,
-                      struct sdb_m_superblock *chosen, int *damaged)
+int superblock_choose(const struct sdb_m_superblock *a, const struct sdb_m_superblock *b, uint64_t file_size,
+                      int readonly, struct sdb_m_superblock *chosen, int *damaged)
 {
     const int sound_a = is_sound(a);
     const int sound_b = is_sound(b);

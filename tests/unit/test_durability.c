@@ -93,7 +93,8 @@ static void an_override_that_names_no_flush_is_refused(void **state)
 
 static void an_override_that_this_cpu_lacks_is_refused(void **state)
 {
-    static const enum persist_flush all[] = {PERSIST_CLWB, PERSIST_CLFLUSHOPT, PERSIST_CLFLUSH, PERSIST_DCCVAP, PERSIST_DCCVAC};
+    static const enum persist_flush all[] = {PERSIST_CLWB, PERSIST_CLFLUSHOPT, PERSIST_CLFLUSH, PERSIST_DCCVAP,
+                                             PERSIST_DCCVAC};
     unsigned refused = 0;
     (void)state;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_file.c - a pool's file: made whole or not at all, locked, checked, grown, and what is left of it after each accident
+ * test_file.c - a pool's file: made whole or not at all, locked, checked, grown, and what is left of it after each
+ * accident
  *
- * Each test has a directory of its own, in memory (/dev/shm) where there is one; tests that are about disk files use /var/tmp.
+ * Each test has a directory of its own, in memory (/dev/shm) where there is one; tests that are about disk files use
+ * /var/tmp.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -315,7 +317,8 @@ static void a_foreign_file_is_refused_and_left_alone(void **state)
     static const uint64_t places[] = {0, 8, 600, 5000, 100000, SIZE - 1};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         assert_int_equal(unlink(path), 0);
-        write_file(places[i] == 8 ? SIZE : SIZE - 1, "", 1); /* superblock bytes may be anything in a pool-sized file only */
+        write_file(places[i] == 8 ? SIZE : SIZE - 1, "",
+                   1); /* superblock bytes may be anything in a pool-sized file only */
         write_file(places[i], "x", 1);
         assert_int_equal(open_with(SDB_CREATE), SDB_EFORMAT);
         read_file(places[i], now, 1);
@@ -410,7 +413,8 @@ static void any_damaged_byte_of_either_copy_is_healed_and_loses_no_state(void **
     assert_int_equal(pool_file_mark_open(&pool), 0);
     pool_file_close(&pool);
     for (uint64_t i = 0; i < 2 * sizeof(struct sdb_m_superblock); i++) {
-        const uint64_t at = i < sizeof(struct sdb_m_superblock) ? i : SB_COPY_OFFSET_B + i - sizeof(struct sdb_m_superblock);
+        const uint64_t at =
+            i < sizeof(struct sdb_m_superblock) ? i : SB_COPY_OFFSET_B + i - sizeof(struct sdb_m_superblock);
         uint8_t byte;
 
         read_file(at, &byte, 1);

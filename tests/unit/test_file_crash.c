@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_file_crash.c - a process that is killed between any two system calls leaves a pool, or a file that says it is unfinished
+ * test_file_crash.c - a process that is killed between any two system calls leaves a pool, or a file that says it is
+ * unfinished
  *
- * A child makes, opens, grows and closes a pool under ptrace and is killed at its k-th system call (on disk, every fifth),
- * for every k until it comes through. (Crashes between stores to a superblock copy are in test_file.c: they need no process.)
+ * A child makes, opens, grows and closes a pool under ptrace and is killed at its k-th system call (on disk, every
+ * fifth), for every k until it comes through. (Crashes between stores to a superblock copy are in test_file.c: they
+ * need no process.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +34,8 @@
 static char directory[64];
 static char path[128];
 static struct pool_file pool;
-static unsigned stride; /* between two kills, in stops: a call stops at its entry and its exit, and the exit is as the next entry */
+static unsigned
+    stride; /* between two kills, in stops: a call stops at its entry and its exit, and the exit is as the next entry */
 
 static int set_up_in(const char *parent)
 {
@@ -114,7 +117,9 @@ static pid_t start_traced(int (*work)(void))
     return child;
 }
 
-/* Runs work in a child that is killed at its k-th stop at a system call. Returns 1 where it ended before, with success. */
+/*
+ * Runs work in a child that is killed at its k-th stop at a system call. Returns 1 where it ended before, with success.
+ */
 static int run_until(unsigned k, int (*work)(void))
 {
     pid_t child = start_traced(work);
@@ -211,10 +216,14 @@ static void a_growth_killed_at_any_system_call_happened_or_did_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_creation_killed_at_any_system_call_can_be_done_again, set_up_in_memory, tear_down),
-        cmocka_unit_test_setup_teardown(a_creation_killed_at_any_system_call_can_be_done_again, set_up_on_disk, tear_down),
-        cmocka_unit_test_setup_teardown(a_growth_killed_at_any_system_call_happened_or_did_not, set_up_in_memory, tear_down),
-        cmocka_unit_test_setup_teardown(a_growth_killed_at_any_system_call_happened_or_did_not, set_up_on_disk, tear_down),
+        cmocka_unit_test_setup_teardown(a_creation_killed_at_any_system_call_can_be_done_again, set_up_in_memory,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_creation_killed_at_any_system_call_can_be_done_again, set_up_on_disk,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_growth_killed_at_any_system_call_happened_or_did_not, set_up_in_memory,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_growth_killed_at_any_system_call_happened_or_did_not, set_up_on_disk,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,8 @@ static void flush_reaches_every_line_of_an_unaligned_range(void **state)
         size_t offset, size;
         uint64_t lines;
     } rows[] = {
-        {0, 0, 0}, {63, 0, 0}, {0, 1, 1}, {63, 1, 1}, {63, 2, 2}, {0, 64, 1}, {0, 65, 2}, {1, 64, 2}, {60, 8, 2}, {32, 256, 5},
+        {0, 0, 0},  {63, 0, 0}, {0, 1, 1},  {63, 1, 1}, {63, 2, 2},
+        {0, 64, 1}, {0, 65, 2}, {1, 64, 2}, {60, 8, 2}, {32, 256, 5},
     };
     (void)state;
 
@@ -60,7 +61,8 @@ static void flush_reaches_every_line_of_an_unaligned_range(void **state)
 
 static void each_flush_this_cpu_has_can_be_executed_and_is_counted(void **state)
 {
-    static const enum persist_flush all[] = {PERSIST_CLWB, PERSIST_CLFLUSHOPT, PERSIST_CLFLUSH, PERSIST_DCCVAP, PERSIST_DCCVAC};
+    static const enum persist_flush all[] = {PERSIST_CLWB, PERSIST_CLFLUSHOPT, PERSIST_CLFLUSH, PERSIST_DCCVAP,
+                                             PERSIST_DCCVAC};
     unsigned executed = 0;
     (void)state;
 
@@ -177,8 +179,8 @@ static void check_copy(enum persist_flush flush, size_t offset, size_t size, int
 
 static void big_copies_are_exact_at_every_alignment_and_count_every_line(void **state)
 {
-    static const enum persist_flush kinds[] = {PERSIST_NONE, PERSIST_MSYNC, PERSIST_CLFLUSH, PERSIST_CLFLUSHOPT, PERSIST_CLWB,
-                                               PERSIST_DCCVAC};
+    static const enum persist_flush kinds[] = {PERSIST_NONE,       PERSIST_MSYNC, PERSIST_CLFLUSH,
+                                               PERSIST_CLFLUSHOPT, PERSIST_CLWB,  PERSIST_DCCVAC};
     static const size_t sizes[] = {0, 1, 7, 64, 100, 511, 512, 513, 1000, 4096, 8191};
     (void)state;
 

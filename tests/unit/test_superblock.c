@@ -33,10 +33,11 @@ static void shards_lanes_and_heap_follow_the_size(void **state)
         uint32_t shards, lanes;
         uint64_t lane_size, heap_offset;
     } rows[] = {
-        {16 * MIB, 1 * GIB, 2, 4, 32 << 10, 2 * MIB},       {32 * MIB, 2 * GIB, 4, 4, 32 << 10, 2 * MIB},
-        {64 * MIB, 4 * GIB, 4, 4, 64 << 10, 2 * MIB},       {128 * MIB, 8 * GIB, 4, 4, 64 << 10, 2 * MIB},
-        {256 * MIB, 16 * GIB, 8, 8, 64 << 10, 2 * MIB},     {1 * GIB, 64 * GIB, 32, 32, 64 << 10, 4 * MIB},
-        {2 * GIB, 128 * GIB, 64, 64, 64 << 10, 6 * MIB},    {1024 * GIB, 32768 * GIB, 64, 64, 64 << 10, 134 * MIB},
+        {16 * MIB, 1 * GIB, 2, 4, 32 << 10, 2 * MIB},           {32 * MIB, 2 * GIB, 4, 4, 32 << 10, 2 * MIB},
+        {64 * MIB, 4 * GIB, 4, 4, 64 << 10, 2 * MIB},           {128 * MIB, 8 * GIB, 4, 4, 64 << 10, 2 * MIB},
+        {256 * MIB, 16 * GIB, 8, 8, 64 << 10, 2 * MIB},         {512 * MIB, 32 * GIB, 16, 16, 64 << 10, 2 * MIB},
+        {1 * GIB, 64 * GIB, 32, 32, 64 << 10, 4 * MIB},         {2 * GIB, 128 * GIB, 64, 64, 64 << 10, 6 * MIB},
+        {1024 * GIB, 32768 * GIB, 64, 64, 64 << 10, 134 * MIB},
     };
     (void)state;
 
@@ -78,10 +79,14 @@ static void impossible_wishes_are_refused_with_words(void **state)
         uint32_t shards;
         const char *words;
     } rows[] = {
-        {64 * MIB, 0, 3, "power of two"},         {64 * MIB, 0, 2048, "power of two"},
-        {64 * MIB, 32 * MIB, 0, "maximum"},       {64 * GIB * 1024, 0, 0, "the largest"},
-        {64 * MIB, UINT64_MAX, 0, "the largest"}, {UINT64_MAX, 0, 0, "the largest"},
-        {16 * MIB, 0, 8, "no room"},              {16 * MIB, 32768 * GIB, 0, "no room"},
+        {64 * MIB, 0, 3, "power of two"},
+        {64 * MIB, 0, 2048, "power of two"},
+        {64 * MIB, 32 * MIB, 0, "maximum"},
+        {64 * GIB * 1024, 0, 0, "the largest"},
+        {64 * MIB, UINT64_MAX, 0, "the largest"},
+        {UINT64_MAX, 0, 0, "the largest"},
+        {16 * MIB, 0, 8, "no room"},
+        {16 * MIB, 32768 * GIB, 0, "no room"},
     };
     (void)state;
 
@@ -146,8 +151,8 @@ static void any_damaged_bit_in_one_copy_leaves_the_other_to_count(void **state)
 }
 
 /* Tries the copies and expects the error with these words, and untouched out-parameters. */
-static void expect_refusal(const struct sdb_m_superblock *a, const struct sdb_m_superblock *b, uint64_t file_size, int readonly,
-                           int error, const char *words)
+static void expect_refusal(const struct sdb_m_superblock *a, const struct sdb_m_superblock *b, uint64_t file_size,
+                           int readonly, int error, const char *words)
 {
     struct sdb_m_superblock chosen = {.magic = 42};
     int damaged = 42;
@@ -266,6 +271,53 @@ static void a_geometry_that_cannot_be_is_damage_that_names_the_field(void **stat
     }
 }
 
+/*
+ * The golden image: bytes 0 to 167 as docs/FORMAT.md has them, zeros to 503, the checksum. It must never need a change.
+ */
+static const char golden_hex[] = "5355504552444200010000000200000008070605040302010000000000000000"
+                                 "0000000000000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00e897b69a010000"
+                                 "0700000000000000030000000000000000000004000000000000000001000000"
+                                 "0400000004000000000001000000000000200000000000000030000000000000"
+                                 "0050000000000000006000000000000000a00000000000000000200000000000"
+                                 "8877665544332211";
+static const uint8_t golden_checksum[8] = {0xa2, 0xc7, 0x8b, 0x9f, 0xd8, 0x59, 0x85, 0x5a};
+
+static uint8_t hex_digit(char digit)
+{
+    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+}
+
+static void the_golden_image_of_version_1_is_read(void **state)
+{
+    uint8_t bytes[sizeof(struct sdb_m_superblock)] = {0};
+    struct sdb_m_superblock image;
+    struct sdb_m_superblock chosen;
+    const struct sdb_m_superblock zero = {0};
+    int damaged;
+    (void)state;
+
+    for (size_t i = 0; i < (sizeof(golden_hex) - 1) / 2; i++)
+        bytes[i] = (uint8_t)(hex_digit(golden_hex[2 * i]) << 4 | hex_digit(golden_hex[2 * i + 1]));
+    memcpy(bytes + 504, golden_checksum, sizeof(golden_checksum));
+    memcpy(&image, bytes, sizeof(image));
+    assert_int_equal(superblock_choose(&image, &zero, 64 * MIB, 0, &chosen, &damaged), 0);
+    assert_int_equal(chosen.state, SB_STATE_OPEN);
+    assert_int_equal(chosen.sequence, 7);
+    assert_int_equal(chosen.incarnation, 3);
+    assert_int_equal(chosen.size, 64 * MIB);
+    assert_int_equal(chosen.size_max, 4096 * MIB);
+    assert_int_equal(chosen.shards, 4);
+    assert_int_equal(chosen.lanes, 4);
+    assert_int_equal(chosen.heap_offset, 2 * MIB);
+    assert_int_equal(chosen.hash_seed, 0x1122334455667788);
+    assert_int_equal(chosen.created_ms, 1764000000000);
+
+    /* And written: the same fields give the same bytes. */
+    chosen.checksum = 0;
+    superblock_seal(&chosen);
+    assert_memory_equal(&chosen, bytes, sizeof(bytes));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_newer_format_is_a_version_error_whether_its_checksum_is_ours_or_not),
         cmocka_unit_test(unknown_features_are_named),
         cmocka_unit_test(a_shorter_file_is_damage_that_names_both_sizes),
+        cmocka_unit_test(the_golden_image_of_version_1_is_read),
         cmocka_unit_test(a_geometry_that_cannot_be_is_damage_that_names_the_field),
     };
 
