@@ -2,7 +2,8 @@
 /*
  * bitfield_commands.c - BITFIELD and BITFIELD_RO: a list of reads and writes of integers of any width at any bit
  *
- * Commit:  a transaction; each operation reads and writes the 9 bytes around its field.
+ * Commit:  a transaction; each operation reads and writes the up to 9 bytes around its field. None where all operations
+ *          read.
  * Threads: the client's own.
  * Memory:  none for few operations, else an array of them, freed before the handler returns.
  */
@@ -153,16 +154,40 @@ static int extend(struct client *client, const struct sdb_slice *key, uint64_t l
     return sdb_set_range(client->session, key->data, key->size, last_byte, "", 1, &size); /* a zero byte */
 }
 
+/* Reads alone need no lock: the value is looked up once, and all fields are read from one state of it. */
+static void read_all(struct client *client, const struct request_arg *key, const struct operations *operations)
+{
+    struct sdb_view view;
+    size_t size;
+    int result = sdb_view(client->session, key->data, key->size, &view);
+
+    if (result != SDB_OK && result != SDB_ENOTFOUND) {
+        command_reply_error(client, result);
+        return;
+    }
+    size = result == SDB_OK ? view.size : 0;
+    reply_array(&client->reply, operations->count);
+    for (size_t i = 0; i < operations->count; i++) {
+        const struct operation *operation = &operations->items[i];
+        const size_t at = operation->offset / 8;
+        unsigned char window[BITFIELD_WINDOW] = {0};
+        if (at < size)
+            memcpy(window, (const char *)view.data + at, size - at < sizeof(window) ? size - at : sizeof(window));
+        reply_integer(&client->reply, bitfield_read(window, (unsigned)(operation->offset % 8), operation->type));
+    }
+    if (result == SDB_OK)
+        sdb_view_release(client->session, &view);
+}
+
 static void run_all(struct client *client, const struct request_arg *key_arg, const struct operations *operations)
 {
     const struct sdb_slice key = args_slice(key_arg);
     struct transaction transaction;
-    int result = SDB_OK;
+    int result;
 
     if (!transaction_begin(&transaction, client, &key, 1))
         return;
-    if (operations->writes)
-        result = extend(client, &key, operations->last_byte);
+    result = extend(client, &key, operations->last_byte);
     reply_array(&client->reply, operations->count);
     for (size_t i = 0; i < operations->count && result == SDB_OK; i++)
         result = run(client, &key, &operations->items[i]);
@@ -184,6 +209,8 @@ static void bitfield(struct client *client, const struct request_arg *argv, int 
     if (parse_operations(client, argv, argc, &operations)) {
         if (read_only && operations.writes)
             reply_error(&client->reply, "BITFIELD_RO only supports the GET subcommand");
+        else if (!operations.writes)
+            read_all(client, &argv[1], &operations);
         else
             run_all(client, &argv[1], &operations);
     }

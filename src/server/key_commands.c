@@ -147,6 +147,7 @@ const struct command key_commands[] = {
      .complexity = "O(N) where N is the number of keys in the pool",
      .syntax = "pattern",
      .acl_categories = "@keyspace @read @slow @dangerous",
+     .difference = "An entry that is damaged makes the whole reply a CORRUPT error; SCAN passes over it.",
      .arity = 2, .flags = COMMAND_READONLY,
      .handler = keys_command},
     {.name = "move",
