@@ -365,7 +365,7 @@ static void client_pause(struct client *client, const struct request_arg *argv, 
     int64_t timeout_ms, now_ms = clock_ms();
 
     if (argc > 4) {
-        command_syntax_error(client);
+        command_subcommand_error(client, argv);
         return;
     }
     if (argc == 4) {
@@ -401,7 +401,7 @@ static void client_unblock(struct client *client, const struct request_arg *argv
     int64_t id;
 
     if (argc > 4) {
-        command_syntax_error(client);
+        command_subcommand_error(client, argv);
         return;
     }
     if (argc == 4 && !args_is(&argv[3], "timeout") && !args_is(&argv[3], "error")) {
@@ -496,7 +496,7 @@ const struct command client_subcommands[] = {
     {ROW("no-touch", "7.2.0", "O(1)", "<ON | OFF>", 3, SELF_FLAGS, SELF_CATEGORIES, client_no_touch),
      .summary = "Marks the connection's reads as ones that do not count as use of a key",
      .difference = "From Redis 7.2; use of keys is not recorded: the mark only shows"},
-    {ROW("pause", "3.0.0", "O(1)", "timeout [WRITE | ALL]", -3, ADMIN_FLAGS, ADMIN_CATEGORIES, client_pause),
+    {ROW("pause", "2.9.50", "O(1)", "timeout [WRITE | ALL]", -3, ADMIN_FLAGS, ADMIN_CATEGORIES, client_pause),
      .summary = "Holds back all commands, or those that write, for some milliseconds"},
     {ROW("reply", "3.2.0", "O(1)", "<ON | OFF | SKIP>", 3, SELF_FLAGS, SELF_CATEGORIES, client_reply),
      .summary = "Turns replies on or off, or skips the next one"},

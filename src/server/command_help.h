@@ -30,6 +30,9 @@ int command_get_integer(struct client *client, const struct request_arg *arg, in
 /* Gives the client a name; "" takes it away. 1, or 0 after an error reply. */
 int client_set_name(struct client *client, const struct request_arg *name);
 
+/* "ERR unknown subcommand or wrong number of arguments for 'pause'. Try CLIENT HELP." */
+void command_subcommand_error(struct client *client, const struct request_arg *argv);
+
 /* "ERR syntax error" */
 void command_syntax_error(struct client *client);
 

@@ -16,13 +16,22 @@
  * What the rows do not hold: how a command treats its keys (groups of keys apart by ';'), and hints for proxies. Commands that are
  * not named here treat keys as their flags write and readonly suggest.
  */
-static const struct {
+#define ALL_NODES_SPECIAL "nondeterministic_output request_policy:all_nodes response_policy:special"
+#define ALL_SHARDS_SPECIAL "nondeterministic_output request_policy:all_shards response_policy:special"
+
+static const struct fact {
     const char *name, *keys, *tips;
 } facts[] = {
     {"append", "RW insert", NULL},
     {"bitfield", "RW access update variable_flags", NULL},
     {"bitop", "OW update;RO access", NULL},
+    {"client|info", NULL, "nondeterministic_output"},
+    {"client|list", NULL, "nondeterministic_output"},
     {"command", NULL, "nondeterministic_output_order"},
+    {"command|docs", NULL, "nondeterministic_output_order"},
+    {"command|info", NULL, "nondeterministic_output_order"},
+    {"command|list", NULL, "nondeterministic_output_order"},
+    {"config|set", NULL, "request_policy:all_nodes response_policy:all_succeeded"},
     {"copy", "RO access;OW update", NULL},
     {"dbsize", NULL, "request_policy:all_shards response_policy:agg_sum"},
     {"decr", "RW access update", NULL},
@@ -37,13 +46,27 @@ static const struct {
     {"incr", "RW access update", NULL},
     {"incrby", "RW access update", NULL},
     {"incrbyfloat", "RW access update", NULL},
-    {"info", NULL, "nondeterministic_output request_policy:all_shards response_policy:special"},
+    {"info", NULL, ALL_SHARDS_SPECIAL},
     {"keys", NULL, "request_policy:all_shards nondeterministic_output_order"},
     {"lastsave", NULL, "nondeterministic_output"},
+    {"latency|doctor", NULL, ALL_NODES_SPECIAL},
+    {"latency|histogram", NULL, ALL_NODES_SPECIAL},
+    {"latency|history", NULL, ALL_NODES_SPECIAL},
+    {"latency|latest", NULL, ALL_NODES_SPECIAL},
+    {"latency|reset", NULL, "request_policy:all_nodes response_policy:all_succeeded"},
+    {"memory|doctor", NULL, ALL_SHARDS_SPECIAL},
+    {"memory|malloc-stats", NULL, ALL_SHARDS_SPECIAL},
+    {"memory|purge", NULL, "request_policy:all_shards response_policy:all_succeeded"},
+    {"memory|stats", NULL, ALL_SHARDS_SPECIAL},
+    {"memory|usage", "RO", NULL},
     {"mget", "RO access", "request_policy:multi_shard"},
     {"move", "RW access update", NULL},
     {"mset", "OW update", "request_policy:multi_shard response_policy:all_succeeded"},
     {"msetnx", "OW insert", "request_policy:multi_shard response_policy:agg_min"},
+    {"object|encoding", "RO", "nondeterministic_output"},
+    {"object|freq", "RO", "nondeterministic_output"},
+    {"object|idletime", "RO", "nondeterministic_output"},
+    {"object|refcount", "RO", "nondeterministic_output"},
     {"ping", NULL, "request_policy:all_shards response_policy:all_succeeded"},
     {"psetex", "OW update", NULL},
     {"pttl", "RO access", "nondeterministic_output"},
@@ -55,31 +78,43 @@ static const struct {
     {"setbit", "RW access update", NULL},
     {"setex", "OW update", NULL},
     {"setnx", "OW insert", NULL},
+    {"slowlog|get", NULL, "request_policy:all_nodes nondeterministic_output"},
+    {"slowlog|len", NULL, "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
+    {"slowlog|reset", NULL, "request_policy:all_nodes response_policy:all_succeeded"},
     {"strlen", "RO", NULL},
     {"time", NULL, "nondeterministic_output"},
     {"touch", "RO", "request_policy:multi_shard response_policy:agg_sum"},
     {"ttl", "RO access", "nondeterministic_output"},
     {"type", "RO", NULL},
     {"unlink", "RM delete", "request_policy:multi_shard response_policy:agg_sum"},
-    {"usage", "RO", NULL},
     {"wait", NULL, "request_policy:all_shards response_policy:agg_min"},
 };
 
+static const struct fact *fact_of(const struct command *command)
+{
+    char name[COMMAND_FULL_NAME_SIZE];
+
+    command_full_name(command, name);
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        if (strcmp(facts[i].name, name) == 0)
+            return &facts[i];
+    return NULL;
+}
+
 static const char *key_flags(const struct command *command)
 {
-    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        if (strcmp(facts[i].name, command->name) == 0 && facts[i].keys != NULL)
-            return facts[i].keys;
+    const struct fact *fact = fact_of(command);
+
+    if (fact != NULL && fact->keys != NULL)
+        return fact->keys;
     return command->flags & COMMAND_WRITE ? "RW update" : "RO access";
 }
 
-/* A subcommand of the same name is not meant. */
-static const char *tips_of(const struct command *command, const struct command *container)
+static const char *tips_of(const struct command *command)
 {
-    for (size_t i = 0; container == NULL && i < sizeof(facts) / sizeof(facts[0]); i++)
-        if (strcmp(facts[i].name, command->name) == 0 && facts[i].tips != NULL)
-            return facts[i].tips;
-    return "";
+    const struct fact *fact = fact_of(command);
+
+    return fact != NULL && fact->tips != NULL ? fact->tips : "";
 }
 
 /* ---- lists of words --------------------------------------------------------------------------------------------- */
@@ -213,10 +248,10 @@ static size_t count_subcommands(const struct command *command)
     return count;
 }
 
-static void reply_info(struct reply *reply, const struct command *command, const struct command *container)
+static void reply_info(struct reply *reply, const struct command *command)
 {
     const char *categories = command->acl_categories != NULL ? command->acl_categories : "";
-    const char *tips = tips_of(command, container);
+    const char *tips = tips_of(command);
     char name[COMMAND_FULL_NAME_SIZE];
     size_t subs = count_subcommands(command);
 
@@ -228,12 +263,12 @@ static void reply_info(struct reply *reply, const struct command *command, const
     reply_integer(reply, command->last_key);
     reply_integer(reply, command->key_step);
     reply_status_set(reply, categories, strlen(categories));
-    reply_array(reply, count_words(tips, strlen(tips)));
+    reply_set(reply, count_words(tips, strlen(tips)));
     reply_words(reply, tips, strlen(tips), 0);
     reply_key_specs(reply, command);
-    reply_array(reply, subs);
+    reply_set(reply, subs);
     for (size_t i = 0; i < subs; i++)
-        reply_info(reply, &command->subcommands[i], command);
+        reply_info(reply, &command->subcommands[i]);
 }
 
 static size_t count_commands(void)
@@ -253,7 +288,7 @@ void command_all(struct client *client, const struct request_arg *argv, int argc
     (void)argc;
     reply_array(&client->reply, count);
     for (size_t i = 0; i < count; i++)
-        reply_info(&client->reply, command_at(i), NULL);
+        reply_info(&client->reply, command_at(i));
 }
 
 static void command_info(struct client *client, const struct request_arg *argv, int argc)
@@ -264,13 +299,11 @@ static void command_info(struct client *client, const struct request_arg *argv, 
     }
     reply_array(&client->reply, (size_t)argc - 2);
     for (int i = 2; i < argc; i++) {
-        const struct command *command = command_find_full(argv[i].data, argv[i].size), *container = NULL;
-        if (command == NULL) {
-            reply_null_array(&client->reply);
-            continue;
-        }
-        (void)command_of_number((size_t)command_number(command), &container);
-        reply_info(&client->reply, command, container);
+        const struct command *command = command_find_full(argv[i].data, argv[i].size);
+        if (command != NULL)
+            reply_info(&client->reply, command);
+        else
+            reply_null(&client->reply);
     }
 }
 
@@ -461,10 +494,30 @@ static void command_list(struct client *client, const struct request_arg *argv, 
 
 /* ---- COMMAND GETKEYS -------------------------------------------------------------------------------------------- */
 
-/* The flags of the key at a position: of the second group behind the first key, where there are two. */
-static void reply_key_flags(struct reply *reply, const struct command *command, int position)
+/* Of the commands whose options decide ("variable_flags"); NULL for the others. */
+static const char *key_flags_of_request(const struct command *command, const struct request_arg *argv, int argc)
 {
-    const char *flags = key_flags(command), *second = strchr(flags, ';');
+    int writes = 0, reads = 0;
+
+    if (strcmp(command->name, "set") == 0) {
+        for (int i = 3; i < argc; i++)
+            reads |= args_is(&argv[i], "get");
+        return reads ? "RW access update" : "OW update";
+    }
+    if (strcmp(command->name, "bitfield") == 0) {
+        for (int i = 2; i < argc; i++)
+            writes |= args_is(&argv[i], "set") || args_is(&argv[i], "incrby");
+        return writes ? "RW access update" : "RO access";
+    }
+    return NULL;
+}
+
+/* The flags of the key at a position: of the second group behind the first key, where there are two. */
+static void reply_key_flags(struct reply *reply, const struct command *command, const struct request_arg *argv, int argc,
+                            int position)
+{
+    const char *special = key_flags_of_request(command, argv, argc);
+    const char *flags = special != NULL ? special : key_flags(command), *second = strchr(flags, ';');
 
     if (second == NULL)
         reply_status_set(reply, flags, strlen(flags));
@@ -510,7 +563,7 @@ static void get_keys(struct client *client, const struct request_arg *argv, int 
             reply_array(reply, 2);
         reply_bulk(reply, key->data, key->size);
         if (with_flags)
-            reply_key_flags(reply, command, positions[i]);
+            reply_key_flags(reply, command, argv + 2, argc - 2, positions[i]);
     }
     free(positions);
 }

@@ -90,7 +90,7 @@ static int length_of(const struct syntax *syntax, int first)
     return length;
 }
 
-/* The children's names, joined: a group has none of its own. */
+/* The children's names, joined, as a group has none of its own; well-known ones where tools expect them. */
 static void name_group(struct syntax *syntax, int group)
 {
     struct syntax_node *node = &syntax->nodes[group];
@@ -100,6 +100,10 @@ static void name_group(struct syntax *syntax, int group)
         int size = snprintf(node->name + at, sizeof(node->name) - at, at > 0 ? "_%s" : "%s", syntax->nodes[child].name);
         at += (size_t)size;
     }
+    if (strncmp(node->name, "nx_xx", 5) == 0)
+        memcpy(node->name, "condition", sizeof("condition"));
+    else if (strncmp(node->name, "seconds_milliseconds_unix", 25) == 0)
+        memcpy(node->name, "expiration", sizeof("expiration"));
 }
 
 /* Several nodes become one. A token in front of the first is the block's: AUTH username password. */
@@ -115,10 +119,10 @@ static int wrap(struct parser *parser, int first)
         return first;
     syntax->nodes[block].child = (int16_t)first;
     memcpy(syntax->nodes[block].token, syntax->nodes[first].token, sizeof(syntax->nodes[first].token));
-    if (syntax->nodes[first].kind == SYNTAX_TOKEN)
-        syntax->nodes[block].token[0] = '\0';
-    else
+    if (syntax->nodes[first].kind == SYNTAX_ARGUMENT)
         syntax->nodes[first].token[0] = '\0';
+    else
+        syntax->nodes[block].token[0] = '\0';
     name_group(syntax, block);
     return block;
 }
@@ -161,10 +165,11 @@ static int parse_alternatives(struct parser *parser, char close, int *repeats)
     return group;
 }
 
+/* "ID id [id ...]" repeats the argument, "PREFIX prefix [PREFIX prefix ...]" the token too. */
 static int same(const struct syntax *syntax, int a, int b)
 {
     return strcmp(syntax->nodes[a].name, syntax->nodes[b].name) == 0 &&
-           strcmp(syntax->nodes[a].token, syntax->nodes[b].token) == 0;
+           (syntax->nodes[b].token[0] == '\0' || strcmp(syntax->nodes[a].token, syntax->nodes[b].token) == 0);
 }
 
 /*
@@ -189,7 +194,7 @@ static int join_repetition(struct parser *parser, int *first, int group)
         return 0;
     block = wrap(parser, at);
     syntax->nodes[block].flags |= SYNTAX_MULTIPLE;
-    if (syntax->nodes[block].token[0] != '\0')
+    if (syntax->nodes[group].token[0] != '\0')
         syntax->nodes[block].flags |= SYNTAX_MULTIPLE_TOKEN;
     if (before >= 0)
         syntax->nodes[before].next = (int16_t)block;

@@ -25,7 +25,9 @@ static struct lock change_lock = LOCK_INIT;
 
 /* ---- GET -------------------------------------------------------------------------------------------------------- */
 
-static void reply_option(struct client *client, const char *name, const struct config_option *option)
+/* A name that was asked for as such comes back as it was written. */
+static void reply_option(struct client *client, const char *name, const struct request_arg *written,
+                         const struct config_option *option)
 {
     char *value = config_option_text(option);
 
@@ -33,17 +35,29 @@ static void reply_option(struct client *client, const char *name, const struct c
         client->reply.failed = 1;
         return;
     }
-    reply_bulk_text(&client->reply, name);
+    if (written != NULL)
+        reply_bulk(&client->reply, written->data, written->size);
+    else
+        reply_bulk_text(&client->reply, name);
     reply_bulk_text(&client->reply, value);
     free(value);
 }
 
-static int matches(const char *name, const struct request_arg *argv, int argc)
+/* The first argument that matches, NULL: none does. */
+static const struct request_arg *match(const char *name, const struct request_arg *argv, int argc)
 {
     if (name == NULL)
-        return 0;
+        return NULL;
     for (int i = 2; i < argc; i++)
         if (glob_match(argv[i].data, argv[i].size, name, strlen(name), 1))
+            return &argv[i];
+    return NULL;
+}
+
+static int is_pattern(const struct request_arg *arg)
+{
+    for (size_t i = 0; i < arg->size; i++)
+        if (strchr("[*?", arg->data[i]) != NULL)
             return 1;
     return 0;
 }
@@ -58,10 +72,11 @@ static size_t each_match(struct client *client, const struct request_arg *argv, 
         const char *names[2] = {option->name, option->alias};
 
         for (int j = 0; j < 2; j++) {
-            if (!matches(names[j], argv, argc))
+            const struct request_arg *arg = match(names[j], argv, argc);
+            if (arg == NULL)
                 continue;
             if (client != NULL)
-                reply_option(client, names[j], option);
+                reply_option(client, names[j], is_pattern(arg) ? NULL : arg, option);
             count++;
         }
     }

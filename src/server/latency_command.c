@@ -22,7 +22,7 @@ static void slowlog_get(struct client *client, const struct request_arg *argv, i
     int64_t count = 10;
 
     if (argc > 3) {
-        reply_error(&client->reply, "ERR wrong number of arguments for 'slowlog|get' command");
+        command_subcommand_error(client, argv);
         return;
     }
     if (argc == 3 && !command_get_integer(client, &argv[2], -1, INT64_MAX, "count should be greater than or equal to -1", &count))

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "command_dump.h"
 #include "config.h"
 #include "io.h"
 #include "latency.h"
@@ -306,8 +307,12 @@ int main(int argc, char **argv)
     case CONFIG_SHOW_VERSION:
         printf("superdb-server %s (protocol of Redis %s)\n", sdb_version(), SERVER_REDIS_VERSION);
         return 0;
-    case CONFIG_SERVE:
     case CONFIG_DUMP_COMMANDS:
+        if (commands_init() != 0)
+            return fail("out of memory", "");
+        command_dump(stdout);
+        return 0;
+    case CONFIG_SERVE:
     default:
         break;
     }

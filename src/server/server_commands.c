@@ -192,7 +192,7 @@ const struct command server_commands[] = {
      .summary = "Stops the server", .difference = "It always stops as on SIGTERM: nothing acknowledged is lost, with NOSAVE neither"},
     {ROW("slowlog", "2.2.12", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = slowlog_subcommands,
      .summary = "A container for commands about the slow log"},
-    {ROW("time", "1.0.0", "O(1)", NULL, 1, OPEN_FLAGS | COMMAND_FAST, "@fast", time_command),
+    {ROW("time", "2.6.0", "O(1)", NULL, 1, OPEN_FLAGS | COMMAND_FAST, "@fast", time_command),
      .summary = "Gives the server's time, seconds and microseconds"},
     {.name = NULL},
 };
