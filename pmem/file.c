@@ -9,7 +9,7 @@
  *              3. the magic word of copy A, synced: the ONE store that makes the pool. From here on it is one
  *              4. the magic word of copy B, synced. Crash before it: A alone counts, the next open heals B
  *          a change of state, incarnation or size (P8)
- *              1. the older copy, with a higher sequence; flush, fence. Torn: its checksum fails and the newer copy counts
+ *              1. the older copy, with a higher sequence; flush, fence. Torn: a wrong checksum, the newer copy counts
  *              2. the other copy, with the next sequence; flush, fence. Torn: the first counts
  *          so that at rest both copies say the same, and the loss of either costs nothing
  *          growing (P10)

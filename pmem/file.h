@@ -6,8 +6,8 @@
  * to an existing pool before pool_file_mark_open, so that recovery runs between the two. The states of a pool:
  *     (no file) -> created, CLEAN -> mark_open -> OPEN -> mark_clean -> CLEAN
  *
- * Threads: open and close by one thread; mark_open, mark_clean and grow under the pool's own lock; base, size_max, persist
- * and the geometry in `superblock` may be read by anybody after open; `size` is stored with release order by grow.
+ * Threads: open and close by one thread; mark_open, mark_clean and grow under the pool's own lock; base, size_max,
+ * persist and the geometry in `superblock` may be read by anybody after open; grow stores `size` with release order.
  */
 #ifndef SDB_PMEM_FILE_H
 #define SDB_PMEM_FILE_H

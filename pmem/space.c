@@ -3,8 +3,7 @@
  * space.c - allocating, zeroing and syncing the pool's file
  *
  * Media:   zeros, behind what the superblock says is in use
- * Commit:  none: the superblock written afterwards is (file.c); until then a crash leaves a longer file, or an unformatted
- *          one
+ * Commit:  none: the superblock written afterwards is (file.c); until then a crash leaves a longer or unformatted file
  * Threads: any, one for each file
  * Memory:  one static block of zeros
  */
