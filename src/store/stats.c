@@ -123,6 +123,14 @@ void sdb_stats(struct sdb_pool *pool, struct sdb_stats *stats)
     add_space(pool, stats);
 }
 
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t length = strlen(from) < size ? strlen(from) : size - 1;
+
+    memcpy(to, from, length);
+    to[length] = '\0';
+}
+
 void sdb_pool_info(struct sdb_pool *pool, struct sdb_pool_info *info)
 {
     const struct sdb_m_superblock *sb = &pool->file.superblock;
@@ -130,7 +138,7 @@ void sdb_pool_info(struct sdb_pool *pool, struct sdb_pool_info *info)
 
     memset(info, 0, sizeof(*info));
     sdb_stats(pool, &stats);
-    strncpy(info->path, pool->file.path, sizeof(info->path) - 1);
+    copy_text(info->path, sizeof(info->path), pool->file.path);
     memcpy(info->uuid, sb->uuid, sizeof(info->uuid));
     info->format_version = sb->format_version;
     info->shards = sb->shards;
@@ -139,13 +147,13 @@ void sdb_pool_info(struct sdb_pool *pool, struct sdb_pool_info *info)
     info->size_max = sb->size_max;
     info->used = stats.used;
     info->durability = pool->file.durability;
-    strncpy(info->durability_reason, pool->file.durability_reason, sizeof(info->durability_reason) - 1);
+    copy_text(info->durability_reason, sizeof(info->durability_reason), pool->file.durability_reason);
     info->persistent_caches = pool->file.persistent_caches;
-    strncpy(info->flush, persist_flush_name(pool->file.persist.flush), sizeof(info->flush) - 1);
+    copy_text(info->flush, sizeof(info->flush), persist_flush_name(pool->file.persist.flush));
     info->huge_page_bytes = pool_file_huge_page_bytes(&pool->file);
     info->huge_pages = info->huge_page_bytes != 0;
     info->recovered = pool->recovered;
     info->failed = pool_writable(pool) == SDB_EFAILED;
-    strncpy(info->simd, cpu_simd_name(cpu_simd()), sizeof(info->simd) - 1);
+    copy_text(info->simd, sizeof(info->simd), cpu_simd_name(cpu_simd()));
     info->created_ms = (int64_t)sb->created_ms;
 }
