@@ -369,6 +369,18 @@ class Superdb(Server):
         self.pool_size = pool_size
         self.threads = threads or int(os.environ.get("SUPERDB_THREADS", "2"))
 
+    def __exit__(self, kind, *unused):
+        """A test that went well ends with a server that ends well, and that no sanitizer has complained of."""
+        try:
+            if kind is None:
+                if self.alive():
+                    status = self.terminate()
+                    assert status == 0, f"superdb-server ended with {status}:\n{self.log()}"
+                for complaint in ("Sanitizer", "runtime error:"):
+                    assert complaint not in self.log(), self.log()
+        finally:
+            self.remove()
+
     def command_line(self):
         return [superdb_server(), "--pool", self.pool, "--pool-size", self.pool_size, "--bind", "127.0.0.1",
                 "--port", str(self.port), "--threads", str(self.threads), *self.arguments]

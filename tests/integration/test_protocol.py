@@ -464,7 +464,7 @@ def test_client_kill_and_list():
                 address = "%s:%d" % victim.socket.getsockname()
                 assert killer.command("CLIENT", "KILL", address) == b"+OK\r\n"
                 assert victim.read_to_end() == b""
-        assert names[0] == names[1], names
+        assert names[0][:len(names[1])] == names[1], names  # SuperDB has lib-name and lib-ver behind them, as later versions do
 
 
 def test_client_pause_holds_commands_back():
