@@ -54,10 +54,13 @@ static void put_command(FILE *out, const struct command *command, const struct c
         (void)fprintf(out, "`** %s.", command->summary);
     else
         (void)fprintf(out, "`\n\n%s.", command->summary);
-    if (command->handler != NULL || command->subcommands == NULL)
+    if (command->handler != NULL) {
         (void)fprintf(out, " %s", command->complexity != NULL ? command->complexity : "O(1)");
-    put_flags(out, command);
-    (void)fprintf(out, "; since %s.\n", command->since);
+        put_flags(out, command);
+        (void)fprintf(out, "; since %s.\n", command->since);
+    } else {
+        (void)fprintf(out, " Since %s.\n", command->since);
+    }
     if (command->difference != NULL)
         (void)fprintf(out, "%sDiffers: %s.\n", container != NULL ? "  " : "\n", command->difference);
     if (command->subcommands != NULL) {

@@ -363,7 +363,7 @@ static const struct config_option options[] = {
     SPECIAL("requirepass", "", OPTION_SETTABLE | OPTION_SENSITIVE, set_password, text_password,
             "the password of AUTH; \"\": none"),
     BOOL("protected-mode", protected_mode, "yes", OPTION_SETTABLE,
-         "refuses clients from other machines where there is no password and no explicit bind"),
+         "refuses clients from other machines while there is no password"),
     SPECIAL("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
             OPTION_SETTABLE | OPTION_WORDS | OPTION_REPEATS, set_output_limits, text_output_limits,
             "class, hard limit, soft limit, seconds above the soft one: closes clients that do not read"),
