@@ -184,7 +184,7 @@ static size_t delete_all(struct sdb_session *session, const struct table_slice *
     return failures;
 }
 
-static size_t run(void *thread, enum table_operation operation, const struct table_slice *slice)
+static size_t perform(struct sdb_session *thread, enum table_operation operation, const struct table_slice *slice)
 {
     switch (operation) {
     case TABLE_INSERT:
@@ -210,6 +210,18 @@ static size_t run(void *thread, enum table_operation operation, const struct tab
         break;
     }
     return slice->count;
+}
+
+/* As perform, and tells the first failure's story. */
+static size_t run(void *thread, enum table_operation operation, const struct table_slice *slice)
+{
+    static int told;
+    size_t failures = perform(thread, operation, slice);
+
+    if (failures && !__atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
+        fprintf(stderr, "superdb-bench: %zu of %zu operations failed; the last error: %s\n", failures, slice->count,
+                sdb_last_error());
+    return failures;
 }
 
 const struct table superdb_table = {

@@ -64,7 +64,7 @@ static const char usage[] =
     "  --threads N          (1)          --theta X            of zipfian picks (0.99)\n"
     "  --batch N            keys or handles in a batch (32)\n"
     "  --group N            updates in a group (64)\n"
-    "  --slice N            operations between two clock reads (16384)\n"
+    "  --slice N            operations between two clock reads (4096)\n"
     "  --floor-size N       memory that the medium's floor is measured on (256mb)\n"
     "  --only LIST          phases: insert (always), verify, get, get_zipfian, get_hot, get_batch, get_batch_hot,\n"
     "                       get_handle, get_handle_hot, get_handle_batch, get_handle_batch_hot, update,\n"
@@ -168,7 +168,7 @@ int table_options_parse(struct table_options *options, int argc, char **argv)
         .hot = 32768,
         .key_size = 8,
         .value_size = 8,
-        .slice = 16384,
+        .slice = 4096,
         .batch = 32,
         .group = 64,
         .floor_size = 256u << 20,

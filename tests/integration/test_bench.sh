@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# ctest-timeout: 300
+#
+# test_bench.sh - every mode of superdb-bench runs for a moment against the real library and server, finds every value right, and
+# writes JSON with the figures that scripts/bench-report.py reads
+set -euo pipefail
+
+bench=$SUPERDB_BENCH
+pmemobj=$(dirname "$bench")/superdb-bench-pmemobj
+base=/dev/shm
+[ -w "$base" ] || base=${TMPDIR:-/tmp}
+work=$(mktemp -d "$base/superdb-bench-test.XXXXXX")
+server=
+
+cleanup()
+{
+    if [ -n "$server" ]; then
+        kill -TERM "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# check FILE EXPRESSION: the document d makes the Python expression true
+check()
+{
+    python3 - "$1" "$2" <<'PYTHON' || fail "$1: $2"
+import json
+import sys
+
+d = json.load(open(sys.argv[1]))
+r = {(row["operation"], row.get("pipeline")): row for row in d.get("results", [])}
+sys.exit(0 if eval(sys.argv[2]) else 1)
+PYTHON
+}
+
+start_server()
+{
+    "$SUPERDB_SERVER" --pool "$work/server.sdb" --pool-size 128mb --port "$port" --bind 127.0.0.1 --unixsocket "$work/socket" \
+        >"$work/server.log" 2>&1 &
+    server=$!
+    for _ in $(seq 200); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return 0
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.05
+    done
+    cat "$work/server.log" >&2
+    fail "the server does not start"
+}
+
+embedded()
+{
+    local program=$1 out=$2
+    shift 2
+    "$program" embedded --path "$work/table.sdb" --pool-size 64mb --keys 20000 --operations 20000 --slice 1024 \
+        --floor-size 16mb --json "$out" "$@" || fail "embedded $*"
+    check "$out" 'd["failures"] == 0 and d["pool_bytes_per_key"] > 16'
+    check "$out" 'all(row["ns"] > 0 and row["failures"] == 0 and row["latency_ns"]["p99"] >= row["latency_ns"]["p50"]
+        for row in d["results"])'
+    check "$out" 'd["floor_ns"]["store_flush_fence"] > 0 and d["machine"]["cpus"] >= 1 and d["command"][0] == "embedded"'
+    [ ! -e "$work/table.sdb" ] || fail "the pool was left behind"
+}
+
+# ---- embedded ----
+embedded "$bench" "$work/embedded.json"
+check "$work/embedded.json" 'len(d["results"]) == 17 and d["reopen_ms"]["killed"] > 0'
+check "$work/embedded.json" '0 < r[("update_group", None)]["fences"] < 0.5 and r[("get", None)]["fences"] == 0'
+embedded "$bench" "$work/threads.json" --threads 2 --only get,update
+embedded "$bench" "$work/wide.json" --key-size 40 --value-size 200 --only verify,get,update,delete,reopen
+if [ -x "$pmemobj" ]; then
+    embedded "$pmemobj" "$work/pmemobj.json"
+    check "$work/pmemobj.json" 'd["parameters"]["table"] == "libpmemobj" and d["reopen_ms"]["clean"] > 0'
+fi
+! "$bench" embedded --keys nonsense 2>/dev/null || fail "a bad number is taken"
+! "$bench" embedded --path "$work/missing/pool" --json "$work/bad.json" 2>/dev/null || fail "a bad path is taken"
+
+# ---- network ----
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+start_server
+
+network()
+{
+    local out=$1
+    shift
+    "$bench" network --port "$port" --keys 5000 --prebuilt 5000 --connections 10 --duration-ms 60 --warmup-ms 10 --json "$out" \
+        "$@" || fail "network $*"
+    check "$out" 'd["failed"] == 0 and len(d["results"]) > 0'
+    check "$out" 'all(row["requests"] > 0 and row["errors"] == 0 and row["requests_per_second"] > 0 and
+        row["latency_ns"]["count"] == row["requests"] for row in d["results"])'
+}
+
+network "$work/net.json" --preload --verify 5000 --operation get,set,mixed,mget,incr,ping --pipeline 1,16,64
+check "$work/net.json" 'len(d["results"]) == 18 and r[("set", 64)]["verified"] == "right" and r[("get", 1)]["misses"] == 0'
+network "$work/epoll.json" --loop epoll --operation get,set --pipeline 64 --threads 2 --verify 5000
+check "$work/epoll.json" 'r[("get", 64)]["loop"] == "epoll" and r[("get", 64)]["misses"] == 0'
+network "$work/unix.json" --unix "$work/socket" --distribution zipfian --value-size 300 --preload --verify 5000
+network "$work/spin.json" --connections 1 --spin --server-pid "$server"
+check "$work/spin.json" '"server_cpu_ns_per_request" in r[("get", 1)]'
+network "$work/open.json" --rate 2000 --duration-ms 500
+check "$work/open.json" '500 < r[("get", 1)]["requests_per_second"] < 3000'
+network "$work/bound.json" --requests 100 --duration-ms 60000
+check "$work/bound.json" 'r[("get", 1)]["requests"] >= 100 and r[("get", 1)]["seconds"] < 30'
+
+# The values are 300 bytes long now: whoever expects 16 must be told.
+! "$bench" network --port "$port" --keys 5000 --prebuilt 5000 --duration-ms 50 --verify 100 --json "$work/wrong.json" 2>/dev/null ||
+    fail "wrong values are taken for right ones"
+
+# ---- first reply ----
+kill -TERM "$server"
+wait "$server" || true
+server=
+"$bench" first-reply --port "$port" --key 4999 --value-size 300 --limit-ms 20000 --json "$work/first.json" --log "$work/server.log" \
+    -- "$SUPERDB_SERVER" --pool "$work/server.sdb" --port "$port" --bind 127.0.0.1 || { cat "$work/server.log" >&2; fail first-reply; }
+check "$work/first.json" 'd["failed"] == 0 and 0 < d["first_reply_ms"] < 20000'
+! "$bench" first-reply --port "$port" --limit-ms 2000 --json "$work/none.json" -- false 2>/dev/null ||
+    fail "a server that ends is taken for one that replies"
+echo "every mode runs, verifies and reports"
