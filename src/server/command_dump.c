@@ -14,7 +14,7 @@ static const struct {
     const char *group, *title;
 } groups[] = {
     {"string", "Strings"},         {"bitmap", "Bits"},   {"generic", "Keys"},
-    {"connection", "Connections"}, {"server", "Server"}, {"superdb", "Handles"},
+    {"connection", "Connections"}, {"server", "Server"}, {"cluster", "Cluster"},         {"superdb", "Handles"},
 };
 
 static void put_upper(FILE *out, const char *text)

@@ -269,7 +269,9 @@ static void wait_command(struct client *client, const struct request_arg *argv, 
 #define EARLY_FLAGS (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_NO_AUTH | COMMAND_ALLOW_BUSY)
 #define FAST_CATEGORIES "@fast @connection"
 #define ROW(text, first, cost, arguments, count, bits, categories, function)                                           \
-    .name = text, .since = first, .group = "connection", .complexity = cost, .syntax = arguments, .arity = count,      \
+    ROW_OF("connection", text, first, cost, arguments, count, bits, categories, function)
+#define ROW_OF(of, text, first, cost, arguments, count, bits, categories, function)                                    \
+    .name = text, .since = first, .group = of, .complexity = cost, .syntax = arguments, .arity = count,      \
     .flags = bits, .acl_categories = categories, .handler = function
 
 const struct command connection_commands[] = {
@@ -285,9 +287,9 @@ const struct command connection_commands[] = {
     {ROW("ping", "1.0.0", "O(1)", "[message]", -1, COMMAND_FAST, FAST_CATEGORIES, ping),
      .summary = "Replies with PONG, or with its argument"},
     {ROW("quit", "1.0.0", "O(1)", NULL, -1, EARLY_FLAGS, FAST_CATEGORIES, quit), .summary = "Closes the connection"},
-    {ROW("readonly", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES, refuse_cluster),
+    {ROW_OF("cluster", "readonly", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES, refuse_cluster),
      .summary = "Allows reads from a cluster's replicas", .difference = "There is no cluster: it answers as Redis does without one"},
-    {ROW("readwrite", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,
+    {ROW_OF("cluster", "readwrite", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,
          refuse_cluster),
      .summary = "Takes READONLY back", .difference = "There is no cluster: it answers as Redis does without one"},
     {ROW("reset", "6.2.0", "O(1)", NULL, 1, EARLY_FLAGS, FAST_CATEGORIES, reset),
@@ -295,7 +297,7 @@ const struct command connection_commands[] = {
     {ROW("select", "1.0.0", "O(1)", "index", 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,
          select_command),
      .summary = "Selects one of the 16 databases for this connection"},
-    {ROW("wait", "3.0.0", "O(1)", "numreplicas timeout", 3, COMMAND_NOSCRIPT, "@slow @connection", wait_command),
+    {ROW_OF("generic", "wait", "3.0.0", "O(1)", "numreplicas timeout", 3, COMMAND_NOSCRIPT, "@slow @connection", wait_command),
      .summary = "Waits until replicas have confirmed the connection's writes",
      .difference = "There are no replicas: it answers 0 at once. Writes are durable when they are acknowledged"},
     {.name = NULL},
