@@ -246,13 +246,14 @@ static void the_last_time_counts_in_its_own_unit(void **state)
 
 static void slices_of_many_arguments_are_complete(void **state)
 {
+    static const char text[ARGS_SLICES_FEW + 1] = {0};
     struct request_arg argv[ARGS_SLICES_FEW + 1];
     struct args_slices slices;
 
     (void)state;
     for (int count = 1; count <= ARGS_SLICES_FEW + 1; count++) {
         for (int i = 0; i < count; i++)
-            argv[i] = (struct request_arg){"0123456789abcdefg" + i, 1};
+            argv[i] = (struct request_arg){&text[i], 1};
         assert_int_equal(args_slices_take(&slices, argv, count), SDB_OK);
         assert_int_equal(slices.count, count);
         for (int i = 0; i < count; i++)
