@@ -24,7 +24,7 @@
 #include "clock.h"
 #include "connection.h"
 #include "io.h"
-#include "log.h"
+#include "listener.h"
 #include "worker.h"
 
 #define SUBMISSIONS 1024u
@@ -57,6 +57,8 @@ struct uring_io {
     unsigned held_count;
     struct connection *rearm; /* connections that want an operation again */
     uint8_t wake_armed;
+    int listen_again[LISTENERS_MAX]; /* listeners whose accept ended */
+    int listen_again_count;
 };
 
 static struct uring_io *uring_of(struct io *io)
@@ -298,6 +300,16 @@ static int listen_on(struct io *io, int fd)
     return 0;
 }
 
+/* Out of descriptors and the like end a multishot accept. */
+static void listen_again(struct uring_io *self)
+{
+    while (self->listen_again_count > 0) {
+        if (listen_on(&self->io, self->listen_again[self->listen_again_count - 1]) != 0)
+            return;
+        self->listen_again_count--;
+    }
+}
+
 static void unlisten(struct io *io, int fd)
 {
     submit_cancel(uring_of(io), (uint64_t)(unsigned)fd << 3 | OPERATION_ACCEPT);
@@ -367,6 +379,8 @@ static enum io_waited wait_completions(struct io *io, int64_t timeout_ns, int64_
     submit_wake(self);
     if (self->rearm != NULL)
         submit_rearmed(self);
+    if (self->listen_again_count > 0)
+        listen_again(self);
     if (io_uring_sq_ready(&self->ring) != 0)
         (void)io_uring_submit_and_get_events(&self->ring);
     else if (io_uring_cq_ready(&self->ring) == 0 && has_work(self))
@@ -443,9 +457,8 @@ static void on_accept(struct uring_io *self, int listen_fd, int result, uint32_t
 {
     if (result >= 0)
         io_on_accepted(self->io.worker, listen_fd, result);
-    /* Out of descriptors and the like end a multishot accept: it is armed again, unless the listener goes away. */
     if ((flags & IORING_CQE_F_MORE) == 0 && result != -ECANCELED && result != -EBADF && result != -EINVAL)
-        (void)listen_on(&self->io, listen_fd);
+        self->listen_again[self->listen_again_count++] = listen_fd;
 }
 
 static void deliver_one(struct uring_io *self, const struct io_uring_cqe *cqe)

@@ -15,10 +15,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "log.h"
+
+#define BIND_ATTEMPTS 20
+static const struct timespec bind_pause = {0, 50000000};
 
 static struct listener listeners[LISTENERS_MAX];
 static int count;
@@ -88,8 +92,14 @@ static int bind_address(const struct addrinfo *address)
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (address->ai_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, config.tcp_backlog) == 0)
-        return fd;
+    for (int attempt = 0;; attempt++) {
+        if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, config.tcp_backlog) == 0)
+            return fd;
+        /* The kernel lets go of a killed server's port a little after its death: its ring is taken down by a kernel thread. */
+        if (errno != EADDRINUSE || attempt == BIND_ATTEMPTS)
+            break;
+        (void)nanosleep(&bind_pause, NULL);
+    }
     error = errno;
     close(fd);
     errno = error;

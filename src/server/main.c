@@ -8,13 +8,11 @@
  *               pool is closed, the unix socket and the pid file are removed, and the exit status is 0.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,50 +32,33 @@
 
 /* ---- signals ----------------------------------------------------------------------------------------------------------- */
 
-static int stop_fd = -1;
-static volatile sig_atomic_t stop_signal;
+/*
+ * SIGTERM and SIGINT are blocked in every thread, and taken by the main thread when it has nothing else to do: no handler runs in
+ * the middle of anything.
+ */
+static sigset_t stop_signals;
 
-static void on_stop_signal(int number)
+static void prepare_signals(void)
 {
-    uint64_t one = 1;
-    int saved_errno = errno;
-
-    /* Who asks a second time at the terminal does not want to wait. Acknowledged writes are safe either way. */
-    if (stop_signal != 0 && number == SIGINT)
-        _exit(1);
-    stop_signal = number;
-    if (write(stop_fd, &one, sizeof(one)) < 0)
-        _exit(1);
-    errno = saved_errno;
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    sigemptyset(&stop_signals);
+    sigaddset(&stop_signals, SIGTERM);
+    sigaddset(&stop_signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
 }
 
-static int install_signals(void)
+/* Returns the signal that says to stop. */
+static int wait_for_stop(void)
 {
-    struct sigaction action;
+    int number = 0;
 
-    stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (stop_fd < 0)
-        return -1;
-    memset(&action, 0, sizeof(action));
-    sigemptyset(&action.sa_mask);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    action.sa_handler = on_stop_signal;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    return 0;
-}
-
-static void wait_for_stop(void)
-{
-    uint64_t count;
-
-    while (read(stop_fd, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
-        if (errno != EINTR)
-            return;
-    }
+    while (sigwait(&stop_signals, &number) != 0)
+        continue;
+    /* Who asks a second time at the terminal does not want to wait: acknowledged writes are safe either way. */
+    sigdelset(&stop_signals, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &stop_signals, NULL);
+    return number;
 }
 
 /* ---- preparations ------------------------------------------------------------------------------------------------------ */
@@ -251,8 +232,7 @@ static int serve(struct sdb_pool *pool)
         listeners_close();
         return fail(error, "");
     }
-    wait_for_stop();
-    log_message(LOG_LEVEL_WARNING, "Received %s, shutting down", stop_signal == SIGINT ? "SIGINT" : "SIGTERM");
+    log_message(LOG_LEVEL_WARNING, "Received %s, shutting down", wait_for_stop() == SIGINT ? "SIGINT" : "SIGTERM");
     workers_stop(STOP_TIMEOUT_MS);
     listeners_close();
     return 0;
@@ -263,8 +243,7 @@ static int run(void)
     struct sdb_pool *pool = NULL;
     int status;
 
-    if (install_signals() != 0)
-        return fail("cannot make an eventfd", strerror(errno));
+    prepare_signals();
     if (commands_init() != 0)
         return fail("out of memory", "");
     latency_init();
