@@ -83,6 +83,12 @@ class Workplace:
     def remove(self):
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def keep(self, what, failures):
+        """Remembers a failure, and the damaged pool where SUPERDB_KEEP names a directory for it."""
+        failures.append(what)
+        if os.environ.get("SUPERDB_KEEP"):
+            shutil.copy(self.path, os.path.join(os.environ["SUPERDB_KEEP"], f"damaged-{len(failures)}.sdb"))
+
 
 @contextlib.contextmanager
 def workplace():
@@ -94,8 +100,8 @@ def workplace():
 
 
 def run(*command, errors=True, **options):
-    """Exit status and output of a program that ends by itself, and by no signal."""
-    result = subprocess.run(list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    """Exit status and output of a program that ends by itself, and by no signal. (SIGXFSZ stays ignored, as Python has it.)"""
+    result = subprocess.run(list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, restore_signals=False,
                             stderr=subprocess.STDOUT if errors else subprocess.PIPE, timeout=LIMIT, check=False, **options)
     assert result.returncode >= 0, f"{command[:3]} ended by signal {-result.returncode}:\n{result.stdout[-2000:]!r}"
     return result.returncode, result.stdout
@@ -146,7 +152,7 @@ def test_truncated_pools_are_refused():
 def test_foreign_files_are_refused_and_left_as_they_are():
     with workplace() as place:
         noise = random.Random(5).randbytes(POOL_SIZE)
-        foreign = {"noise": noise, "text": b"hello world\n" * 100000, "zeros": bytes(POOL_SIZE), "rdb": b"REDIS0010" + noise[:100000],
+        foreign = {"noise": noise, "text": b"hello world\n" * 100000, "zeros first": bytes(16384) + noise[16384:], "rdb": b"REDIS0010" + noise[:100000],
                    "elf": b"\x7fELF" + noise[:1 << 20], "almost": place.image[:7] + b"X" + place.image[8:]}
         foreign["almost"] = foreign["almost"][:4096] + foreign["almost"][:512] + foreign["almost"][4608:]
         for name, content in foreign.items():
@@ -378,17 +384,23 @@ def damaged_byte(image, offset, source):
     return bytes([other if other != byte else byte ^ 1])
 
 
-def expect_told_or_right(place, what):
-    """check and dump over a damaged pool: the damage is told, or the data is right; never a wrong line."""
-    status, output = run(superdb_pool(), "check", place.path)
-    dump_status, lines = place.dump()
-    wrong = lines - place.good_dump
-    assert not wrong, f"{what}: dump gives wrong data: {sorted(wrong)[:3]}, check said {status} {output[-300:]!r}"
-    if status == 0:
-        assert dump_status == 0 and lines == place.good_dump, f"{what}: check finds nothing, dump {dump_status} lacks {len(place.good_dump - lines)}"
-    else:
-        assert output.strip(), f"{what}: exit status {status} without a word"
-        assert dump_status != 0 or lines == place.good_dump, f"{what}: dump lacks {len(place.good_dump - lines)} lines and does not say so"
+def told_or_right(place, failures, what):
+    """check and dump over a damaged pool: the damage is told, or the data is right; never a wrong line. check's exit status."""
+    try:
+        status, output = run(superdb_pool(), "check", place.path)
+        dump_status, lines = place.dump()
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        place.keep(f"{what}: {error}", failures)
+        return -1
+    wrong, missing = lines - place.good_dump, place.good_dump - lines
+    if wrong:
+        place.keep(f"{what}: dump gives wrong data: {sorted(wrong)[:2]}, check said {status} {output[-300:]!r}", failures)
+    elif status == 0 and (dump_status != 0 or missing):
+        place.keep(f"{what}: check finds nothing, dump ends with {dump_status} and lacks {len(missing)}", failures)
+    elif status != 0 and not output.strip():
+        place.keep(f"{what}: exit status {status} without a word", failures)
+    elif missing and dump_status == 0:
+        place.keep(f"{what}: dump lacks {len(missing)} lines and does not say so; check said {output[:200]!r}", failures)
     return status
 
 
@@ -396,26 +408,29 @@ def test_a_damaged_byte_is_told_or_does_no_harm():
     source = random.Random(seed())
     with workplace() as place:
         offsets = offsets_to_damage(place, os.environ.get("SUPERDB_DAMAGE", "400"))
-        results = {}
+        results, failures = {}, []
         for offset in offsets:
             data = damaged_byte(place.image, offset, source)
             place.write([(offset, data)])
-            status = expect_told_or_right(place, f"offset {offset}: {place.image[offset]:02x} -> {data.hex()} (heap at {heap_offset(place.image)})")
+            status = told_or_right(place, failures, f"offset {offset}: {place.image[offset]:02x} -> {data.hex()} (heap at {heap_offset(place.image)})")
             results[status] = results.get(status, 0) + 1
             place.restore()
         print(f"     {len(offsets)} bytes: {results.get(0, 0)} harmless, {results.get(1, 0)} told by check, {results.get(2, 0)} refused")
+        assert not failures, f"{len(failures)} of {len(offsets)}:\n" + "\n".join(failures[:10])
 
 
 def test_damaged_lines_and_pages_are_told_or_do_no_harm():
     source = random.Random(seed() + 1)
+    failures = []
     with workplace() as place:
         for offset in offsets_to_damage(place, 120):
             size = source.choice([8, 64, 4096])
             begin = offset // size * size
             data = source.choice([bytes(size), b"\xff" * size, source.randbytes(size)])
             place.write([(begin, data)])
-            expect_told_or_right(place, f"{size} bytes at {begin}, {data[:4].hex()}...")
+            told_or_right(place, failures, f"{size} bytes at {begin}: {place.image[begin:begin + 8].hex()}... -> {data[:8].hex()}...")
             place.restore()
+        assert not failures, f"{len(failures)}:\n" + "\n".join(failures[:10])
 
 
 def test_a_server_on_a_damaged_pool_answers_right_or_with_an_error():
@@ -446,6 +461,55 @@ def test_a_server_on_a_damaged_pool_answers_right_or_with_an_error():
             os.remove(server.log_path)
             place.restore()
     print(f"     60 damaged pools: {started} served, {errors} GETs answered with an error")
+
+
+def serve_damaged(place, changes, what):
+    """Serves a damaged pool; each GET is right or an error. How many were errors."""
+    place.write(changes)
+    try:
+        with Superdb(pool=place.path, directory=place.directory, threads=2) as server:
+            server.start()
+            with server.connect() as connection:
+                try:
+                    errors = expect_right_values(connection)
+                    assert connection.command("PING") == b"+PONG\r\n"
+                except Exception as error:
+                    raise AssertionError(f"{what}: {type(error).__name__} {error}\n{server.log()[-1500:]}") from error
+    finally:
+        place.restore()
+    return errors
+
+
+def test_a_damaged_key_or_value_is_an_error_and_no_miss():
+    """Where the bytes of keys and values lie is known: their own text tells it."""
+    with workplace() as place:
+        for text in (b"a key that is too long to be inline %d\0", b"a value in a blob %d "):
+            changes = []
+            for number in range(0, 300, 7):
+                found = place.image.find(text % number)
+                if found >= 0:
+                    changes.append((found + number % 17, bytes([place.image[found + number % 17] ^ (1 << number % 8)])))
+            assert len(changes) > 30, text
+            errors = serve_damaged(place, changes, text)
+            assert errors >= len(changes), f"{text}: {len(changes)} damaged, {errors} GETs gave an error"
+
+
+def test_damage_in_every_page_at_once():
+    """A byte in each page of the heap in use but the extents' headers: entries, index, blobs."""
+    source = random.Random(seed() + 3)
+    with workplace() as place:
+        heap = heap_offset(place.image)
+        pages = [begin for begin in range(heap, len(place.image), 32768)
+                 if (begin - heap) % (2 << 20) and any(place.image[begin:begin + 32768])]
+        total = 0
+        for number in range(15):
+            changes = []
+            for begin in pages:
+                offset = source.choice([offset for offset in range(begin, begin + 32768) if place.image[offset]])
+                changes.append((offset, damaged_byte(place.image, offset, source)))
+            total += serve_damaged(place, changes, f"round {number}: {changes}")
+        print(f"     {15 * len(pages)} bytes damaged, {total} GETs answered with an error")
+        assert total > 0
 
 
 def test_a_pool_that_is_shrunk_under_the_server_costs_keys_not_the_process():
