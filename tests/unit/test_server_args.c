@@ -187,7 +187,8 @@ static int parse(const char *words, uint32_t allowed, struct set_options *option
     struct request_arg argv[16];
     int argc = 0;
 
-    strcpy(text, words);
+    assert_true(strlen(words) < sizeof(text));
+    memcpy(text, words, strlen(words) + 1);
     for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
         argv[argc++] = arg(word);
     return set_options_parse(&client, argv, argc, 0, allowed, options);

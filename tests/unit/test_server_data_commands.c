@@ -60,7 +60,7 @@ static int teardown(void **state)
 
 static const struct command *find(const struct command *table, const struct request_arg *name)
 {
-    for (; table->name != NULL; table++) {
+    for (; name->data != NULL && table->name != NULL; table++) {
         if (strlen(table->name) == name->size && strncasecmp(table->name, name->data, name->size) == 0)
             return table;
     }
@@ -71,14 +71,15 @@ static const struct command *find(const struct command *table, const struct requ
 static void run(const char *words)
 {
     static char text[4096];
-    struct request_arg argv[256];
+    struct request_arg argv[256] = {{NULL, 0}};
     const struct command *command = NULL;
     int argc = 0;
 
     assert_true(strlen(words) < sizeof(text));
-    strcpy(text, words);
+    memcpy(text, words, strlen(words) + 1);
     for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
         argv[argc++] = (struct request_arg){word, strlen(word)};
+    assert_true(argc > 0 && (size_t)argc < sizeof(argv) / sizeof(argv[0]));
     for (size_t i = 0; i < TABLES && command == NULL; i++)
         command = find(tables[i], &argv[0]);
     assert_non_null(command);
@@ -145,17 +146,22 @@ static void handles_read_and_write_values_of_every_kind(void **state)
 
 static void more_handles_than_one_batch_keep_their_order(void **state)
 {
-    char words[4096] = "SDB.GETH", expected[4096] = "*130\r\n", piece[64];
+    char words[4096], expected[4096], piece[64];
+    int words_size = snprintf(words, sizeof(words), "SDB.GETH");
+    int expected_size = snprintf(expected, sizeof(expected), "*130\r\n");
 
     (void)state;
     for (int i = 0; i < 130; i++) {
         snprintf(piece, sizeof(piece), "SET k%03d %d", i, i);
         expect(piece, "+OK\r\n");
         snprintf(piece, sizeof(piece), "k%03d", i);
-        snprintf(piece, sizeof(piece), " %llu", (unsigned long long)handle_of(piece));
-        strcat(words, piece);
-        snprintf(piece, sizeof(piece), "$%d\r\n%d\r\n", i < 10 ? 1 : i < 100 ? 2 : 3, i);
-        strcat(expected, piece);
+        words_size += snprintf(words + words_size, sizeof(words) - (size_t)words_size, " %llu",
+                               (unsigned long long)handle_of(piece));
+        expected_size += snprintf(expected + expected_size, sizeof(expected) - (size_t)expected_size, "$%d\r\n%d\r\n",
+                                  i < 10    ? 1
+                                  : i < 100 ? 2
+                                            : 3,
+                                  i);
     }
     expect(words, expected);
 }
