@@ -128,6 +128,37 @@ class Names(Unit):
         return [b"COPY", self.keys[here], self.keys[there], b"REPLACE"], tuple(new), b":1\r\n"
 
 
+class Databases(Unit):
+    """Databases 3 and 4, of the connection that selected 3: SET, MOVE, COPY, FLUSHDB and SWAPDB, each all or nothing."""
+
+    NAMES = [b"d%d" % i for i in range(12)]
+
+    def __init__(self):
+        super().__init__([(database, name) for database in (3, 4) for name in self.NAMES])
+
+    def command(self, source, number):
+        self.version += 1
+        states = list(self.last())
+        count = len(self.NAMES)
+        place = source.randrange(count)
+        name, here, there = self.NAMES[place], states[place], states[count + place]
+        choice = source.random()
+        if choice < 0.6 or here is None and choice < 0.94:
+            states[place] = (b"%d%s" % (self.version, b"d" * source.choice([0, 10, 100])), -1)
+            return [b"SET", name, states[place][0]], tuple(states), b"+OK\r\n"
+        if choice < 0.78:
+            moved = there is None
+            if moved:
+                states[place], states[count + place] = None, here
+            return [b"MOVE", name, b"4"], tuple(states), b":%d\r\n" % moved
+        if choice < 0.94:
+            states[count + place] = here
+            return [b"COPY", name, name, b"DB", b"4", b"REPLACE"], tuple(states), b":1\r\n"
+        if choice < 0.97:
+            return [b"FLUSHDB"], (None,) * count + tuple(states[count:]), b"+OK\r\n"
+        return [b"SWAPDB", b"3", b"4"], tuple(states[count:] + states[:count]), b"+OK\r\n"
+
+
 def is_integer(value):
     try:
         return b"%d" % int(value) == value and abs(int(value)) < 1 << 62
@@ -150,7 +181,7 @@ class Writer(threading.Thread):
         self.common_sent = self.common_acknowledged = 0
         self.acknowledged = 0
         self.wrong = []
-        self.prefix = prefix
+        self.database = 0
 
     def begin(self, server):
         """A thread runs once: the next round's is a copy with this one's log."""
@@ -162,7 +193,7 @@ class Writer(threading.Thread):
         """(request bytes, [(what an acknowledgement means, the reply that must come)])"""
         parts, expected = [], []
         for _ in range(count):
-            choice = self.source.random()
+            choice = self.source.random() if self.grown else 1
             if choice < 0.06:
                 self.common_sent += 1
                 parts.append(encode(b"INCR", b"common"))
@@ -195,6 +226,8 @@ class Writer(threading.Thread):
     def run(self):
         try:
             connection = Connection(self.server)
+            if self.database:
+                connection.command("SELECT", self.database)
             while True:
                 request, expected = self.make(self.source.choice([1, 4, 16, 16, 64, 200]))
                 connection.send(request)
@@ -209,6 +242,34 @@ class Writer(threading.Thread):
                 connection.buffer.clear()
         except (Closed, OSError):
             pass  # the kill
+
+
+class DatabaseWriter(Writer):
+    """The same with whole databases."""
+
+    def __init__(self, number, seed):
+        super().__init__(number, seed)
+        self.units = [Databases()]
+        self.grown = {}
+        self.database = 3
+
+
+class Grower(threading.Thread):
+    """Lets the pool grow under the load."""
+
+    def __init__(self, server, size):
+        super().__init__()
+        self.server = server
+        self.size = size
+
+    def run(self):
+        try:
+            connection = Connection(self.server)
+            for _ in range(8):
+                self.size += 2 << 20
+                connection.command("CONFIG", "SET", "pool-size", str(self.size))
+        except (Closed, OSError):
+            pass
 
 
 class Reader(threading.Thread):
@@ -236,14 +297,15 @@ class Killing:
         self.rounds = rounds
         self.seed = seed
         self.source = random.Random(f"{seed}/kills")
-        self.writers = [Writer(number, seed) for number in range(WRITERS)]
+        self.writers = [Writer(number, seed) for number in range(WRITERS)] + [DatabaseWriter(WRITERS, seed)]
+        self.pool_size = 64 << 20
         self.keys_that_grow = [key for writer in self.writers for key in writer.grown]
         self.lost = []
 
     def run(self):
         begun = time.monotonic()
         print(f"seed {self.seed}")
-        server = Superdb(pool_size="128mb")
+        server = Superdb(pool_size=str(self.pool_size))
         try:
             server.start()
             for number in range(self.rounds):
@@ -273,15 +335,20 @@ class Killing:
             writer.begin(server)
         reader = Reader(server, self.keys_that_grow)
         reader.start()
+        threads = [*self.writers, reader]
         deadline = time.monotonic() + 20
         while sum(writer.acknowledged for writer in self.writers) < before + 200 and server.alive() and time.monotonic() < deadline:
             time.sleep(0.001)  # the load must be on before the clock of the kill starts
+        if number % 5 == 2:
+            threads.append(Grower(server, self.pool_size))
+            threads[-1].start()
         time.sleep(self.source.uniform(0, 0.15))  # when the kill falls is the point of the test
         if not server.alive():
             self.lost.append(f"round {number}: the server ended by itself with {server.process.returncode}\n{server.log()}")
         server.kill()
-        for thread in [*self.writers, reader]:
+        for thread in threads:
             thread.join()
+        self.pool_size = max(self.pool_size, *(thread.size for thread in threads if isinstance(thread, Grower)), 0)
         self.lost += [f"round {number}: {text}" for writer in self.writers for text in writer.wrong]
         if sum(writer.acknowledged for writer in self.writers) < before + 200:
             self.lost.append(f"round {number}: the server answered hardly anything\n{server.log()}")
@@ -289,6 +356,7 @@ class Killing:
             self.kill_while_starting(server)
         self.check_pool(server, f"round {number}")
         server.threads = self.source.randint(1, 4)
+        server.arguments = ["--io-backend", self.source.choice(["auto", "auto", "epoll"])]
         server.start()
         with server.connect() as connection:
             self.verify(connection, number, reader)
@@ -307,12 +375,7 @@ class Killing:
     def verify(self, connection, number, reader):
         """Every unit of every writer; the log then takes what is there as acknowledged, for it was read."""
         for writer in self.writers:
-            keys = [key for unit in writer.units for key in unit.keys]
-            replies = connection.pipeline([(command, key) for key in keys for command in (b"GET", b"PEXPIRETIME")])
-            found = {}
-            for index, key in enumerate(keys):
-                value, at = parse(replies[2 * index]), parse(replies[2 * index + 1])
-                found[key] = None if value is None else (value, at)
+            found = self.read(connection, [key for unit in writer.units for key in unit.keys])
             for unit in writer.units:
                 state = tuple(found[key] for key in unit.keys)
                 if state != unit.acknowledged and state not in unit.flying:
@@ -332,12 +395,27 @@ class Killing:
         high = sum(writer.common_sent for writer in self.writers)
         if not low <= common <= high:
             self.lost.append(f"round {number}: the common counter is {common}, not within {low} to {high}")
-        expected = sum(state is not None for writer in self.writers for unit in writer.units for state in unit.acknowledged)
+        expected = sum(state is not None for writer in self.writers if not writer.database
+                       for unit in writer.units for state in unit.acknowledged)
         expected += sum(value is not None for value in grown.values()) + (common > 0)
         size = connection.call("DBSIZE")
         if size != expected:
             self.lost.append(f"round {number}: DBSIZE is {size}, the keys found are {expected}")
         self.settle_common(common)
+
+    def read(self, connection, keys):
+        """Key to (value, time to live) or None; a key may name its database."""
+        found = {}
+        for database in sorted({key[0] if isinstance(key, tuple) else 0 for key in keys}):
+            part = [key for key in keys if (key[0] if isinstance(key, tuple) else 0) == database]
+            names = [key[1] if isinstance(key, tuple) else key for key in part]
+            connection.command("SELECT", database)
+            replies = connection.pipeline([(command, name) for name in names for command in (b"GET", b"PEXPIRETIME")])
+            for index, key in enumerate(part):
+                value, at = parse(replies[2 * index]), parse(replies[2 * index + 1])
+                found[key] = None if value is None else (value, at)
+        connection.command("SELECT", 0)
+        return found
 
     def settle_common(self, common):
         """The counter as it is now is where the next round begins."""
