@@ -110,7 +110,10 @@ enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_
         return ENTRY_DIFFERENT;
     if (!entry_blob(file, words[1], &data, &blob_size))
         return ENTRY_UNREADABLE;
-    return blob_size == size && memcmp(data, key, size) == 0 ? ENTRY_SAME : ENTRY_DIFFERENT;
+    if (blob_size == size && memcmp(data, key, size) == 0)
+        return ENTRY_SAME;
+    /* Rare, because the tags agreed: is it another key, or this one, damaged? */
+    return entry_blob_verify(file, words[1]) ? ENTRY_DIFFERENT : ENTRY_UNREADABLE;
 }
 
 uint64_t entry_hash(const struct pool_file *file, unsigned database, const void *key, size_t size)

@@ -380,6 +380,8 @@ static int add_extent(struct heap *heap, struct tx *tx, uint32_t shard)
         free(extent);
         return error;
     }
+    /* Words that an earlier owner, or a commit that never was, left in the header must not pass for staged ones. */
+    persist_zero(heap->file->base + ((uint64_t)index << EXTENT_SHIFT), sizeof(struct sdb_m_extent));
     extent->pages[0].type = PAGE_HEADER;
     extent->free_pages = PAGES_PER_EXTENT - 1;
     heap->extents[index] = extent;

@@ -52,9 +52,9 @@ static uint64_t record_words_max(const struct lane *lane)
     return lane->ring_size / 4 / WORD_SIZE - 2;
 }
 
-bool lanes_needs_body(const struct lanes *lanes, size_t words)
+size_t lane_record_words_max(const struct lanes *lanes)
 {
-    return words > record_words_max(&lanes->lanes[0]);
+    return record_words_max(&lanes->lanes[0]);
 }
 
 struct lane *lanes_take(struct lanes *lanes, uint32_t preferred)

@@ -74,9 +74,9 @@ void lanes_start(struct lanes *lanes);
 int lanes_drain(struct lanes *lanes);
 void lanes_close(struct lanes *lanes);
 
-/* The words that the transaction's record takes, and whether that is more than the ring holds: then it needs a body. */
+/* The words that the transaction's record takes; more than the maximum do not fit the ring: then it needs a body. */
 size_t lane_record_words(const struct tx *tx);
-bool lanes_needs_body(const struct lanes *lanes, size_t words);
+size_t lane_record_words_max(const struct lanes *lanes);
 
 /* Takes a free lane, the preferred one if it can be had. Release: lane_give. */
 struct lane *lanes_take(struct lanes *lanes, uint32_t preferred);

@@ -26,7 +26,7 @@ typedef int change_fn(void *context, bool exists, struct entry_content *content)
 static int change(struct sdb_session *session, const void *key, size_t key_size, change_fn *compute, void *context)
 {
     struct operation operation;
-    int error;
+    int error, attempt = 0;
 
     do {
         struct entry_content content = {.value = ""};
@@ -44,7 +44,7 @@ static int change(struct sdb_session *session, const void *key, size_t key_size,
         if (!error)
             error = operation_put(session, &operation, &content);
         error = operation_end(session, &operation.mark, error == SDB_ECONDITION ? SDB_OK : error);
-    } while (error == SDB_ENOSPC && session_make_room(session));
+    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
     return error;
 }
 

@@ -168,7 +168,7 @@ static int lock_everything(struct sdb_session *session)
 
 static int flush(struct sdb_session *session, unsigned first, unsigned last)
 {
-    int error;
+    int error, attempt = 0;
 
     do {
         struct tx_mark mark;
@@ -178,7 +178,7 @@ static int flush(struct sdb_session *session, unsigned first, unsigned last)
         for (unsigned d = first; d <= last && !error; d++)
             error = give_new_id(session, d);
         error = operation_end(session, &mark, error);
-    } while (error == SDB_ENOSPC && session_make_room(session));
+    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
     return error;
 }
 

@@ -152,17 +152,17 @@ int sdb_maintain(struct sdb_session *session, size_t effort, int *done)
     return error;
 }
 
-bool session_make_room(struct sdb_session *session)
+bool session_make_room(struct sdb_session *session, int *attempt)
 {
     static __thread uint64_t fruitless_ns;
-    uint64_t before, now;
+    uint64_t before, now = clock_ns();
     int done = 0;
 
-    if (session->transaction)
+    if (session->transaction || ++*attempt > 2)
         return false;
-    if (!tx_is_empty(&session->tx) || session->held_count)
-        return session_commit(session) == SDB_OK; /* what the group freed can be used after its commit */
-    now = clock_ns();
+    if (*attempt == 1 && session->group) /* what the group freed can be used after its commit */
+        return session_commit(session) == SDB_OK;
+    *attempt = 2;
     if (fruitless_ns && now - fruitless_ns < ROOM_PAUSE_NS)
         return false;
     before = session->stats.expired + session->stats.reclaimed;

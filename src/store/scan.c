@@ -48,7 +48,17 @@ uint64_t scan_next_page(struct sdb_session *session, uint64_t page, size_t *effo
     return 0;
 }
 
-/* Shows one entry to the visitor, if it is one of the database's live keys. Returns what the visitor said. */
+/* Whether the entry's key can be trusted: a damaged blob, or an entry that was freed before the pin was there? */
+static bool key_is_whole(struct sdb_session *session, uint64_t entry, const uint64_t words[4], bool *gone)
+{
+    *gone = false;
+    if (meta_key_code(words[0]) != CODE_BLOB || entry_blob_verify(&session->pool->file, words[1]))
+        return true;
+    *gone = !tx_find(&session->tx, entry / LINE_SIZE) && !entry_unchanged(&session->pool->file, entry, words);
+    return false;
+}
+
+/* Shows one live entry to the visitor. Returns what the visitor said. */
 static int visit_entry(struct sdb_session *session, uint64_t entry, const uint64_t words[4], sdb_scan_fn *visit,
                        void *context)
 {
@@ -56,15 +66,13 @@ static int visit_entry(struct sdb_session *session, uint64_t entry, const uint64
     unsigned code = meta_value_code(words[0]);
     uint8_t scratch[16];
     const uint8_t *key;
-    int stop;
 
     item.expire_ms = entry_expiry(words);
     item.encoding = code == CODE_BLOB ? SDB_ENCODING_BLOB : code == CODE_INTEGER ? SDB_ENCODING_INT : SDB_ENCODING_INLINE;
     if (!entry_key(&session->pool->file, words, scratch, &key, &item.key.size))
         return 0;
     item.key.data = key;
-    stop = visit(context, &item);
-    return stop;
+    return visit(context, &item);
 }
 
 int sdb_scan(struct sdb_session *session, uint64_t *cursor, size_t effort, sdb_scan_fn *visit, void *context)
@@ -89,16 +97,18 @@ int sdb_scan(struct sdb_session *session, uint64_t *cursor, size_t effort, sdb_s
         for (; entry < end && effort > 0 && !stop; entry += ENTRY_SIZE, effort--) {
             enum entry_read result;
             uint64_t words[4];
+            bool gone = false;
 
             scan_read(session, entry, words, &result);
-            if (result != ENTRY_OK || (meta_type(words[0]) && !entry_is_sane(words))) {
+            if (result != ENTRY_OK || (meta_type(words[0]) && !entry_is_sane(words)) ||
+                (meta_type(words[0]) && !key_is_whole(session, entry, words, &gone) && !gone)) {
                 error_set("%s: the entry at offset %llu is damaged", session->pool->file.path, (unsigned long long)entry);
                 stat_add(&session->stats.checksum_errors, 1);
                 error = SDB_ECORRUPT;
                 stop = true;
                 continue;
             }
-            if (meta_type(words[0]) && meta_database(words[0]) == physical && !entry_is_expired(words, now))
+            if (meta_type(words[0]) && !gone && meta_database(words[0]) == physical && !entry_is_expired(words, now))
                 stop = visit_entry(session, entry, words, visit, context) != 0;
         }
     }
@@ -135,27 +145,43 @@ static uint64_t random_next(uint64_t *state)
     return *state * 0x2545f4914f6cdd1dull;
 }
 
+/* A random one of a page's live keys of the database. */
+static int pick_from_page(struct sdb_session *session, uint64_t page, uint64_t *state, struct picked *picked)
+{
+    uint64_t first = page << (PAGE_SHIFT_POOL - ENTRY_SHIFT), start = random_next(state) % ENTRIES_PER_PAGE;
+    int error = SDB_OK;
+
+    for (unsigned i = 0; i < ENTRIES_PER_PAGE && !picked->found && !error; i++) {
+        /* A stride that is odd visits every entry, and neighbours are as likely as strangers. */
+        uint64_t cursor = first + (start + i * 389u) % ENTRIES_PER_PAGE;
+
+        error = sdb_scan(session, &cursor, 1, pick, picked);
+    }
+    return error;
+}
+
 int sdb_random_key(struct sdb_session *session, void *buffer, size_t buffer_size, size_t *key_size)
 {
     struct picked picked = {.buffer = buffer, .buffer_size = buffer_size, .key_size = key_size};
-    uint64_t end = __atomic_load_n(&session->pool->file.size, __ATOMIC_ACQUIRE) >> ENTRY_SHIFT, cursor;
+    uint64_t end = __atomic_load_n(&session->pool->file.size, __ATOMIC_ACQUIRE) >> PAGE_SHIFT_POOL, page;
     static __thread uint64_t state;
+    size_t effort = SIZE_MAX;
     int error = SDB_OK;
 
     if (!state)
         state = clock_ns() | 1;
-    /* Places at random first; where keys are few, the next one behind a random place. */
+    /* Places at random first; where keys are few, a random page and those behind it. */
     for (int i = 0; i < 128 && !picked.found && !error; i++) {
-        cursor = random_next(&state) % end;
-        if (!heap_is_entry(&session->pool->heap, cursor << ENTRY_SHIFT))
-            continue;
-        error = sdb_scan(session, &cursor, 1, pick, &picked);
+        uint64_t cursor = random_next(&state) % (end << (PAGE_SHIFT_POOL - ENTRY_SHIFT));
+
+        if (heap_is_entry(&session->pool->heap, cursor << ENTRY_SHIFT))
+            error = sdb_scan(session, &cursor, 1, pick, &picked);
     }
-    cursor = random_next(&state) % end;
+    page = random_next(&state) % end;
     for (int round = 0; round < 2 && !picked.found && !error; round++) {
-        do {
-            error = sdb_scan(session, &cursor, 4096, pick, &picked);
-        } while (!error && cursor && !picked.found);
+        for (page = scan_next_page(session, page, &effort); page && !picked.found && !error;
+             page = scan_next_page(session, page + 1, &effort))
+            error = pick_from_page(session, page, &state, &picked);
     }
     if (error)
         return error;

@@ -18,8 +18,7 @@
 #include "error.h"
 #include "word.h"
 
-#define GROUP_LINES_MAX 384u          /* staged lines after which a group commits by itself */
-#define GROUP_BYTES_MAX (4ull << 20)  /* or bytes of fresh blobs */
+#define GROUP_BYTES_MAX (4ull << 20) /* of fresh blobs, after which a group commits by itself */
 
 /* -- opening and closing -- */
 
@@ -306,6 +305,17 @@ static void publish_databases(struct sdb_pool *pool)
     }
 }
 
+/* Brings the cache's copy of a changed entry up to date. */
+static void write_through(struct sdb_pool *pool, const struct tx_touch *touch)
+{
+    const uint64_t *words = (const uint64_t *)(const void *)(pool->file.base + touch->entry);
+
+    if (meta_type(words[0]))
+        cache_update(pool->cache, touch->hash, touch->entry, words);
+    else
+        cache_remove(pool->cache, touch->hash, touch->entry);
+}
+
 /* Step 3: in place, for everybody to see. */
 static void apply(struct sdb_session *session, struct lane *lane)
 {
@@ -313,12 +323,12 @@ static void apply(struct sdb_session *session, struct lane *lane)
     struct tx *tx = &session->tx;
 
     sequences_add(session, 0);
-    /* Copies go before the entries change, so that nobody reads an old copy after somebody else read the new entry. */
+    /* Copies are hidden before the entries change, so that nobody reads an old one after somebody read the new entry. */
     for (size_t i = 0; i < tx->touches.count && pool->cache; i++)
-        cache_remove(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
+        cache_hide(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
     lane_apply(&pool->lanes, lane, tx);
     for (size_t i = 0; i < tx->touches.count && pool->cache; i++)
-        cache_remove(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
+        write_through(pool, &tx->touches.items[i]);
     for (size_t i = 0; i < tx->counts.count; i++)
         pool_count(pool, tx->counts.items[i].shard, tx->counts.items[i].database, tx->counts.items[i].keys,
                    tx->counts.items[i].expiring);
@@ -327,25 +337,29 @@ static void apply(struct sdb_session *session, struct lane *lane)
     sequences_add(session, 1);
 }
 
+/* Memory for the record's body, where the record does not fit the ring. */
+static int reserve_body(struct sdb_session *session)
+{
+    struct tx *tx = &session->tx;
+
+    return heap_reserve_body(&session->pool->heap, tx, session->held[0], lane_record_words(tx) * WORD_SIZE, &session->body);
+}
+
 static int commit(struct sdb_session *session)
 {
     struct sdb_pool *pool = session->pool;
     struct tx *tx = &session->tx;
-    size_t words = lane_record_words(tx);
-    uint64_t body = 0;
+    uint64_t body = session->body;
     struct lane *lane;
     int error = pool_writable(pool);
 
-    if (!error && lanes_needs_body(&pool->lanes, words))
-        error = heap_reserve_body(&pool->heap, tx, session->held[0], words * WORD_SIZE, &body);
+    session->body = 0;
     if (!error && tx->failed)
         error = SDB_ENOMEM;
     if (error)
         return error;
     lane = lanes_take(&pool->lanes, session->lane);
-    if (lane->index != session->lane) { /* its old records must not be taken for foreign ones */
-        session->lane = lane->index;
-    }
+    session->lane = lane->index; /* a free one; given back, because retiring others must not wait with a lane in hand */
     lane_give(lane);
     error = retire_others(session);
     if (error) {
@@ -458,11 +472,27 @@ int sdb_begin_all(struct sdb_session *session)
     return error ? error : begin(session);
 }
 
-static int group_check(struct sdb_session *session)
+/*
+ * Ends an operation that staged what stands behind mark: commits, or leaves that to the group. A group is committed while its record
+ * still fits a lane's ring, so that only the operation that makes a record too large for it can fail for want of memory for
+ * the record's body, and never the operations before it.
+ */
+static int end_staged(struct sdb_session *session, const struct tx_mark *mark)
 {
-    if (session->group && session->tx.line_count < GROUP_LINES_MAX && session->tx.range_bytes < GROUP_BYTES_MAX)
+    const struct tx *tx = &session->tx;
+    size_t words_max = lane_record_words_max(&session->pool->lanes);
+    size_t bound = tx->line_count * 9 + tx->ranges.count * 2 + 2;
+    int error = SDB_OK, ended;
+
+    if (session->group && bound <= words_max / 2 && tx->range_bytes < GROUP_BYTES_MAX)
         return SDB_OK;
-    return session_commit(session);
+    if (bound > words_max && lane_record_words(tx) > words_max) {
+        error = reserve_body(session);
+        if (error)
+            session_rollback(session, mark);
+    }
+    ended = session_commit(session);
+    return error ? error : ended;
 }
 
 int sdb_commit(struct sdb_session *session)
@@ -474,7 +504,7 @@ int sdb_commit(struct sdb_session *session)
         return SDB_ENOMEM;
     }
     session->transaction = false;
-    return group_check(session);
+    return end_staged(session, &session->mark);
 }
 
 void sdb_abort(struct sdb_session *session)
@@ -497,6 +527,6 @@ int operation_end(struct sdb_session *session, const struct tx_mark *mark, int e
         session_rollback(session, mark);
     if (session->transaction)
         return error;
-    ended = group_check(session);
+    ended = end_staged(session, mark);
     return ended ? ended : error;
 }

@@ -23,6 +23,7 @@ struct sdb_session {
     int64_t time_ms;      /* 0: the system's clock */
     bool group;
     bool transaction;
+    uint64_t body;        /* file offset of memory for the next record's body; 0: none */
     int group_error;      /* a commit inside the group failed */
     bool conflict;        /* the transaction met one: its abort lets go of everything */
     struct tx_mark mark;  /* the transaction's beginning */
@@ -79,8 +80,11 @@ void session_unpin(struct sdb_session *session);
 /* The lowest pinned epoch of all sessions. */
 uint64_t sessions_oldest_pin(void *pool);
 
-/* Whether an operation that found the pool full should try again: something was committed or reclaimed meanwhile. */
-bool session_make_room(struct sdb_session *session);
+/*
+ * Whether an operation that found the pool full should try again: something was committed or reclaimed meanwhile. *attempt is 0 for
+ * the operation's first failure.
+ */
+bool session_make_room(struct sdb_session *session, int *attempt);
 
 /* -- one operation on one key, for writing -- */
 struct operation {

@@ -24,7 +24,7 @@ static int lock_both(struct sdb_session *session, const struct whole *whole)
     unsigned from, to;
     int error = pool_writable(session->pool);
 
-    if (!error && (whole->key_size > SDB_KEY_SIZE_MAX || whole->new_key_size > SDB_KEY_SIZE_MAX))
+    if (!error && whole->key_size <= SDB_KEY_SIZE_MAX && whole->new_key_size > SDB_KEY_SIZE_MAX)
         error = SDB_ETOOBIG;
     do {
         struct index_key a, b;
@@ -77,7 +77,7 @@ static int stage(struct sdb_session *session, const struct whole *whole)
 
 static int run(struct sdb_session *session, const struct whole *whole)
 {
-    int error;
+    int error, attempt = 0;
 
     do {
         struct tx_mark mark;
@@ -87,7 +87,7 @@ static int run(struct sdb_session *session, const struct whole *whole)
             return error;
         mark = tx_savepoint(&session->tx);
         error = operation_end(session, &mark, stage(session, whole));
-    } while (error == SDB_ENOSPC && session_make_room(session));
+    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
     return error;
 }
 

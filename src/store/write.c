@@ -57,7 +57,7 @@ int sdb_set(struct sdb_session *session, const void *key, size_t key_size, const
             const struct sdb_set_options *options)
 {
     struct operation operation;
-    int error = check_value(value_size);
+    int error = check_value(value_size), attempt = 0;
 
     if (!options)
         options = &no_options;
@@ -68,14 +68,16 @@ int sdb_set(struct sdb_session *session, const void *key, size_t key_size, const
         if (!error)
             error = operation_end(session, &operation.mark,
                                   stage_set(session, &operation, value, value_size, options));
-    } while (error == SDB_ENOSPC && session_make_room(session));
+    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
     return error;
 }
 
 int sdb_delete(struct sdb_session *session, const void *key, size_t key_size)
 {
     struct operation operation;
-    int error = operation_begin(session, session->database, key, key_size, &operation);
+    int error = key_size <= SDB_KEY_SIZE_MAX
+                    ? operation_begin(session, session->database, key, key_size, &operation)
+                    : SDB_ENOTFOUND;
 
     if (error)
         return error;
@@ -88,8 +90,10 @@ int sdb_expire(struct sdb_session *session, const void *key, size_t key_size, in
     struct operation operation;
     struct entry_content content;
     uint8_t scratch[16];
-    int error;
+    int error, attempt = 0;
 
+    if (key_size > SDB_KEY_SIZE_MAX)
+        return SDB_ENOTFOUND;
     do {
         error = operation_begin(session, session->database, key, key_size, &operation);
         if (error)
@@ -105,11 +109,11 @@ int sdb_expire(struct sdb_session *session, const void *key, size_t key_size, in
                 error = operation_put(session, &operation, &content);
         }
         error = operation_end(session, &operation.mark, error);
-    } while (error == SDB_ENOSPC && session_make_room(session));
+    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
     return error;
 }
 
-int sdb_set_by_handle(struct sdb_session *session, uint64_t handle, const void *value, size_t value_size)
+static int set_by_handle(struct sdb_session *session, uint64_t handle, const void *value, size_t value_size)
 {
     struct operation operation = {.mark = tx_savepoint(&session->tx)};
     struct entry_content content = {0};
@@ -152,9 +156,16 @@ int sdb_set_by_handle(struct sdb_session *session, uint64_t handle, const void *
     }
     if (!error)
         error = operation_put(session, &operation, &content);
-    error = operation_end(session, &operation.mark, error);
-    if (error == SDB_ENOSPC && session_make_room(session))
-        return sdb_set_by_handle(session, handle, value, value_size);
+    return operation_end(session, &operation.mark, error);
+}
+
+int sdb_set_by_handle(struct sdb_session *session, uint64_t handle, const void *value, size_t value_size)
+{
+    int error, attempt = 0;
+
+    do {
+        error = set_by_handle(session, handle, value, value_size);
+    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
     return error;
 }
 
@@ -171,8 +182,6 @@ static int lock_keys(struct sdb_session *session, const struct sdb_slice *keys, 
         const struct sdb_slice *key = (const struct sdb_slice *)(const void *)((const char *)keys + i * stride);
         struct index_key k;
 
-        if (key->size > SDB_KEY_SIZE_MAX)
-            error = SDB_ETOOBIG;
         read_key_init(session, key->data, key->size, &k);
         shards[i] = k.shard;
     }
@@ -208,7 +217,7 @@ static int stage_pairs(struct sdb_session *session, const struct sdb_pair *pairs
             error = SDB_ECONDITION;
     }
     for (size_t i = 0; i < count && !error; i++) {
-        error = check_value(pairs[i].value.size);
+        error = pairs[i].key.size > SDB_KEY_SIZE_MAX ? SDB_ETOOBIG : check_value(pairs[i].value.size);
         if (!error)
             error = operation_find(session, session->database, pairs[i].key.data, pairs[i].key.size, &operation);
         if (!error)
@@ -219,7 +228,7 @@ static int stage_pairs(struct sdb_session *session, const struct sdb_pair *pairs
 
 int sdb_set_many(struct sdb_session *session, const struct sdb_pair *pairs, size_t count, uint32_t flags)
 {
-    int error;
+    int error, attempt = 0;
 
     if (count == 0)
         return SDB_OK;
@@ -229,7 +238,7 @@ int sdb_set_many(struct sdb_session *session, const struct sdb_pair *pairs, size
         error = lock_keys_now(session, &pairs->key, sizeof(*pairs), count);
         mark = tx_savepoint(&session->tx);
         error = operation_end(session, &mark, error ? error : stage_pairs(session, pairs, count, flags));
-    } while (error == SDB_ENOSPC && session_make_room(session));
+    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
     return error;
 }
 
