@@ -95,7 +95,7 @@ struct io_state {
 void io_on_accepted(struct worker *worker, int listen_fd, int fd);
 void io_on_received(struct connection *connection, const char *data, size_t size);
 
-/* The peer sends no more (error 0), or the connection broke (an errno). Said once. */
+/* The peer sends no more (error 0, said once), or the connection is broken (an errno; perhaps after an end). */
 void io_on_ended(struct connection *connection, int error);
 
 /* out_sent has moved. */
