@@ -54,15 +54,16 @@ static void describe(struct reply *out, const struct client *client, int64_t now
     buffers = sizeof(*client) + client->query_bytes + client->reply.capacity;
     out->size += (size_t)snprintf(
         to, size,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu "
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=-1 "
+        "qbuf=%zu "
         "qbuf-free=0 argv-mem=0 multi-mem=0 rbs=%zu rbp=%zu obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s "
         "redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
         (unsigned long long)client->id, client->address, client->local_address, client->fd, name,
         (long long)((now_ms - client->created_ms) / 1000), (long long)((now_ms - client->last_active_ms) / 1000), flags,
         client->database, client->query_bytes, client->reply.capacity, client->reply.size, client->reply.size,
         client->reply.capacity, buffers, command,
-        client->flags & CLIENT_AUTHENTICATED || !CONFIG_READ(has_password) ? "default" : "",
-        client->reply.protocol, library, version);
+        client->flags & CLIENT_AUTHENTICATED || !CONFIG_READ(has_password) ? "default" : "", client->reply.protocol,
+        library, version);
 }
 
 struct listing {
@@ -321,7 +322,8 @@ static int take_kill_option(struct client *client, struct kill_request *request,
         request->impossible |= !take_address(request->local_address, &request->filter.local_address, value);
     } else if (args_is(option, "user")) {
         if (value->size != 7 || memcmp(value->data, "default", 7) != 0) {
-            reply_errorf(&client->reply, "ERR No such user '%.*s'", (int)(value->size < 128 ? value->size : 128), value->data);
+            reply_errorf(&client->reply, "ERR No such user '%.*s'", (int)(value->size < 128 ? value->size : 128),
+                         value->data);
             return 0;
         }
     } else if (args_is(option, "skipme") && (args_is(value, "yes") || args_is(value, "no"))) {
@@ -445,8 +447,9 @@ static void client_caching(struct client *client, const struct request_arg *argv
 {
     (void)argv;
     (void)argc;
-    reply_error(&client->reply, "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
-                                "OPTOUT mode enabled");
+    reply_error(&client->reply,
+                "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
+                "OPTOUT mode enabled");
 }
 
 static void client_getredir(struct client *client, const struct request_arg *argv, int argc)
@@ -487,12 +490,13 @@ const struct command client_subcommands[] = {
          -3, ADMIN_FLAGS, ADMIN_CATEGORIES, client_kill),
      .summary = "Closes connections by address, id, type or user"},
     {ROW("list", "2.4.0", "O(N) where N is the number of client connections",
-         "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]", -2, ADMIN_FLAGS, ADMIN_CATEGORIES,
-         client_list),
+         "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]", -2, ADMIN_FLAGS,
+         ADMIN_CATEGORIES, client_list),
      .summary = "Describes the connections, a line each",
      .difference = "The fields lib-name and lib-ver of later versions are there; clients are listed worker by worker"},
     {ROW("no-evict", "7.0.0", "O(1)", "<ON | OFF>", 3, ADMIN_FLAGS, ADMIN_CATEGORIES, client_no_evict),
-     .summary = "Marks the connection as one not to be evicted", .difference = "No client is ever evicted: the mark only shows"},
+     .summary = "Marks the connection as one not to be evicted",
+     .difference = "No client is ever evicted: the mark only shows"},
     {ROW("no-touch", "7.2.0", "O(1)", "<ON | OFF>", 3, SELF_FLAGS, SELF_CATEGORIES, client_no_touch),
      .summary = "Marks the connection's reads as ones that do not count as use of a key",
      .difference = "From Redis 7.2; use of keys is not recorded: the mark only shows"},
@@ -500,7 +504,8 @@ const struct command client_subcommands[] = {
      .summary = "Holds back all commands, or those that write, for some milliseconds"},
     {ROW("reply", "3.2.0", "O(1)", "<ON | OFF | SKIP>", 3, SELF_FLAGS, SELF_CATEGORIES, client_reply),
      .summary = "Turns replies on or off, or skips the next one"},
-    {ROW("setinfo", "7.2.0", "O(1)", "<LIB-NAME libname | LIB-VER libver>", 4, SELF_FLAGS, SELF_CATEGORIES, client_setinfo),
+    {ROW("setinfo", "7.2.0", "O(1)", "<LIB-NAME libname | LIB-VER libver>", 4, SELF_FLAGS, SELF_CATEGORIES,
+         client_setinfo),
      .summary = "Tells the name or the version of the client's library", .difference = "From Redis 7.2"},
     {ROW("setname", "2.6.9", "O(1)", "connection-name", 3, SELF_FLAGS, SELF_CATEGORIES, client_setname),
      .summary = "Gives the connection a name"},
@@ -512,7 +517,8 @@ const struct command client_subcommands[] = {
      .summary = "Tells how client-side caching stands on this connection"},
     {ROW("unblock", "5.0.0", "O(log N) where N is the number of client connections", "client-id [TIMEOUT | ERROR]", -3,
          ADMIN_FLAGS, ADMIN_CATEGORIES, client_unblock),
-     .summary = "Wakes a client that waits in a blocking command", .difference = "No command blocks: the answer is always 0"},
+     .summary = "Wakes a client that waits in a blocking command",
+     .difference = "No command blocks: the answer is always 0"},
     {ROW("unpause", "6.2.0", "O(N) where N is the number of paused clients", NULL, 2, ADMIN_FLAGS, ADMIN_CATEGORIES,
          client_unpause),
      .summary = "Ends CLIENT PAUSE"},

@@ -2,9 +2,9 @@
 /*
  * command.c - from a request to its handler
  *
- * Names are packed into two words (lower case, 15 bytes at most, the size in the top byte) and looked up in a table without
- * collisions: commands_init tries multipliers until it finds one that gives each name a slot of its own. A lookup is then two
- * loads, a multiplication and one comparison of two words.
+ * Names are packed into two words (lower case, 15 bytes at most, the size in the top byte) and looked up in a table
+ * without collisions: commands_init tries multipliers until it finds one that gives each name a slot of its own. A
+ * lookup is then two loads, a multiplication and one comparison of two words.
  *
  * Threads: the table is immutable after commands_init. Dispatch runs on the client's worker and writes to that thread's
  *          counters only.
@@ -29,8 +29,8 @@
 #define MULTIPLIERS_TRIED 100000u
 
 /*
- * Commands of constant cost are timed once in so many calls, as long as only milliseconds interest the slow log: two time
- * stamps (20 ns) to each would be a fifth of what a short command costs.
+ * Commands of constant cost are timed once in so many calls, as long as only milliseconds interest the slow log: two
+ * time stamps (20 ns) to each would be a fifth of what a short command costs.
  */
 #define SAMPLE_CALLS 16u
 #define SAMPLE_THRESHOLD_US 1000
@@ -293,7 +293,8 @@ int command_arity_fits(const struct command *command, int argc)
     return command->arity >= 0 ? argc == command->arity : argc >= -command->arity;
 }
 
-int command_key_positions(const struct command *command, const struct request_arg *argv, int argc, int *positions, int max)
+int command_key_positions(const struct command *command, const struct request_arg *argv, int argc, int *positions,
+                          int max)
 {
     int count = 0, last;
 
@@ -342,7 +343,8 @@ static void refuse_unknown_sub(struct client *client, const struct command *cont
     size_t i;
 
     for (i = 0; i < sizeof(name) - 1 && container->name[i] != '\0'; i++)
-        name[i] = (char)(container->name[i] >= 'a' && container->name[i] <= 'z' ? container->name[i] - 32 : container->name[i]);
+        name[i] = (char)(container->name[i] >= 'a' && container->name[i] <= 'z' ? container->name[i] - 32
+                                                                                : container->name[i]);
     name[i] = '\0';
     (void)snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.",
                    (int)(arg->size < 128 ? arg->size : 128), arg->data, name);
@@ -382,8 +384,8 @@ static __attribute__((noinline)) void log_slow(struct client *client, const stru
 }
 
 /* Accounts for a measured call, and for those since the last measured one as if they had taken as long. */
-static void keep_time(struct client *client, const struct command *command, size_t number, const struct request_arg *argv,
-                      int argc, uint64_t ticks)
+static void keep_time(struct client *client, const struct command *command, size_t number,
+                      const struct request_arg *argv, int argc, uint64_t ticks)
 {
     struct worker_stats *stats = worker_stats_self;
     struct command_stats *counters = &stats->commands[number];
@@ -402,7 +404,8 @@ static void keep_time(struct client *client, const struct command *command, size
             latency_record(histogram, ns, weight);
     }
     if (monitor > 0 && ns / 1000000 >= (uint64_t)monitor)
-        latency_event_add(command->flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND, (int64_t)(ns / 1000000));
+        latency_event_add(command->flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
+                          (int64_t)(ns / 1000000));
     if (threshold >= 0 && ns / 1000 >= (uint64_t)threshold)
         log_slow(client, command, argv, argc, ns / 1000);
 }
@@ -436,7 +439,8 @@ static inline void finish(struct client *client, size_t before)
         drop_reply(client, before);
 }
 
-static __attribute__((noinline)) void finish_refused(struct client *client, size_t before, const struct command *command)
+static __attribute__((noinline)) void finish_refused(struct client *client, size_t before,
+                                                     const struct command *command)
 {
     long number = command != NULL ? command_number(command) : -1;
 
@@ -526,7 +530,8 @@ void command_dispatch(struct client *client, const struct request_arg *argv, int
     }
     command = slot->command;
     if (__builtin_expect(command->subcommands != NULL || !command_arity_fits(command, argc) ||
-                         !(client->flags & CLIENT_AUTHENTICATED), 0)) {
+                             !(client->flags & CLIENT_AUTHENTICATED),
+                         0)) {
         dispatch_rest(client, slot, argv, argc, before);
         return;
     }

@@ -13,8 +13,8 @@
 static const struct {
     const char *group, *title;
 } groups[] = {
-    {"string", "Strings"},         {"bitmap", "Bits"},   {"generic", "Keys"},
-    {"connection", "Connections"}, {"server", "Server"}, {"cluster", "Cluster"},         {"superdb", "Handles"},
+    {"string", "Strings"}, {"bitmap", "Bits"},     {"generic", "Keys"},    {"connection", "Connections"},
+    {"server", "Server"},  {"cluster", "Cluster"}, {"superdb", "Handles"},
 };
 
 static void put_upper(FILE *out, const char *text)
@@ -92,7 +92,7 @@ void command_dump(FILE *out)
 
     while (command_at(count) != NULL)
         count++;
-    sorted = malloc(count * sizeof(*sorted));
+    sorted = malloc((count + 1) * sizeof(*sorted));
     if (sorted == NULL)
         return;
     for (size_t i = 0; i < count; i++)
@@ -100,10 +100,13 @@ void command_dump(FILE *out)
     qsort(sorted, count, sizeof(*sorted), compare);
     (void)fprintf(out,
                   "# Commands\n\n"
-                  "SuperDB speaks RESP2 and RESP3 and answers as Redis 7.0 does. These are its %zu commands, made from the table that\n"
-                  "dispatches them (`scripts/make-commands-doc.sh` writes this file; a test compares the two). \"Since\" is the version\n"
+                  "SuperDB speaks RESP2 and RESP3 and answers as Redis 7.0 does. These are its %zu commands, made from "
+                  "the table that\n"
+                  "dispatches them (`scripts/make-commands-doc.sh` writes this file; a test compares the two). "
+                  "\"Since\" is the version\n"
                   "of Redis that first had the command. What differs from Redis is said with each command.\n\n"
-                  "Every write is durable when its reply leaves, and a reply to a read leaves after the fence that covers what it saw\n"
+                  "Every write is durable when its reply leaves, and a reply to a read leaves after the fence that "
+                  "covers what it saw\n"
                   "(docs/DURABILITY.md).\n\n",
                   count);
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)

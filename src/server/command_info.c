@@ -13,8 +13,8 @@
 #include "glob.h"
 
 /*
- * What the rows do not hold: how a command treats its keys (groups of keys apart by ';'), and hints for proxies. Commands that are
- * not named here treat keys as their flags write and readonly suggest.
+ * What the rows do not hold: how a command treats its keys (groups of keys apart by ';'), and hints for proxies.
+ * Commands that are not named here treat keys as their flags write and readonly suggest.
  */
 #define ALL_NODES_SPECIAL "nondeterministic_output request_policy:all_nodes response_policy:special"
 #define ALL_SHARDS_SPECIAL "nondeterministic_output request_policy:all_shards response_policy:special"
@@ -387,8 +387,10 @@ static void reply_docs(struct reply *reply, const struct command *command)
     struct syntax syntax;
     char name[COMMAND_FULL_NAME_SIZE];
     size_t subs = count_subcommands(command);
-    int has_arguments = syntax_parse(&syntax, command->syntax) == 0 && syntax.first >= 0;
+    int has_arguments;
 
+    syntax.count = 0;
+    has_arguments = syntax_parse(&syntax, command->syntax) == 0 && syntax.first >= 0;
     reply_bulk(reply, name, command_full_name(command, name));
     reply_map(reply, (size_t)((command->summary != NULL) + (command->since != NULL) + (command->group != NULL) +
                               (command->complexity != NULL) + has_arguments + (subs > 0)));
@@ -513,8 +515,8 @@ static const char *key_flags_of_request(const struct command *command, const str
 }
 
 /* The flags of the key at a position: of the second group behind the first key, where there are two. */
-static void reply_key_flags(struct reply *reply, const struct command *command, const struct request_arg *argv, int argc,
-                            int position)
+static void reply_key_flags(struct reply *reply, const struct command *command, const struct request_arg *argv,
+                            int argc, int position)
 {
     const char *special = key_flags_of_request(command, argv, argc);
     const char *flags = special != NULL ? special : key_flags(command), *second = strchr(flags, ';');
@@ -554,7 +556,8 @@ static void get_keys(struct client *client, const struct request_arg *argv, int 
     }
     count = command_key_positions(command, argv + 2, argc - 2, positions, argc);
     if (count <= 0)
-        reply_error(reply, count < 0 ? "ERR Invalid arguments specified for command" : "ERR The command has no key arguments");
+        reply_error(reply,
+                    count < 0 ? "ERR Invalid arguments specified for command" : "ERR The command has no key arguments");
     else
         reply_array(reply, (size_t)count);
     for (int i = 0; i < count; i++) {
@@ -588,12 +591,13 @@ const struct command command_subcommands[] = {
     {ROW("count", "2.8.13", "O(1)", NULL, 2, command_count), .summary = "Gives the number of commands"},
     {ROW("docs", "7.0.0", "O(N) where N is the number of commands to look up", "[command-name [command-name ...]]", -2,
          command_docs),
-     .summary = "Describes commands and their arguments", .difference = "Arguments are made from the syntax; there is no history"},
+     .summary = "Describes commands and their arguments",
+     .difference = "Arguments are made from the syntax; there is no history"},
     {ROW("getkeys", "2.8.13", "O(N) where N is the number of arguments to the command", "command [arg [arg ...]]", -4,
          command_getkeys),
      .summary = "Gives the keys of a whole command"},
-    {ROW("getkeysandflags", "7.0.0", "O(N) where N is the number of arguments to the command", "command [arg [arg ...]]", -4,
-         command_getkeysandflags),
+    {ROW("getkeysandflags", "7.0.0", "O(N) where N is the number of arguments to the command",
+         "command [arg [arg ...]]", -4, command_getkeysandflags),
      .summary = "Gives the keys of a whole command, and what it does to them"},
     {ROW("help", "5.0.0", "O(1)", NULL, 2, command_help), .summary = "Lists the subcommands"},
     {ROW("info", "2.8.13", "O(N) where N is the number of commands to look up", "[command-name [command-name ...]]", -2,

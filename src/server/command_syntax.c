@@ -173,8 +173,8 @@ static int same(const struct syntax *syntax, int a, int b)
 }
 
 /*
- * "[key value ...]" behind "key value": the last nodes of the sequence become one that repeats, and the bracket's copy of them is
- * dropped. 1 where that was so.
+ * "[key value ...]" behind "key value": the last nodes of the sequence become one that repeats, and the bracket's
+ * copy of them is dropped. 1 where that was so.
  */
 static int join_repetition(struct parser *parser, int *first, int group)
 {
@@ -246,7 +246,8 @@ static void append_word(struct parser *parser, int *first)
         else
             parser->at += size;
     }
-    node = word != NULL ? new_node(parser, SYNTAX_ARGUMENT, word, size) : new_node(parser, SYNTAX_TOKEN, token, token_size);
+    node = word != NULL ? new_node(parser, SYNTAX_ARGUMENT, word, size)
+                        : new_node(parser, SYNTAX_TOKEN, token, token_size);
     if (node < 0)
         return;
     if (token != NULL)
@@ -296,10 +297,11 @@ static int is_one_of(const char *name, const char *const *names)
 const char *syntax_type(const struct syntax_node *node)
 {
     static const char *const keys[] = {"key", "key1", "key2", "newkey", "source", "destination", "destkey", NULL};
-    static const char *const integers[] = {
-        "start",   "end",          "offset",    "index",  "seconds",     "milliseconds",  "count",  "db",     "destination-db",
-        "decrement", "bit",        "timeout",   "client-id", "cursor",   "numreplicas",   "min-match-len", "index1", "index2",
-        "protover", "handle",      "version",   NULL};
+    static const char *const integers[] = {"start",         "end",     "offset",    "index",          "seconds",
+                                           "milliseconds",  "count",   "db",        "destination-db", "decrement",
+                                           "bit",           "timeout", "client-id", "cursor",         "numreplicas",
+                                           "min-match-len", "index1",  "index2",    "protover",       "handle",
+                                           "version",       NULL};
 
     switch ((enum syntax_kind)node->kind) {
     case SYNTAX_TOKEN:

@@ -192,7 +192,7 @@ static int parse_size(const char *text, int64_t *size)
     static const struct {
         const char *unit;
         int64_t bytes;
-    } units[] = {{"", 1},         {"b", 1},        {"k", 1000},        {"kb", 1024},          {"m", 1000000},
+    } units[] = {{"", 1},         {"b", 1},          {"k", 1000},       {"kb", 1024},           {"m", 1000000},
                  {"mb", 1 << 20}, {"g", 1000000000}, {"gb", 1ll << 30}, {"t", 1000000000000ll}, {"tb", 1ll << 40}};
     char *end;
     long long number;
@@ -255,7 +255,8 @@ static char *text_output_limits(void)
 
     for (int i = 0; i < CONFIG_CLIENT_CLASSES; i++)
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %lld %lld %lld", i > 0 ? " " : "", client_classes[i],
-                               (long long)CONFIG_READ(output_limits[i].hard), (long long)CONFIG_READ(output_limits[i].soft),
+                               (long long)CONFIG_READ(output_limits[i].hard),
+                               (long long)CONFIG_READ(output_limits[i].soft),
                                (long long)CONFIG_READ(output_limits[i].soft_seconds));
     return strdup(text);
 }
@@ -326,21 +327,38 @@ static const struct config_choice debug_choices[] = {
 
 #define FIELD(name) offsetof(struct config, name)
 #define INT(name, field, standard, low, high, flags, apply, help)                                                      \
-    {name, NULL, standard, help, KIND_INT, flags, FIELD(field), low, high, NULL, NULL, NULL, apply}
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_INT, flags, FIELD(field), low, high, NULL, NULL, NULL, apply                  \
+    }
 #define LONG(name, field, standard, low, high, flags, apply, help)                                                     \
-    {name, NULL, standard, help, KIND_LONG, flags, FIELD(field), low, high, NULL, NULL, NULL, apply}
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_LONG, flags, FIELD(field), low, high, NULL, NULL, NULL, apply                 \
+    }
 #define SIZE(name, field, standard, low, high, flags, apply, help)                                                     \
-    {name, NULL, standard, help, KIND_SIZE, flags, FIELD(field), low, high, NULL, NULL, NULL, apply}
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_SIZE, flags, FIELD(field), low, high, NULL, NULL, NULL, apply                 \
+    }
 #define BOOL(name, field, standard, flags, help)                                                                       \
-    {name, NULL, standard, help, KIND_BOOL, flags, FIELD(field), 0, 1, NULL, NULL, NULL, NULL}
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_BOOL, flags, FIELD(field), 0, 1, NULL, NULL, NULL, NULL                       \
+    }
 #define CHOICE(name, field, standard, choices, flags, apply, help)                                                     \
-    {name, NULL, standard, help, KIND_CHOICE, flags, FIELD(field), 0, 0, choices, NULL, NULL, apply}
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_CHOICE, flags, FIELD(field), 0, 0, choices, NULL, NULL, apply                 \
+    }
 #define STRING(name, field, standard, help)                                                                            \
-    {name, NULL, standard, help, KIND_STRING, 0, FIELD(field), 0, 0, NULL, NULL, NULL, NULL}
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_STRING, 0, FIELD(field), 0, 0, NULL, NULL, NULL, NULL                         \
+    }
 #define SPECIAL(name, standard, flags, set, text, help)                                                                \
-    {name, NULL, standard, help, KIND_SPECIAL, flags, 0, 0, 0, NULL, set, text, NULL}
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_SPECIAL, flags, 0, 0, 0, NULL, set, text, NULL                                \
+    }
 #define CONSTANT(name, alias, value, why)                                                                              \
-    {name, alias, value, why, KIND_CONSTANT, OPTION_SETTABLE | OPTION_WORDS | OPTION_CONSTANT, 0, 0, 0, NULL, NULL, NULL, NULL}
+    {                                                                                                                  \
+        name, alias, value, why, KIND_CONSTANT, OPTION_SETTABLE | OPTION_WORDS | OPTION_CONSTANT, 0, 0, 0, NULL, NULL, \
+            NULL, NULL                                                                                                 \
+    }
 
 #define WHY_DURABLE "every write is durable when it is acknowledged: there is nothing to save"
 #define WHY_POOL "the pool's size bounds the memory, and nothing is evicted: see pool-size"
@@ -358,8 +376,10 @@ static const struct config_option options[] = {
     CHOICE("io-backend", io_backend, "auto", io_backends, 0, NULL, "auto takes io_uring where the kernel allows it"),
     INT("tcp-backlog", tcp_backlog, "511", 0, INT32_MAX, 0, NULL, "connections that may wait to be accepted"),
     INT("tcp-keepalive", tcp_keepalive, "300", 0, INT32_MAX, OPTION_SETTABLE, NULL, "seconds between probes; 0: none"),
-    INT("maxclients", maxclients, "10000", 1, INT32_MAX - 64, OPTION_SETTABLE, apply_maxclients, "connections at a time"),
-    INT("timeout", timeout, "0", 0, INT32_MAX, OPTION_SETTABLE, NULL, "closes a client idle for so many seconds; 0: never"),
+    INT("maxclients", maxclients, "10000", 1, INT32_MAX - 64, OPTION_SETTABLE, apply_maxclients,
+        "connections at a time"),
+    INT("timeout", timeout, "0", 0, INT32_MAX, OPTION_SETTABLE, NULL,
+        "closes a client idle for so many seconds; 0: never"),
     SPECIAL("requirepass", "", OPTION_SETTABLE | OPTION_SENSITIVE, set_password, text_password,
             "the password of AUTH; \"\": none"),
     BOOL("protected-mode", protected_mode, "yes", OPTION_SETTABLE,
@@ -379,11 +399,13 @@ static const struct config_option options[] = {
     INT("pool-shards", pool_shards, "0", 0, 1024, 0, NULL, "of a new pool, a power of two; 0: by size"),
     CHOICE("durability", durability, "auto", durabilities, 0, NULL,
            "what an acknowledged write must survive: auto, pmem, msync (a power cut), process (a kill)"),
-    SIZE("cache-size", cache_size, "auto", -1, INT64_MAX, OPTION_AUTO, NULL, "of the hot-handle cache in DRAM; 0: none"),
+    SIZE("cache-size", cache_size, "auto", -1, INT64_MAX, OPTION_AUTO, NULL,
+         "of the hot-handle cache in DRAM; 0: none"),
     INT("hz", hz, "10", 0, INT32_MAX, OPTION_SETTABLE, NULL, "rounds of background work a second, 1 to 500"),
     INT("busy-poll", busy_poll, "50", 0, 1000000, OPTION_SETTABLE, NULL,
         "microseconds that an idle worker waits in a loop before it sleeps"),
-    CHOICE("loglevel", loglevel, "notice", loglevels, OPTION_SETTABLE, apply_loglevel, "debug, verbose, notice, warning"),
+    CHOICE("loglevel", loglevel, "notice", loglevels, OPTION_SETTABLE, apply_loglevel,
+           "debug, verbose, notice, warning"),
     STRING("logfile", logfile, "", "\"\": standard output"),
     STRING("pidfile", pidfile, "", "receives the process id; \"\": none"),
     STRING("dir", dir, ".", "the working directory; relative paths start there"),
@@ -515,7 +537,8 @@ static int parse_value(const struct config_option *option, const char *word, int
             return -1;
         }
     } else if (parse_number(word, octal ? 8 : 10, value) != 0) {
-        *error = octal ? "argument couldn't be parsed as an octal number" : "argument couldn't be parsed into an integer";
+        *error =
+            octal ? "argument couldn't be parsed as an octal number" : "argument couldn't be parsed into an integer";
         return -1;
     }
     if (*value < option->min || *value > option->max) {
@@ -693,8 +716,8 @@ int config_init(void)
 
 void config_free(void)
 {
-    char **strings[] = {&config.file, &config.unixsocket, &config.pool,        &config.logfile,
-                        &config.pidfile, &config.dir,     &config.requirepass};
+    char **strings[] = {&config.file,    &config.unixsocket, &config.pool,       &config.logfile,
+                        &config.pidfile, &config.dir,        &config.requirepass};
 
     free_words(config.bind, config.bind_count);
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)

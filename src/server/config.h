@@ -4,7 +4,8 @@
  *
  * Threads: the options are read before threads start. Later CONFIG SET may run on any worker: it changes numbers with
  *          single atomic stores (read them with CONFIG_READ) and strings under a lock. Strings and lists marked "fixed"
- *          never change after start-up and may be read freely; requirepass is asked for by config_password_matches only.
+ *          never change after start-up and may be read freely; requirepass is asked for by config_password_matches
+ *          only.
  */
 #ifndef SDB_SERVER_CONFIG_H
 #define SDB_SERVER_CONFIG_H
@@ -18,7 +19,12 @@
 
 enum config_io_backend { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOLL = 2 };
 enum config_loglevel { CONFIG_LOG_DEBUG = 0, CONFIG_LOG_VERBOSE = 1, CONFIG_LOG_NOTICE = 2, CONFIG_LOG_WARNING = 3 };
-enum config_client_class { CONFIG_CLIENT_NORMAL = 0, CONFIG_CLIENT_REPLICA = 1, CONFIG_CLIENT_PUBSUB = 2, CONFIG_CLIENT_CLASSES };
+enum config_client_class {
+    CONFIG_CLIENT_NORMAL = 0,
+    CONFIG_CLIENT_REPLICA = 1,
+    CONFIG_CLIENT_PUBSUB = 2,
+    CONFIG_CLIENT_CLASSES
+};
 
 enum config_debug { CONFIG_DEBUG_NO = 0, CONFIG_DEBUG_YES = 1, CONFIG_DEBUG_LOCAL = 2 };
 
@@ -34,45 +40,45 @@ enum config_action { CONFIG_SERVE = 0, CONFIG_SHOW_HELP, CONFIG_SHOW_VERSION, CO
 
 struct config {
     /* Fixed after start-up. */
-    char *file;                 /* the absolute path of the configuration file; NULL: none */
+    char *file;                  /* the absolute path of the configuration file; NULL: none */
     char *bind[CONFIG_BIND_MAX]; /* addresses; a leading '-' means: no error where the address is not available */
-    int bind_count;             /* 0: all interfaces */
-    int port;                   /* 0: no TCP */
-    char *unixsocket;           /* NULL: none */
-    int unixsocketperm;         /* permission bits, 0: the umask's */
-    int threads;                /* 0: as many as cores */
+    int bind_count;              /* 0: all interfaces */
+    int port;                    /* 0: no TCP */
+    char *unixsocket;            /* NULL: none */
+    int unixsocketperm;          /* permission bits, 0: the umask's */
+    int threads;                 /* 0: as many as cores */
     int tcp_backlog;
-    int io_backend;             /* enum config_io_backend */
-    char *pool;                 /* the pool's path */
-    int64_t pool_size_max;      /* of a new pool; 0: the library's default */
-    int pool_shards;            /* of a new pool; 0: by size */
-    int durability;             /* enum sdb_durability */
-    int64_t cache_size;         /* of the L1 cache; -1: the library's default */
-    int databases;              /* 16 */
-    char *logfile;              /* "": standard output */
-    char *pidfile;              /* "": none */
-    char *dir;                  /* working directory; config_load changes to it */
-    int daemonize;              /* always no: start it under a service manager */
+    int io_backend;        /* enum config_io_backend */
+    char *pool;            /* the pool's path */
+    int64_t pool_size_max; /* of a new pool; 0: the library's default */
+    int pool_shards;       /* of a new pool; 0: by size */
+    int durability;        /* enum sdb_durability */
+    int64_t cache_size;    /* of the L1 cache; -1: the library's default */
+    int databases;         /* 16 */
+    char *logfile;         /* "": standard output */
+    char *pidfile;         /* "": none */
+    char *dir;             /* working directory; config_load changes to it */
+    int daemonize;         /* always no: start it under a service manager */
 
     /* Atomic: CONFIG SET changes them while workers read (CONFIG_READ, relaxed: no other memory depends on them). */
-    int64_t pool_size;          /* of a new pool; 0: the library's default. Setting it grows the open pool */
+    int64_t pool_size; /* of a new pool; 0: the library's default. Setting it grows the open pool */
     int maxclients;
-    int timeout;                /* seconds of idleness after which a client is closed; 0: never */
-    int tcp_keepalive;          /* seconds; 0: off */
+    int timeout;       /* seconds of idleness after which a client is closed; 0: never */
+    int tcp_keepalive; /* seconds; 0: off */
     int protected_mode;
-    int has_password;           /* 1 where requirepass is not empty */
+    int has_password; /* 1 where requirepass is not empty */
     int64_t proto_max_bulk_len;
     int64_t client_query_buffer_limit;
     struct config_output_limit output_limits[CONFIG_CLIENT_CLASSES];
-    int hz;                     /* rounds of background work a second */
-    int busy_poll;              /* microseconds that an idle worker spins before it sleeps */
-    int loglevel;               /* enum config_loglevel */
-    int active_expire;          /* DEBUG SET-ACTIVE-EXPIRE: background expiry is on */
+    int hz;                          /* rounds of background work a second */
+    int busy_poll;                   /* microseconds that an idle worker spins before it sleeps */
+    int loglevel;                    /* enum config_loglevel */
+    int active_expire;               /* DEBUG SET-ACTIVE-EXPIRE: background expiry is on */
     int64_t slowlog_log_slower_than; /* microseconds; negative: off, 0: everything */
     int64_t slowlog_max_len;
     int latency_tracking;
     int64_t latency_monitor_threshold; /* milliseconds; 0: off */
-    int debug_command;          /* enum config_debug: who may run DEBUG */
+    int debug_command;                 /* enum config_debug: who may run DEBUG */
 
     /* Under the configuration lock (inside config.c). */
     char *requirepass;
@@ -89,9 +95,9 @@ int config_init(void);
 void config_free(void);
 
 /*
- * Reads the command line: [FILE] [--option value ...], the file first, then the flags in their order. "-" reads the file from
- * standard input. On an error nothing may be served: 0, or -1 with what is wrong ("shop.conf:12: unknown option 'prot'")
- * in error. *action says what is asked for.
+ * Reads the command line: [FILE] [--option value ...], the file first, then the flags in their order. "-" reads the
+ * file from standard input. On an error nothing may be served: 0, or -1 with what is wrong ("shop.conf:12: unknown
+ * option 'prot'") in error. *action says what is asked for.
  */
 int config_load(int argc, char **argv, enum config_action *action, char *error, size_t error_size);
 

@@ -274,8 +274,8 @@ static void config_resetstat(struct client *client, const struct request_arg *ar
     .flags = bits, .acl_categories = categories, .handler = function
 
 const struct command config_subcommands[] = {
-    {ROW("get", "2.0.0", "O(N) when N is the number of configuration parameters provided", "parameter [parameter ...]", -3,
-         CONFIG_FLAGS, ADMIN_CATEGORIES, config_get),
+    {ROW("get", "2.0.0", "O(N) when N is the number of configuration parameters provided", "parameter [parameter ...]",
+         -3, CONFIG_FLAGS, ADMIN_CATEGORIES, config_get),
      .summary = "Gives the options whose names match a pattern, and their values",
      .difference = "Options of Redis that mean nothing here have constant values"},
     {ROW("help", "5.0.0", "O(1)", NULL, 2, COMMAND_LOADING | COMMAND_STALE, "@slow", command_help),

@@ -5,7 +5,8 @@
  * A line is an option's name and its words, or a comment (#), or "include PATTERN" (paths relative to the file's own
  * directory). Later lines override earlier ones. Flags are lines too: "--port 7000" is the line "port 7000".
  *
- * Commit (rewrite): 1. the new text goes to a temporary file in the same directory, and is synced  2. rename over the old file:
+ * Commit (rewrite): 1. the new text goes to a temporary file in the same directory, and is synced  2. rename over the
+ * old file:
  *          from here on the new one counts  3. the directory is synced. A crash before 2 leaves the old file.
  */
 #include "config.h"
@@ -61,7 +62,9 @@ static char unescape(char c)
     }
 }
 
-/* Copies one quoted word's bytes from behind its opening quote. NULL: no closing quote, or something right behind it. */
+/*
+ * Copies one quoted word's bytes from behind its opening quote. NULL: no closing quote, or something right behind it.
+ */
 static const char *copy_quoted(const char *from, char quote, char **to)
 {
     while (*from != quote) {
@@ -155,7 +158,10 @@ static int fail(const struct place *place, const char *format, ...)
 
 static int read_at(const char *path, const struct place *from);
 
-/* Reads the files of a directory whose names match, in the order of their names. None is no error: of a directory of snippets. */
+/*
+ * Reads the files of a directory whose names match, in the order of their names. None is no error: of a directory of
+ * snippets.
+ */
 static int include_matching(const struct place *place, const char *directory, const char *pattern)
 {
     struct dirent **entries;
@@ -185,8 +191,8 @@ static int include(const struct place *place, const char *name)
     if (place->depth >= INCLUDE_DEPTH_MAX)
         return fail(place, "include: more than %d files deep: do they include each other?", INCLUDE_DEPTH_MAX);
     (void)snprintf(parent, sizeof(parent), "%s", place->line > 0 && strcmp(place->file, "-") != 0 ? place->file : "x");
-    if (snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' ? "" : dirname(parent), name[0] == '/' ? "" : "/", name) >=
-        (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' ? "" : dirname(parent), name[0] == '/' ? "" : "/",
+                 name) >= (int)sizeof(path))
         return fail(place, "include: the path is too long");
     if (strpbrk(name, "*?[") == NULL)
         return read_at(path, place);
@@ -369,7 +375,8 @@ void config_usage(FILE *out)
 {
     (void)fputs("usage: superdb-server [CONFIG] [--option value ...]\n\n"
                 "CONFIG is a file with an option and its value on each line; '-' reads it from standard input.\n"
-                "Options (default in brackets):\n\n", out);
+                "Options (default in brackets):\n\n",
+                out);
     for (size_t i = 0; i < config_option_count(); i++) {
         const struct config_option *option = config_option_at(i);
         if (!(option->flags & OPTION_CONSTANT))
@@ -516,7 +523,8 @@ static int rewrite_lines(FILE *old, struct text *text, unsigned char *written)
 
 static int append_rest(struct text *text, const unsigned char *written)
 {
-    int marked = text->size >= sizeof(GENERATED) - 1 && memmem(text->data, text->size, GENERATED, sizeof(GENERATED) - 1) != NULL;
+    int marked =
+        text->size >= sizeof(GENERATED) - 1 && memmem(text->data, text->size, GENERATED, sizeof(GENERATED) - 1) != NULL;
 
     for (size_t i = 0; i < config_option_count(); i++) {
         const struct config_option *option = config_option_at(i);
@@ -609,7 +617,8 @@ int config_rewrite(void)
     old = fopen(config.file, "re");
     if (old == NULL)
         return -1;
-    if (fstat(fileno(old), &status) == 0 && rewrite_lines(old, &text, written) == 0 && append_rest(&text, written) == 0) {
+    if (fstat(fileno(old), &status) == 0 && rewrite_lines(old, &text, written) == 0 &&
+        append_rest(&text, written) == 0) {
         if (text.failed)
             errno = ENOMEM;
         else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * config_option.h - one option as the file, the command line and CONFIG see it: a name, words that set it, a text that shows it
+ * config_option.h - one option as the file, the command line and CONFIG see it: a name, words that set it, a text
+ * that shows it
  */
 #ifndef SDB_SERVER_CONFIG_OPTION_H
 #define SDB_SERVER_CONFIG_OPTION_H
@@ -16,8 +17,8 @@ enum config_option_flags {
     OPTION_SENSITIVE = 1u << 2, /* never logged */
     OPTION_AUTO = 1u << 3,      /* a size that may be "auto": its least value */
     OPTION_OCTAL = 1u << 4,
-    OPTION_CONSTANT = 1u << 5,  /* has one value; setting another is an error that says why */
-    OPTION_REPEATS = 1u << 6,   /* may stand on several lines of the file, each adding to the others */
+    OPTION_CONSTANT = 1u << 5, /* has one value; setting another is an error that says why */
+    OPTION_REPEATS = 1u << 6,  /* may stand on several lines of the file, each adding to the others */
 };
 
 struct config_choice {
@@ -32,7 +33,7 @@ struct config_option {
     const char *help;     /* one line; of a constant, why it is one */
     unsigned kind;        /* enum option_kind, in config.c */
     unsigned flags;
-    size_t offset;        /* of the field in struct config */
+    size_t offset; /* of the field in struct config */
     int64_t min, max;
     const struct config_choice *choices;
     /* Of what is more than a number, a choice or a string. words are NUL-terminated. Errors: -1 and *error. */
@@ -52,7 +53,8 @@ const struct config_option *config_option_find(const char *name, size_t size);
 const char *config_option_refusal(const char *name);
 
 /*
- * Sets an option. *error, static or this thread's until its next call, says what is wrong; the option is as before then.
+ * Sets an option. *error, static or this thread's until its next call, says what is wrong; the option is as before
+ * then.
  * Errors: -1.
  */
 int config_option_set(const struct config_option *option, char **words, int count, const char **error);
@@ -61,15 +63,16 @@ int config_option_set(const struct config_option *option, char **words, int coun
 char *config_option_text(const struct config_option *option);
 
 /*
- * Splits a line into words by Redis' rules: blanks separate; "..." with \n \r \t \b \a \xHH \" \\ inside; '...' with \'.
- * words point into one allocation, words[0]'s, which the caller frees (NULL where there are none).
+ * Splits a line into words by Redis' rules: blanks separate; "..." with \n \r \t \b \a \xHH \" \\ inside; '...' with
+ * \'. words point into one allocation, words[0]'s, which the caller frees (NULL where there are none).
  * Returns how many, or -1: unbalanced quotes or more than max words.
  */
 int config_split(const char *line, char **words, int max);
 
 /*
- * Writes the options' present values into the configuration file: lines stay where they are, and comments as they are; what is
- * not there yet and differs from its default comes at the end. The file is replaced at once (rename), and synced.
+ * Writes the options' present values into the configuration file: lines stay where they are, and comments as they
+ * are; what is not there yet and differs from its default comes at the end. The file is replaced at once (rename),
+ * and synced.
  * Errors: -1 with errno.
  */
 int config_rewrite(void);

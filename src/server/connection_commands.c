@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * connection_commands.c - PING, ECHO, QUIT, SELECT, HELLO, AUTH, RESET, and the rows of all commands about the connection
+ * connection_commands.c - PING, ECHO, QUIT, SELECT, HELLO, AUTH, RESET, and the rows of all commands about the
+ * connection
  */
 #include <limits.h>
 #include <stdio.h>
@@ -39,8 +40,8 @@ void command_subcommand_error(struct client *client, const struct request_arg *a
                  (int)(argv[1].size < 128 ? argv[1].size : 128), argv[1].data, name);
 }
 
-int command_get_integer(struct client *client, const struct request_arg *arg, int64_t min, int64_t max, const char *error,
-                        int64_t *value)
+int command_get_integer(struct client *client, const struct request_arg *arg, int64_t min, int64_t max,
+                        const char *error, int64_t *value)
 {
     int64_t number;
 
@@ -145,8 +146,9 @@ static void auth(struct client *client, const struct request_arg *argv, int argc
         return;
     }
     if (argc == 2 && !CONFIG_READ(has_password)) {
-        reply_error(&client->reply, "ERR AUTH <password> called without any password configured for the default user. Are you "
-                                    "sure your configuration is correct?");
+        reply_error(&client->reply,
+                    "ERR AUTH <password> called without any password configured for the default user. Are you "
+                    "sure your configuration is correct?");
         return;
     }
     if (authenticate(client, argc == 3 ? &argv[1] : NULL, &argv[argc - 1]))
@@ -217,9 +219,10 @@ static void hello(struct client *client, const struct request_arg *argv, int arg
     if (!take_hello_options(client, argv, argc))
         return;
     if (!(client->flags & CLIENT_AUTHENTICATED) && CONFIG_READ(has_password)) {
-        reply_error(&client->reply, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-                                    "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
-                                    "RESP protocol version at the same time");
+        reply_error(&client->reply,
+                    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+                    "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+                    "RESP protocol version at the same time");
         return;
     }
     if (version != 0)
@@ -266,17 +269,19 @@ static void wait_command(struct client *client, const struct request_arg *argv, 
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
-#define EARLY_FLAGS (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_NO_AUTH | COMMAND_ALLOW_BUSY)
+#define EARLY_FLAGS                                                                                                    \
+    (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_NO_AUTH | COMMAND_ALLOW_BUSY)
 #define FAST_CATEGORIES "@fast @connection"
 #define ROW(text, first, cost, arguments, count, bits, categories, function)                                           \
     ROW_OF("connection", text, first, cost, arguments, count, bits, categories, function)
 #define ROW_OF(of, text, first, cost, arguments, count, bits, categories, function)                                    \
-    .name = text, .since = first, .group = of, .complexity = cost, .syntax = arguments, .arity = count,      \
-    .flags = bits, .acl_categories = categories, .handler = function
+    .name = text, .since = first, .group = of, .complexity = cost, .syntax = arguments, .arity = count, .flags = bits, \
+    .acl_categories = categories, .handler = function
 
 const struct command connection_commands[] = {
     {ROW("auth", "1.0.0", "O(1)", "[username] password", -2, EARLY_FLAGS, FAST_CATEGORIES, auth),
-     .summary = "Authenticates the connection", .difference = "There is one user, default; its password is requirepass"},
+     .summary = "Authenticates the connection",
+     .difference = "There is one user, default; its password is requirepass"},
     {ROW("client", "2.4.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = client_subcommands,
      .summary = "A container for commands about client connections"},
     {ROW("echo", "1.0.0", "O(1)", "message", 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES, echo),
@@ -287,17 +292,20 @@ const struct command connection_commands[] = {
     {ROW("ping", "1.0.0", "O(1)", "[message]", -1, COMMAND_FAST, FAST_CATEGORIES, ping),
      .summary = "Replies with PONG, or with its argument"},
     {ROW("quit", "1.0.0", "O(1)", NULL, -1, EARLY_FLAGS, FAST_CATEGORIES, quit), .summary = "Closes the connection"},
-    {ROW_OF("cluster", "readonly", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES, refuse_cluster),
-     .summary = "Allows reads from a cluster's replicas", .difference = "There is no cluster: it answers as Redis does without one"},
-    {ROW_OF("cluster", "readwrite", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,
-         refuse_cluster),
+    {ROW_OF("cluster", "readonly", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
+            FAST_CATEGORIES, refuse_cluster),
+     .summary = "Allows reads from a cluster's replicas",
+     .difference = "There is no cluster: it answers as Redis does without one"},
+    {ROW_OF("cluster", "readwrite", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
+            FAST_CATEGORIES, refuse_cluster),
      .summary = "Takes READONLY back", .difference = "There is no cluster: it answers as Redis does without one"},
     {ROW("reset", "6.2.0", "O(1)", NULL, 1, EARLY_FLAGS, FAST_CATEGORIES, reset),
      .summary = "Puts the connection into the state of a new one"},
     {ROW("select", "1.0.0", "O(1)", "index", 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,
          select_command),
      .summary = "Selects one of the 16 databases for this connection"},
-    {ROW_OF("generic", "wait", "3.0.0", "O(1)", "numreplicas timeout", 3, COMMAND_NOSCRIPT, "@slow @connection", wait_command),
+    {ROW_OF("generic", "wait", "3.0.0", "O(1)", "numreplicas timeout", 3, COMMAND_NOSCRIPT, "@slow @connection",
+            wait_command),
      .summary = "Waits until replicas have confirmed the connection's writes",
      .difference = "There are no replicas: it answers 0 at once. Writes are durable when they are acknowledged"},
     {.name = NULL},

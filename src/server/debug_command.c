@@ -46,9 +46,10 @@ static void debug_object(struct client *client, const struct request_arg *argv)
         return;
     }
     encoding = stat.encoding == SDB_ENCODING_INT ? "int" : stat.size <= 44 ? "embstr" : "raw";
-    (void)snprintf(text, sizeof(text),
-                   "Value at:%#llx refcount:1 encoding:%s serializedlength:%zu lru:0 lru_seconds_idle:0 version:%llu memory:%zu",
-                   (unsigned long long)stat.handle, encoding, stat.size, (unsigned long long)stat.version, stat.memory);
+    (void)snprintf(
+        text, sizeof(text),
+        "Value at:%#llx refcount:1 encoding:%s serializedlength:%zu lru:0 lru_seconds_idle:0 version:%llu memory:%zu",
+        (unsigned long long)stat.handle, encoding, stat.size, (unsigned long long)stat.version, stat.memory);
     reply_status(&client->reply, text);
 }
 
@@ -87,8 +88,10 @@ static void debug_protocol(struct client *client, const struct request_arg *argv
     } else if (args_is(type, "false")) {
         reply_boolean(reply, 0);
     } else {
-        reply_error(reply, "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|"
-                           "map|verbatim|true|false");
+        reply_error(
+            reply,
+            "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|"
+            "map|verbatim|true|false");
     }
 }
 
@@ -165,9 +168,10 @@ static int is_allowed(struct client *client)
 
     if (who == CONFIG_DEBUG_YES || (who == CONFIG_DEBUG_LOCAL && is_local(client)))
         return 1;
-    reply_error(&client->reply, "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run "
-                                "it from a local connection, otherwise you need to set this option in the configuration file, "
-                                "and then restart the server.");
+    reply_error(&client->reply,
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run "
+                "it from a local connection, otherwise you need to set this option in the configuration file, "
+                "and then restart the server.");
     return 0;
 }
 
@@ -186,7 +190,8 @@ void debug_command(struct client *client, const struct request_arg *argv, int ar
     } else if (args_is(&argv[1], "error") && argc == 3) {
         reply_text_as_error(client, &argv[2]);
     } else if (args_is(&argv[1], "log") && argc == 3) {
-        log_message(LOG_LEVEL_WARNING, "DEBUG LOG: %.*s", (int)(argv[2].size < 1000 ? argv[2].size : 1000), argv[2].data);
+        log_message(LOG_LEVEL_WARNING, "DEBUG LOG: %.*s", (int)(argv[2].size < 1000 ? argv[2].size : 1000),
+                    argv[2].data);
         reply_ok(&client->reply);
     } else if (args_is(&argv[1], "set-active-expire") && argc == 3) {
         __atomic_store_n(&config.active_expire, !(argv[2].size == 1 && argv[2].data[0] == '0'), __ATOMIC_RELAXED);

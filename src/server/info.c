@@ -37,9 +37,10 @@ static const struct section {
 /* Marks the sections of one word: a section's name or a set's. Unknown words ask for nothing. */
 static void choose(const struct request_arg *word, unsigned char *chosen)
 {
-    unsigned set = args_is(word, "default") ? IN_DEFAULT : args_is(word, "all") ? IN_ALL
-                                                       : args_is(word, "everything") ? IN_EVERYTHING
-                                                                                     : 0;
+    unsigned set = args_is(word, "default")      ? IN_DEFAULT
+                   : args_is(word, "all")        ? IN_ALL
+                   : args_is(word, "everything") ? IN_EVERYTHING
+                                                 : 0;
 
     for (size_t i = 0; i < SECTIONS; i++)
         if (sections[i].sets & set || args_is(word, sections[i].name))

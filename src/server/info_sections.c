@@ -2,7 +2,8 @@
 /*
  * info_sections.c - the lines of INFO, with the names that monitoring tools read
  *
- * Figures of things that SuperDB does not have (replicas, forks, scripts) are there with the values of a Redis that has none.
+ * Figures of things that SuperDB does not have (replicas, forks, scripts) are there with the values of a Redis that
+ * has none.
  */
 #include "info.h"
 
@@ -553,7 +554,8 @@ void info_keyspace(struct reply *text, struct client *client)
         if (sdb_select(client->session, database) != SDB_OK || sdb_count(client->session, &keys) != SDB_OK ||
             sdb_count_expiring(client->session, &expiring) != SDB_OK || (keys == 0 && expiring == 0))
             continue;
-        line(text, "db%u:keys=%llu,expires=%llu,avg_ttl=0", database, (unsigned long long)keys, (unsigned long long)expiring);
+        line(text, "db%u:keys=%llu,expires=%llu,avg_ttl=0", database, (unsigned long long)keys,
+             (unsigned long long)expiring);
     }
     (void)sdb_select(client->session, client->database);
 }

@@ -2,8 +2,8 @@
 /*
  * latency.h - a cheap stop-watch and log-linear histograms of durations
  *
- * Holds:   1. a histogram's buckets are exact up to 255 ns, and 128 to an octave above (under 0.8% wide), up to 2^30 ns;
- *             longer durations count in the last bucket
+ * Holds:   1. a histogram's buckets are exact up to 255 ns, and 128 to an octave above (under 0.8% wide), up to 2^30
+ *             ns; longer durations count in the last bucket
  *          2. the sum over the buckets is the number of durations recorded
  * Threads: one thread records into a histogram; others may read meanwhile, and be a few durations behind.
  */
@@ -15,9 +15,9 @@
 
 #include "clock.h"
 
-#define LATENCY_EXACT 256u      /* buckets of one nanosecond */
+#define LATENCY_EXACT 256u /* buckets of one nanosecond */
 #define LATENCY_PER_OCTAVE 128u
-#define LATENCY_OCTAVES 22u     /* from 2^8 to 2^30 ns: a second and a little */
+#define LATENCY_OCTAVES 22u /* from 2^8 to 2^30 ns: a second and a little */
 #define LATENCY_BUCKETS (LATENCY_EXACT + LATENCY_OCTAVES * LATENCY_PER_OCTAVE)
 
 struct latency_histogram {
@@ -69,8 +69,8 @@ void latency_add(struct latency_histogram *sum, const struct latency_histogram *
 void latency_subtract(struct latency_histogram *sum, const struct latency_histogram *baseline);
 
 /*
- * The cumulative distribution in steps of powers of two from 1,024 ns on: upper bounds in microseconds and how many durations
- * were not longer, one step for each octave that holds some. Returns how many steps; 32 are enough.
+ * The cumulative distribution in steps of powers of two from 1,024 ns on: upper bounds in microseconds and how many
+ * durations were not longer, one step for each octave that holds some. Returns how many steps; 32 are enough.
  */
 struct latency_step {
     uint64_t us;

@@ -25,7 +25,8 @@ static void slowlog_get(struct client *client, const struct request_arg *argv, i
         command_subcommand_error(client, argv);
         return;
     }
-    if (argc == 3 && !command_get_integer(client, &argv[2], -1, INT64_MAX, "count should be greater than or equal to -1", &count))
+    if (argc == 3 &&
+        !command_get_integer(client, &argv[2], -1, INT64_MAX, "count should be greater than or equal to -1", &count))
         return;
     slowlog_reply(&client->reply, count);
 }
@@ -156,11 +157,13 @@ static void latency_doctor(struct client *client, const struct request_arg *argv
     (void)argv;
     (void)argc;
     if (CONFIG_READ(latency_monitor_threshold) == 0)
-        size = (size_t)snprintf(text, sizeof(text), "Latency monitoring is off. Turn it on with \"CONFIG SET "
-                                                    "latency-monitor-threshold <milliseconds>\".\n");
+        size = (size_t)snprintf(text, sizeof(text),
+                                "Latency monitoring is off. Turn it on with \"CONFIG SET "
+                                "latency-monitor-threshold <milliseconds>\".\n");
     else if (latency_events_used() == 0)
-        size = (size_t)snprintf(text, sizeof(text), "Nothing took longer than %lld ms since the monitor was last reset.\n",
-                                (long long)CONFIG_READ(latency_monitor_threshold));
+        size =
+            (size_t)snprintf(text, sizeof(text), "Nothing took longer than %lld ms since the monitor was last reset.\n",
+                             (long long)CONFIG_READ(latency_monitor_threshold));
     else
         size = latency_events_describe(text, sizeof(text));
     reply_verbatim(&client->reply, text, size, "txt");
@@ -177,10 +180,11 @@ static void latency_doctor(struct client *client, const struct request_arg *argv
     .flags = bits, .acl_categories = categories, .handler = function
 
 const struct command slowlog_subcommands[] = {
-    {ROW("get", "2.2.12", "O(N) where N is the number of entries returned", "[count]", -2, SLOWLOG_FLAGS, ADMIN_CATEGORIES,
-         slowlog_get),
+    {ROW("get", "2.2.12", "O(N) where N is the number of entries returned", "[count]", -2, SLOWLOG_FLAGS,
+         ADMIN_CATEGORIES, slowlog_get),
      .summary = "Gives the newest entries of the slow log",
-     .difference = "While slowlog-log-slower-than is a millisecond or more, commands of constant cost are timed one in 16"},
+     .difference =
+         "While slowlog-log-slower-than is a millisecond or more, commands of constant cost are timed one in 16"},
     {ROW("help", "6.2.0", "O(1)", NULL, 2, HELP_FLAGS, "@slow", command_help), .summary = "Lists the subcommands"},
     {ROW("len", "2.2.12", "O(1)", NULL, 2, SLOWLOG_FLAGS, ADMIN_CATEGORIES, slowlog_len),
      .summary = "Gives the number of entries in the slow log"},
@@ -197,10 +201,12 @@ const struct command latency_subcommands[] = {
     {ROW("histogram", "7.0.0", "O(N) where N is the number of commands with latency information being retrieved.",
          "[command [command ...]]", -2, LATENCY_FLAGS, ADMIN_CATEGORIES, latency_histogram_command),
      .summary = "Gives the distribution of commands' run times",
-     .difference = "Commands of constant cost are timed one in 16, and counted in full. The fence, which a turn's commands share, is "
+     .difference = "Commands of constant cost are timed one in 16, and counted in full. The fence, which a turn's "
+                   "commands share, is "
                    "not part of a command's time"},
     {ROW("history", "2.8.13", "O(1)", "event", 3, LATENCY_FLAGS, ADMIN_CATEGORIES, latency_history),
-     .summary = "Gives an event's samples, time and milliseconds", .difference = "The events are command and fast-command"},
+     .summary = "Gives an event's samples, time and milliseconds",
+     .difference = "The events are command and fast-command"},
     {ROW("latest", "2.8.13", "O(1)", NULL, 2, LATENCY_FLAGS, ADMIN_CATEGORIES, latency_latest),
      .summary = "Gives the latest sample of each event"},
     {ROW("reset", "2.8.13", "O(1)", "[event [event ...]]", -2, LATENCY_FLAGS, ADMIN_CATEGORIES, latency_reset),

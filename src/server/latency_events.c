@@ -17,7 +17,7 @@ struct event_samples {
     struct {
         int64_t time_s, ms;
     } samples[SAMPLES];
-    unsigned next;  /* where the next one goes */
+    unsigned next; /* where the next one goes */
     unsigned count;
     int64_t ms_max; /* since the last reset */
     int64_t ms_sum;
@@ -131,7 +131,8 @@ size_t latency_events_describe(char *text, size_t size)
     for (int i = 0; i < LATENCY_EVENTS && at < size; i++) {
         const struct event_samples *e = &events[i];
         if (e->count > 0)
-            at += (size_t)snprintf(text + at, size - at, "%s: %llu times over the threshold, %lld ms on average, %lld ms at most.\n",
+            at += (size_t)snprintf(text + at, size - at,
+                                   "%s: %llu times over the threshold, %lld ms on average, %lld ms at most.\n",
                                    names[i], (unsigned long long)e->added, (long long)(e->ms_sum / (int64_t)e->added),
                                    (long long)e->ms_max);
     }

@@ -50,13 +50,15 @@ static void memory_doctor(struct client *client, const struct request_arg *argv,
     (void)argc;
     sdb_pool_info(runtime.pool, &info);
     if (info.used > info.size / 10 * 9 && info.size_max > info.size)
-        size = snprintf(text, sizeof(text), "The pool is %.0f%% full. Let it grow with CONFIG SET pool-size, up to %llu bytes.\n",
+        size = snprintf(text, sizeof(text),
+                        "The pool is %.0f%% full. Let it grow with CONFIG SET pool-size, up to %llu bytes.\n",
                         100.0 * (double)info.used / (double)info.size, (unsigned long long)info.size_max);
     else if (info.used > info.size / 10 * 9)
         size = snprintf(text, sizeof(text), "The pool is %.0f%% full and cannot grow.\n",
                         100.0 * (double)info.used / (double)info.size);
     else if (!info.huge_pages)
-        size = snprintf(text, sizeof(text), "The pool is mapped with small pages: random reads take longer than they need to.\n");
+        size = snprintf(text, sizeof(text),
+                        "The pool is mapped with small pages: random reads take longer than they need to.\n");
     else
         size = snprintf(text, sizeof(text), "No memory problem was found.\n");
     reply_verbatim(&client->reply, text, (size_t)size, "txt");
@@ -126,10 +128,13 @@ static void memory_purge(struct client *client, const struct request_arg *argv, 
     .flags = bits, .acl_categories = categories, .handler = function
 
 const struct command memory_subcommands[] = {
-    {ROW("doctor", "O(1)", NULL, 2, 0, "@slow", memory_doctor), .summary = "Tells what is wrong with memory, if anything",
+    {ROW("doctor", "O(1)", NULL, 2, 0, "@slow", memory_doctor),
+     .summary = "Tells what is wrong with memory, if anything",
      .difference = "The text is SuperDB's own, and about the pool"},
-    {ROW("help", "O(1)", NULL, 2, COMMAND_LOADING | COMMAND_STALE, "@slow", command_help), .summary = "Lists the subcommands"},
-    {ROW("malloc-stats", "Depends on how much memory is allocated, could be slow", NULL, 2, 0, "@slow", memory_malloc_stats),
+    {ROW("help", "O(1)", NULL, 2, COMMAND_LOADING | COMMAND_STALE, "@slow", command_help),
+     .summary = "Lists the subcommands"},
+    {ROW("malloc-stats", "Depends on how much memory is allocated, could be slow", NULL, 2, 0, "@slow",
+         memory_malloc_stats),
      .summary = "Gives the allocator's figures"},
     {ROW("purge", "Depends on how much memory is allocated, could be slow", NULL, 2, 0, "@slow", memory_purge),
      .summary = "Gives free DRAM back to the system"},

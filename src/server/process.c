@@ -28,8 +28,9 @@ static uint64_t note_first(uint64_t allocated)
 {
     uint64_t first = 0;
 
-    return __atomic_compare_exchange_n(&allocated_first, &first, allocated, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? allocated
-                                                                                                                  : first;
+    return __atomic_compare_exchange_n(&allocated_first, &first, allocated, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
+               ? allocated
+               : first;
 }
 
 void process_memory(struct process_memory *memory)

@@ -11,13 +11,13 @@ struct client;
 
 /* DRAM: the pool's pages are not part of these, except in resident. */
 struct process_memory {
-    uint64_t allocated; /* by the allocator, in use */
-    uint64_t peak;      /* the most that `allocated` was seen to be */
-    uint64_t at_start;  /* when it was first asked for */
-    uint64_t active;    /* the allocator's arenas and mappings */
-    uint64_t resident;  /* pages of the process, shared ones (the pool's) included */
+    uint64_t allocated;        /* by the allocator, in use */
+    uint64_t peak;             /* the most that `allocated` was seen to be */
+    uint64_t at_start;         /* when it was first asked for */
+    uint64_t active;           /* the allocator's arenas and mappings */
+    uint64_t resident;         /* pages of the process, shared ones (the pool's) included */
     uint64_t resident_private; /* without the pool's and other files' */
-    uint64_t machine;   /* all memory of the machine */
+    uint64_t machine;          /* all memory of the machine */
 };
 
 void process_memory(struct process_memory *memory);

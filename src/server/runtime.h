@@ -14,13 +14,13 @@
 struct runtime {
     /* Immutable after start-up. */
     struct sdb_pool *pool;
-    int64_t started_ms;        /* since 1970 */
-    char run_id[41];           /* 40 hexadecimal digits, new at each start */
-    char executable[1024];     /* the absolute path of the program */
-    const char *io_backend;    /* "io_uring" or "epoll" */
-    const char *io_reason;     /* why that one, in words for people */
-    int threads;               /* workers */
-    int port;                  /* as bound (another than the configured one where that is 0 in tests) */
+    int64_t started_ms;     /* since 1970 */
+    char run_id[41];        /* 40 hexadecimal digits, new at each start */
+    char executable[1024];  /* the absolute path of the program */
+    const char *io_backend; /* "io_uring" or "epoll" */
+    const char *io_reason;  /* why that one, in words for people */
+    int threads;            /* workers */
+    int port;               /* as bound (another than the configured one where that is 0 in tests) */
 };
 
 /* Set by main; SHUTDOWN raises SIGTERM, so that there is one way down. */

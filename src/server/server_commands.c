@@ -57,7 +57,13 @@ static void bgrewriteaof(struct client *client, const struct request_arg *argv, 
 
 /* ---- going down ------------------------------------------------------------------------------------------------- */
 
-enum shutdown_options { SHUTDOWN_NOSAVE = 1, SHUTDOWN_SAVE = 2, SHUTDOWN_NOW = 4, SHUTDOWN_FORCE = 8, SHUTDOWN_ABORT = 16 };
+enum shutdown_options {
+    SHUTDOWN_NOSAVE = 1,
+    SHUTDOWN_SAVE = 2,
+    SHUTDOWN_NOW = 4,
+    SHUTDOWN_FORCE = 8,
+    SHUTDOWN_ABORT = 16
+};
 
 /* The options' bits, or -1 where they contradict each other. */
 static int shutdown_options(const struct request_arg *argv, int argc)
@@ -79,7 +85,9 @@ static int shutdown_options(const struct request_arg *argv, int argc)
     return bits;
 }
 
-/* The one way down is SIGTERM's: what was acknowledged stays, replies under way are sent, the pool is closed cleanly. */
+/*
+ * The one way down is SIGTERM's: what was acknowledged stays, replies under way are sent, the pool is closed cleanly.
+ */
 static void shutdown_command(struct client *client, const struct request_arg *argv, int argc)
 {
     int options = shutdown_options(argv, argc);
@@ -154,42 +162,49 @@ static const struct command acl_subcommands[] = {
 
 const struct command server_commands[] = {
     {ROW("acl", "6.0.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = acl_subcommands,
-     .summary = "A container for commands about users", .difference = "There is one user, default, who may do everything"},
+     .summary = "A container for commands about users",
+     .difference = "There is one user, default, who may do everything"},
     {ROW("bgrewriteaof", "1.0.0", "O(1)", NULL, 1, COMMAND_ADMIN | COMMAND_NOSCRIPT, ADMIN_CATEGORIES, bgrewriteaof),
-     .summary = "Rewrites the append-only file", .difference = "There is none: every write is durable. It answers and does nothing"},
+     .summary = "Rewrites the append-only file",
+     .difference = "There is none: every write is durable. It answers and does nothing"},
     {ROW("bgsave", "1.0.0", "O(1)", "[SCHEDULE]", -1, COMMAND_ADMIN | COMMAND_NOSCRIPT, ADMIN_CATEGORIES, bgsave),
      .summary = "Saves the databases in the background",
      .difference = "Everything is durable already: it answers and does nothing"},
-    {ROW("command", "2.8.13", "O(N) where N is the total number of Redis commands", NULL, -1, OPEN_FLAGS, "@slow @connection",
-         command_all),
+    {ROW("command", "2.8.13", "O(N) where N is the total number of Redis commands", NULL, -1, OPEN_FLAGS,
+         "@slow @connection", command_all),
      .subcommands = command_subcommands, .summary = "Describes all commands",
      .difference = "The commands of SuperDB; key specifications follow from the key positions"},
     {ROW("config", "2.0.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = config_subcommands,
      .summary = "A container for commands about the server's options"},
     {ROW("debug", "1.0.0", "Depends on subcommand.", NULL, -2, ADMIN_FLAGS, ADMIN_CATEGORIES, debug_command),
      .summary = "A container for debugging commands",
-     .difference = "SLEEP, OBJECT, SET-ACTIVE-EXPIRE, PROTOCOL, ERROR, LOG, STRINGMATCH-LEN and HELP; allowed from this machine unless "
+     .difference = "SLEEP, OBJECT, SET-ACTIVE-EXPIRE, PROTOCOL, ERROR, LOG, STRINGMATCH-LEN and HELP; allowed from "
+                   "this machine unless "
                    "enable-debug-command says otherwise"},
     {ROW("info", "1.0.0", "O(1)", "[section [section ...]]", -1, OPEN_FLAGS, "@slow @dangerous", info_command),
      .summary = "Gives figures about the server", .difference = "With a section superdb on pool, durability and cache"},
     {ROW("lastsave", "1.0.0", "O(1)", NULL, 1, OPEN_FLAGS | COMMAND_FAST, "@admin @fast @dangerous", lastsave),
-     .summary = "Gives the time of the last save", .difference = "Every write is durable when it is acknowledged: that is now"},
+     .summary = "Gives the time of the last save",
+     .difference = "Every write is durable when it is acknowledged: that is now"},
     {ROW("latency", "2.8.13", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = latency_subcommands,
      .summary = "A container for commands about latency"},
     {ROW("lolwut", "5.0.0", NULL, "[VERSION version]", -1, COMMAND_READONLY | COMMAND_FAST, "@read @fast", lolwut),
      .summary = "Gives the version", .difference = "No computer art"},
     {ROW("memory", "4.0.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = memory_subcommands,
      .summary = "A container for commands about memory"},
-    {ROW("role", "2.8.12", "O(1)", NULL, 1, COMMAND_NOSCRIPT | OPEN_FLAGS | COMMAND_FAST, "@admin @fast @dangerous", role),
+    {ROW("role", "2.8.12", "O(1)", NULL, 1, COMMAND_NOSCRIPT | OPEN_FLAGS | COMMAND_FAST, "@admin @fast @dangerous",
+         role),
      .summary = "Gives the replication role", .difference = "There is no replication: always master, with no replicas"},
     {ROW("save", "1.0.0", "O(N) where N is the total number of keys in all databases", NULL, 1,
          COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI, ADMIN_CATEGORIES, save),
      .summary = "Saves the databases", .difference = "Everything is durable already: it answers and does nothing"},
-    {ROW("shutdown", "1.0.0", "O(N) when saving, where N is the total number of keys in all databases when saving data, "
-                              "otherwise O(1)",
-         "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", -1, ADMIN_FLAGS | COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY, ADMIN_CATEGORIES,
-         shutdown_command),
-     .summary = "Stops the server", .difference = "It always stops as on SIGTERM: nothing acknowledged is lost, with NOSAVE neither"},
+    {ROW("shutdown", "1.0.0",
+         "O(N) when saving, where N is the total number of keys in all databases when saving data, "
+         "otherwise O(1)",
+         "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", -1, ADMIN_FLAGS | COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY,
+         ADMIN_CATEGORIES, shutdown_command),
+     .summary = "Stops the server",
+     .difference = "It always stops as on SIGTERM: nothing acknowledged is lost, with NOSAVE neither"},
     {ROW("slowlog", "2.2.12", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = slowlog_subcommands,
      .summary = "A container for commands about the slow log"},
     {ROW("time", "2.6.0", "O(1)", NULL, 1, OPEN_FLAGS | COMMAND_FAST, "@fast", time_command),

@@ -23,8 +23,8 @@ struct slow_command {
     int argc;
     uint32_t sizes[ARGS_MAX];
     char address[80];
-    char *name;   /* into text */
-    char text[];  /* the arguments, one behind the other, and the client's name with its NUL */
+    char *name;  /* into text */
+    char text[]; /* the arguments, one behind the other, and the client's name with its NUL */
 };
 
 static struct lock list_lock = LOCK_INIT;

@@ -16,7 +16,10 @@
 #include "reply.h"
 #include "request.h"
 
-/* Remembers a command: at most 32 arguments, and 128 bytes of each. `secret` is the first argument not to be shown; 0: none. */
+/*
+ * Remembers a command: at most 32 arguments, and 128 bytes of each. `secret` is the first argument not to be shown;
+ * 0: none.
+ */
 void slowlog_add(const struct request_arg *argv, int argc, int secret, int64_t duration_us, const char *address,
                  const char *name);
 

@@ -4,8 +4,8 @@
  *
  * Threads: a thread writes its own block only, without locked instructions; readers may be a few events behind. CONFIG
  *          RESETSTAT never writes to another thread's block: it remembers what the sums were (the baseline).
- * Memory:  a block is made when its thread attaches, and stays until the process ends; the histogram of a command when the
- *          thread first measures one.
+ * Memory:  a block is made when its thread attaches, and stays until the process ends; the histogram of a command
+ *          when the thread first measures one.
  */
 #ifndef SDB_SERVER_WORKER_STATS_H
 #define SDB_SERVER_WORKER_STATS_H
@@ -18,10 +18,10 @@ struct latency_histogram;
 /* Of one command. */
 struct command_stats {
     uint64_t calls;
-    uint64_t ticks;     /* the time that the calls took, in clock ticks; extrapolated from those that were measured */
-    uint64_t rejected;  /* not run: arity, authentication */
-    uint64_t failed;    /* replied with an error */
-    uint64_t unmeasured;/* calls since the last one that was measured: they count with the next */
+    uint64_t ticks;      /* the time that the calls took, in clock ticks; extrapolated from those that were measured */
+    uint64_t rejected;   /* not run: arity, authentication */
+    uint64_t failed;     /* replied with an error */
+    uint64_t unmeasured; /* calls since the last one that was measured: they count with the next */
 };
 
 /* The plain counters. All uint64_t: summing takes them as an array. */
@@ -33,10 +33,10 @@ struct worker_counters {
     uint64_t clients_closed_query;  /* client-query-buffer-limit */
     uint64_t bytes_in;
     uint64_t bytes_out;
-    uint64_t reads;                /* receive operations that brought bytes */
+    uint64_t reads; /* receive operations that brought bytes */
     uint64_t writes;
-    uint64_t turns;                /* of the loop, that ran commands */
-    uint64_t commands;             /* processed */
+    uint64_t turns;    /* of the loop, that ran commands */
+    uint64_t commands; /* processed */
     uint64_t error_replies;
     uint64_t unexpected_errors;
 };
@@ -53,12 +53,12 @@ struct worker_stats {
 
     /* Owner: its thread; other threads read. */
     struct worker_counters counters;
-    uint64_t input_buffer_max;  /* the largest of late */
+    uint64_t input_buffer_max; /* the largest of late */
     uint64_t output_buffer_max;
-    struct command_stats *commands;         /* by command number */
-    struct latency_histogram **histograms;  /* by command number; released by the owner, acquired by readers */
+    struct command_stats *commands;        /* by command number */
+    struct latency_histogram **histograms; /* by command number; released by the owner, acquired by readers */
     struct worker_error errors[WORKER_ERROR_KINDS];
-    uint32_t error_kinds;       /* Atomic: released after errors[n] was filled in */
+    uint32_t error_kinds; /* Atomic: released after errors[n] was filled in */
 };
 
 extern __thread struct worker_stats *worker_stats_self;
@@ -66,7 +66,10 @@ extern __thread struct worker_stats *worker_stats_self;
 /* Makes the calling thread's block. Called by each worker before it runs a command. Errors: NULL, out of memory. */
 struct worker_stats *worker_stats_attach(void);
 
-/* Adds to one of the thread's own counters. Relaxed stores: a reader sees the old or the new number, never half of each. */
+/*
+ * Adds to one of the thread's own counters. Relaxed stores: a reader sees the old or the new number, never half of
+ * each.
+ */
 static inline void worker_stats_add(uint64_t *counter, uint64_t amount)
 {
     __atomic_store_n(counter, *counter + amount, __ATOMIC_RELAXED);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_server_command.c - every row is found and complete; dispatch refuses what it should with Redis' words, and counts
+ * test_server_command.c - every row is found and complete; dispatch refuses what it should with Redis' words, and
+ * counts
  */
 #include <ctype.h>
 #include <setjmp.h>

@@ -163,7 +163,8 @@ static void sizes_have_units_of_a_thousand_and_of_1024(void **state)
     static const struct {
         const char *text;
         int64_t bytes;
-    } cases[] = {{"0", 0}, {"100", 100}, {"1k", 1000}, {"1kb", 1024}, {"2MB", 2 << 20}, {"3g", 3000000000}, {"1gb", 1 << 30}};
+    } cases[] = {{"0", 0},         {"100", 100},       {"1k", 1000},    {"1kb", 1024},
+                 {"2MB", 2 << 20}, {"3g", 3000000000}, {"1gb", 1 << 30}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_server_info.c - INFO has the sections that are asked for, in lines that monitoring tools can read, with true figures
+ * test_server_info.c - INFO has the sections that are asked for, in lines that monitoring tools can read, with true
+ * figures
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,8 +98,9 @@ static long long number(const char *text, const char *name)
 
 static void the_usual_sections_come_by_default(void **state)
 {
-    static const char *const usual[] = {"# Server", "# Clients", "# Memory", "# Persistence", "# Stats", "# Replication",
-                                        "# CPU", "# Modules", "# Errorstats", "# Cluster", "# Superdb", "# Keyspace"};
+    static const char *const usual[] = {"# Server",     "# Clients",     "# Memory",  "# Persistence",
+                                        "# Stats",      "# Replication", "# CPU",     "# Modules",
+                                        "# Errorstats", "# Cluster",     "# Superdb", "# Keyspace"};
     const char *text = info(0);
 
     (void)state;
@@ -146,7 +148,8 @@ static void keys_are_counted_by_database(void **state)
     assert_int_equal(sdb_select(client.session, 3), SDB_OK);
     assert_int_equal(sdb_set(client.session, "c", 1, "1", 1, NULL), SDB_OK);
     assert_int_equal(sdb_select(client.session, 0), SDB_OK);
-    assert_string_equal(info(1, "keyspace"), "# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=0\r\ndb3:keys=1,expires=0,avg_ttl=0\r\n\r\n");
+    assert_string_equal(info(1, "keyspace"),
+                        "# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=0\r\ndb3:keys=1,expires=0,avg_ttl=0\r\n\r\n");
     /* the client's own database is selected again */
     assert_int_equal(sdb_exists(client.session, "a", 1), SDB_OK);
 }
@@ -179,7 +182,8 @@ static void commands_and_errors_have_their_lines(void **state)
     command_dispatch(&client, wrong, 2);
     text = info(2, "commandstats", "errorstats");
     assert_true(has_line(text, "cmdstat_time:calls=1,usec="));
-    assert_true(has_line(text, "cmdstat_client|kill:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0"));
+    assert_true(
+        has_line(text, "cmdstat_client|kill:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0"));
     assert_true(has_line(text, "errorstat_ERR:count=1\r"));
     assert_int_equal(number(info(1, "stats"), "total_error_replies"), 1);
     text = info(1, "latencystats");

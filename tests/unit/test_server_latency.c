@@ -56,9 +56,9 @@ static void steps_are_cumulative_and_leave_empty_octaves_out(void **state)
 
     (void)state;
     assert_int_equal(latency_steps(&histogram, steps, 40), 0);
-    latency_record(&histogram, 500, 3);       /* up to 1,031 ns: 1 us */
-    latency_record(&histogram, 1500, 2);      /* 2 us */
-    latency_record(&histogram, 30000, 1);     /* 33 us */
+    latency_record(&histogram, 500, 3);        /* up to 1,031 ns: 1 us */
+    latency_record(&histogram, 1500, 2);       /* 2 us */
+    latency_record(&histogram, 30000, 1);      /* 33 us */
     latency_record(&histogram, 5000000000, 1); /* beyond the last bucket */
     assert_int_equal(latency_steps(&histogram, steps, 40), 4);
     assert_int_equal(steps[0].us, 1);
