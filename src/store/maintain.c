@@ -58,6 +58,14 @@ static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
     return error == SDB_ECORRUPT ? SDB_OK : error;
 }
 
+/* Whether a whole round has passed since a number lost its database. Commits change that while this walks: atomic. */
+static bool is_round_over(const struct sdb_pool *pool, unsigned id)
+{
+    const uint64_t dead = __atomic_load_n(&pool->id_dead_round[id], __ATOMIC_RELAXED);
+
+    return dead && pool->maintain_round > dead;
+}
+
 /* The walk reached the end: numbers whose keys are all gone can be given out again. */
 static int end_round(struct sdb_session *session)
 {
@@ -67,12 +75,12 @@ static int end_round(struct sdb_session *session)
 
     __atomic_store_n(&pool->maintain_round, pool->maintain_round + 1, __ATOMIC_RELAXED);
     for (unsigned id = 0; id < DATABASE_IDS; id++)
-        any |= pool->id_dead_round[id] && pool->maintain_round > pool->id_dead_round[id];
+        any |= is_round_over(pool, id);
     if (!any)
         return SDB_OK;
     heap_lock_pool_words(&pool->heap, &session->tx);
     for (unsigned id = 0; id < DATABASE_IDS; id++)
-        if (pool->id_dead_round[id] && pool->maintain_round > pool->id_dead_round[id])
+        if (is_round_over(pool, id))
             database_id_set_dead(session, id, false);
     return operation_end(session, &mark, SDB_OK);
 }
@@ -86,7 +94,8 @@ static bool anything_to_do(const struct sdb_pool *pool)
         if (!__atomic_load_n(&pool->shards[i].counted, __ATOMIC_RELAXED))
             return true;
         for (unsigned d = 0; d < SDB_DATABASES; d++)
-            if (__atomic_load_n(&pool->shards[i].expiring[pool->physical[d]], __ATOMIC_RELAXED))
+            if (__atomic_load_n(&pool->shards[i].expiring[__atomic_load_n(&pool->physical[d], __ATOMIC_RELAXED)],
+                                __ATOMIC_RELAXED))
                 return true;
     }
     return false;
@@ -167,13 +176,13 @@ bool session_make_room(struct sdb_session *session, int *attempt)
         return false;
     before = session->stats.expired + session->stats.reclaimed;
     for (int round = 0; round < 3 && !done;) {
-        uint64_t rounds = session->pool->maintain_round;
+        uint64_t rounds = __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED);
 
         if (sdb_maintain(session, ROOM_EFFORT, &done) != SDB_OK)
             break;
         if (session->stats.expired + session->stats.reclaimed > before + ENTRIES_PER_PAGE)
             break;
-        round += session->pool->maintain_round != rounds;
+        round += __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) != rounds;
     }
     if (session->group)
         (void)session_commit(session);
