@@ -106,7 +106,7 @@ def print_machine(lines):
               for document in documents("net", server) if "machine" in document]
     print("## The machine\n")
     for key in ("cpu", "virtual", "kernel", "memory", "pools", "disk", "superdb", "redis-server", "memcached", "libpmemobj",
-                "fio", "mode"):
+                "fio", "mode", "load average before", "load average after"):
         if lines.get(key):
             print(f"- {key}: {lines[key]}")
     if stolen:
@@ -185,10 +185,15 @@ def print_network():
     print_throughput("set")
 
     print("### CPU time of the server for a request, ns\n")
-    print("Less at the mercy of other guests than the rates: what one core would do undisturbed is the inverse. A server that "
-          "polls\ncounts its polling, too.\n")
+    print("Less at the mercy of whatever else runs on the machine than the rates: what one core would do undisturbed is the "
+          "inverse.\nA server that polls counts its polling, too.\n")
     rows = [[NAMES[server]] + [plain(figure("net", server, operation, p, "server_cpu_ns_per_request"))
                                for operation in ("get", "set") for p in PIPELINES] for server in SERVERS]
+    for server in SERVERS[1:]:
+        rows.append([f"{NAMES[server]} / SuperDB"] +
+                    [ratio(figure("net", server, operation, p, "server_cpu_ns_per_request"),
+                           figure("net", "superdb", operation, p, "server_cpu_ns_per_request"))
+                     for operation in ("get", "set") for p in PIPELINES])
     table(["server"] + [f"{operation} P{p}" for operation in ("GET", "SET") for p in PIPELINES], rows)
 
     print("### Latency of a request in a full closed loop, us (p50 / p99)\n")

@@ -106,6 +106,7 @@ end_server()
     unset "pids[$1]"
 }
 
+# shellcheck disable=SC2317 # the trap calls it
 cleanup()
 {
     local name
@@ -340,17 +341,19 @@ describe()
         echo "cpu: $(lscpu | sed -n 's/^Model name: *//p'), $(nproc) CPUs, L2 $(lscpu | sed -n 's/^L2 cache: *//p'), L3 $(lscpu | sed -n 's/^L3 cache: *//p')"
         echo "virtual: $(lscpu | sed -n 's/^Hypervisor vendor: *//p')"
         echo "kernel: $(uname -r)"
+        echo "load average before: $(cut -d ' ' -f 1-3 /proc/loadavg)"
         echo "memory: $(awk '/^MemTotal/ { printf "%.1f GiB", $2 / 1048576 }' /proc/meminfo)"
     } >"$results/facts.txt"
 }
 
 describe
 failed=0
-for section in medium network restart embedded; do
-    if wanted "$section"; then
-        "run_$section" || { say "section $section failed"; failed=1; }
-    fi
-done
+report_failure() { say "section $1 failed"; failed=1; }
+if wanted medium; then run_medium || report_failure medium; fi
+if wanted network; then run_network || report_failure network; fi
+if wanted restart; then run_restart || report_failure restart; fi
+if wanted embedded; then run_embedded || report_failure embedded; fi
+echo "load average after: $(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$results/facts.txt"
 python3 scripts/bench-report.py "$results" >"$out.new"
 mv "$out.new" "$out"
 say "wrote $out"
