@@ -184,7 +184,7 @@ static void times_become_milliseconds_since_1970(void **state)
 static int parse(const char *words, uint32_t allowed, struct set_options *options)
 {
     static char text[256];
-    struct request_arg argv[16];
+    static struct request_arg argv[16]; /* The options keep pointing at it. */
     int argc = 0;
 
     assert_true(strlen(words) < sizeof(text));
