@@ -143,10 +143,14 @@ static void remove_from_lists(struct worker *worker, struct connection *connecti
             *link = connection->touched_next;
     }
     if (connection->ready) {
+        struct connection *before = NULL;
+
         for (link = &worker->ready; *link != NULL && *link != connection; link = &(*link)->ready_next)
-            continue;
+            before = *link;
         if (*link != NULL)
             *link = connection->ready_next;
+        if (worker->ready_last == connection)
+            worker->ready_last = before;
     }
 }
 

@@ -93,8 +93,12 @@ void worker_make_ready(struct worker *worker, struct connection *connection)
     if (connection->ready || connection->detached)
         return;
     connection->ready = 1;
-    connection->ready_next = worker->ready;
-    worker->ready = connection;
+    connection->ready_next = NULL;
+    if (worker->ready == NULL)
+        worker->ready = connection;
+    else
+        worker->ready_last->ready_next = connection;
+    worker->ready_last = connection;
 }
 
 /* ---- new connections -------------------------------------------------------------------------------------------------- */
@@ -225,22 +229,21 @@ static void begin_turn(struct worker *worker)
     client_set_now_ms(worker->now_ms);
 }
 
-/* Clients that had more to run than their share of the last turn, or that may run again. */
-static void run_ready(struct worker *worker)
+/*
+ * Clients that had more to run than their share of an earlier turn, or that may run again, up to `last` in the list: first come,
+ * first served, with a share of the turn of their own, so that they and those who have just sent cannot starve each other.
+ */
+static void run_ready(struct worker *worker, const struct connection *last)
 {
-    struct connection *connection = worker->ready;
+    struct connection *connection = NULL;
 
-    worker->ready = NULL;
-    while (connection != NULL) {
-        struct connection *next = connection->ready_next;
-
+    worker->turn_output = 0;
+    while (worker->ready != NULL && connection != last && !worker_turn_is_full(worker)) {
+        connection = worker->ready;
+        worker->ready = connection->ready_next;
         connection->ready = 0;
         connection->ready_next = NULL;
-        if (worker_turn_is_full(worker))
-            worker_make_ready(worker, connection);
-        else
-            connection_resume(connection);
-        connection = next;
+        connection_resume(connection);
     }
 }
 
@@ -444,15 +447,20 @@ static void go_on_stopping(struct worker *worker)
 static void run_turn(struct worker *worker)
 {
     enum io_waited waited = wait_for_events(worker);
+    const struct connection *last_ready;
 
     begin_turn(worker);
     update_pause(worker);
+    last_ready = worker->ready == NULL ? NULL : worker->ready_last;
     if (__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) && !worker->stopping)
         begin_stop(worker);
-    run_ready(worker);
     if (waited != IO_NOTHING)
         worker->io_operations->deliver(worker->io);
     batch_finish(worker);
+    if (last_ready != NULL) {
+        run_ready(worker, last_ready);
+        batch_finish(worker);
+    }
     end_group(worker);
     settle_touched(worker);
     run_timers(worker);

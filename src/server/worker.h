@@ -63,7 +63,7 @@ struct worker {
     size_t attached;            /* connections that exist, those that are being closed included */
     size_t output_total;        /* bytes that wait to be sent, all clients together */
     struct connection *touched; /* to settle at the end of the turn */
-    struct connection *ready;   /* have input that can run */
+    struct connection *ready, *ready_last; /* have input that can run; first come, first served */
     char *spare[WORKER_SPARE_BUFFERS];
     unsigned spare_count;
     int64_t second_ms;          /* when the once-a-second work is due */
