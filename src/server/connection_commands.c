@@ -221,7 +221,7 @@ static void hello(struct client *client, const struct request_arg *argv, int arg
     if (!(client->flags & CLIENT_AUTHENTICATED) && CONFIG_READ(has_password)) {
         reply_error(&client->reply,
                     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-                    "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+                    "AUTH <user> <pass> option can be used to authenticate the client and select the "
                     "RESP protocol version at the same time");
         return;
     }

@@ -7,10 +7,19 @@
  */
 #include "args.h"
 #include "client.h"
+#include "config.h"
 #include "errors.h"
 #include "string_handlers.h"
 
 #define STRING_TOO_BIG "string exceeds maximum allowed size (proto-max-bulk-len)"
+
+/* How large a value may become: proto-max-bulk-len, where that is less than what a pool can hold. */
+static int64_t value_size_max(void)
+{
+    const int64_t configured = CONFIG_READ(proto_max_bulk_len);
+
+    return configured < (int64_t)SDB_VALUE_SIZE_MAX ? configured : (int64_t)SDB_VALUE_SIZE_MAX;
+}
 
 /* The value's new size, or the error. A key that is too big is told from a value that would be. */
 static void reply_size(struct client *client, int result, const struct request_arg *key, size_t size)
@@ -39,10 +48,20 @@ static int value_size(struct client *client, const struct request_arg *key, size
 
 void append_command(struct client *client, const struct request_arg *argv, int argc)
 {
+    const int64_t max = value_size_max();
     size_t size = 0;
-    int result = sdb_append(client->session, argv[1].data, argv[1].size, argv[2].data, argv[2].size, &size);
+    int result;
 
     (void)argc;
+    if (max < (int64_t)SDB_VALUE_SIZE_MAX) { /* the pool's own limit needs no look at the size */
+        if (!value_size(client, &argv[1], &size))
+            return;
+        if ((int64_t)(size + argv[2].size) > max) {
+            reply_error(&client->reply, STRING_TOO_BIG);
+            return;
+        }
+    }
+    result = sdb_append(client->session, argv[1].data, argv[1].size, argv[2].data, argv[2].size, &size);
     reply_size(client, result, &argv[1], size);
 }
 
@@ -104,7 +123,7 @@ void setrange_command(struct client *client, const struct request_arg *argv, int
             reply_integer(&client->reply, (int64_t)size);
         return;
     }
-    if (offset > (int64_t)SDB_VALUE_SIZE_MAX - (int64_t)argv[3].size) {
+    if (offset > value_size_max() - (int64_t)argv[3].size) {
         reply_error(&client->reply, STRING_TOO_BIG);
         return;
     }
