@@ -30,11 +30,12 @@ static const char help[] =
     "info    tells what the pool is, what it promises and what it holds.\n"
     "check   verifies everything that is reachable and everything that is allocated, and names what is wrong and "
     "where.\n"
-    "        A pool that was not closed is recovered first. --quiet: the exit status alone.\n"
+    "        --quiet: the exit status alone.\n"
     "dump    writes keys, values and times to live. text: a line a key: database, key, value, expiry in ms since 1970\n"
     "        (0: never). resp: commands that `redis-cli --pipe` loads into any server.\n"
     "resize  grows the pool's file to SIZE. No other process may have the pool open.\n"
     "\n"
+    "info, check and dump open a pool for reading only; one that was not closed is recovered first, and closed.\n"
     "SIZE is a number of bytes, or one with kb, mb, gb, tb (powers of 1024) or k, m, g, t (powers of 1000).\n"
     "Exit status: 0: all is well; 1: the pool is damaged; 2: wrong usage, or the pool cannot be opened or written.\n";
 
