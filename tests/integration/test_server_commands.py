@@ -5,6 +5,7 @@ test_server_commands.py - replies whose values are the server's own, compared wi
 SLOWLOG, LATENCY, COMMAND DOCS, INFO's statistics, DEBUG: the same fields, types and limits; the figures within reason.
 """
 import re
+import threading
 import time
 
 from harness import Error, Superdb, as_dict, both, run_tests
@@ -163,6 +164,41 @@ def test_object_idletime_and_memory_usage():
                 assert connection.call("OBJECT", "IDLETIME", "small") in (0, 1), server.name
                 small, large = connection.call("MEMORY", "USAGE", "small"), connection.call("MEMORY", "USAGE", "large")
                 assert 16 <= small < 200 and 100000 <= large < 200000, (server.name, small, large)
+
+
+def test_flushes_in_quick_succession():
+    """Faster than the background can take away what they leave, and while others write."""
+    with Superdb(threads=3) as server:
+        server.start()
+
+        def write(number):
+            try:
+                with server.connect() as connection:
+                    connection.command("SELECT", "1")
+                    while not done.is_set():
+                        replies = connection.pipeline([("SET", f"{number}:{i}", "v" * (i % 50)) for i in range(200)] + [("MOVE", f"{number}:7", "2")])
+                        assert set(replies[:-1]) == {b"+OK\r\n"}, set(replies)
+            except Exception as error:
+                errors.append(error)
+
+        done, errors = threading.Event(), []
+        with server.connect() as connection, server.connect() as other:
+            other.command("SELECT", "1")
+            for begin in range(0, 30000, 10000):  # what is to be walked over to take away a flushed database
+                other.command("MSET", *sum(([f"full:{i}", "v"] for i in range(begin, begin + 10000)), []))
+            writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+            for writer in writers:
+                writer.start()
+            try:
+                for _ in range(10):
+                    replies = connection.pipeline([("SET", "k", "v"), ("FLUSHDB",), ("GET", "k"), ("DBSIZE",)] * 100)
+                    assert replies == [b"+OK\r\n", b"+OK\r\n", b"$-1\r\n", b":0\r\n"] * 100, set(replies)
+            finally:
+                done.set()
+                for writer in writers:
+                    writer.join()
+            assert not errors, errors
+            assert other.command("EXISTS", *(f"full:{i}" for i in range(30000))) == b":30000\r\n"
 
 
 def test_random_key_reaches_every_key():
