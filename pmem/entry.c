@@ -16,6 +16,7 @@
 #include "persist.h"
 
 #define READ_TRIES 1000
+#define STREAM_SIZE_MIN 4096u
 
 enum entry_read entry_read(const struct pool_file *file, uint64_t offset, uint64_t words[4])
 {
@@ -156,8 +157,16 @@ int entry_write_blob(struct heap *heap, struct tx *tx, uint32_t shard, const voi
         return error;
     checksum = entry_blob_checksum(offset, data, (uint32_t)size);
     persist_store((uint64_t *)(void *)(base + offset), size | (uint64_t)checksum << 32);
-    persist_copy(base + offset + sizeof(struct sdb_m_blob), data, size);
-    tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);
+    /* Past the cache where that is cheaper; with msync the flushes must be the lane's, whose fence writes them. */
+    if (size >= STREAM_SIZE_MIN && heap->file->persist.flush != PERSIST_MSYNC) {
+        persist_copy_nt(&heap->file->persist, &tx->thread, base + offset + sizeof(struct sdb_m_blob), data, size);
+        tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);
+        if (!tx->failed)
+            tx->ranges.items[tx->ranges.count - 1].flushed = 1;
+    } else {
+        persist_copy(base + offset + sizeof(struct sdb_m_blob), data, size);
+        tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);
+    }
     *reference = blob_reference(offset, checksum);
     return tx->failed ? SDB_ENOMEM : SDB_OK;
 }

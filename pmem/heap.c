@@ -18,17 +18,20 @@
 #include "persist.h"
 
 #define LOADS_AT_ONCE 16u       /* extents, before a page is taken instead */
+#define CLASS_RUN HEAP_CLASSES  /* too large for a page of blocks */
 #define ENTRY_PAGES_AT_ONCE 16u /* pages of entries that are read in the search for a free entry */
 
-/* Steps of an eighth to a quarter; 8192 and 10880 are the two sizes of index segments. */
+/* Steps of an eighth to a quarter; the last two are index segments. */
 const uint16_t heap_class_sizes[HEAP_CLASSES] = {
     32,  48,  64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,   512,   640,
     768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6528, 8192,  10880, 16384,
+    SEGMENT_BUCKETS_SMALL *LINE_SIZE, SEGMENT_BUCKETS_LARGE *LINE_SIZE,
 };
 
-unsigned heap_class(uint64_t size)
+/* The class of blocks for size bytes, CLASS_RUN above the largest. */
+static unsigned class_of(uint64_t size)
 {
-    unsigned low = 0, high = HEAP_CLASSES;
+    unsigned low = 0, high = HEAP_SIZE_CLASSES;
 
     while (low < high) {
         unsigned middle = (low + high) / 2;
@@ -38,14 +41,14 @@ unsigned heap_class(uint64_t size)
         else
             high = middle;
     }
-    return low;
+    return low < HEAP_SIZE_CLASSES ? low : CLASS_RUN;
 }
 
 uint64_t heap_block_size(uint64_t size)
 {
-    unsigned size_class = heap_class(size);
+    unsigned size_class = class_of(size);
 
-    if (size_class < HEAP_CLASSES)
+    if (size_class != CLASS_RUN)
         return heap_class_sizes[size_class];
     if (size <= (uint64_t)(PAGES_PER_EXTENT - 1) * PAGE_SIZE_POOL)
         return (size + PAGE_SIZE_POOL - 1) & ~(uint64_t)(PAGE_SIZE_POOL - 1);
@@ -99,9 +102,10 @@ static uint32_t first_with_room(struct heap *heap, uint32_t *head)
 
 static int new_page(struct heap *heap, struct tx *tx, uint32_t shard, enum page_type type, unsigned size_class)
 {
+    bool lasting = type == PAGE_ENTRIES || size_class >= HEAP_SIZE_CLASSES;
     struct heap_page *page;
     uint32_t number;
-    int error = heap_take_pages(heap, tx, shard, 1, &number);
+    int error = heap_take_pages(heap, tx, shard, 1, lasting, &number);
 
     if (error)
         return error;
@@ -109,6 +113,8 @@ static int new_page(struct heap *heap, struct tx *tx, uint32_t shard, enum page_
     page->type = (uint8_t)type;
     page->size_class = (uint8_t)size_class;
     page->run = 1;
+    if (lasting)
+        heap->extents[number / PAGES_PER_EXTENT]->is_lasting = true;
     page->blocks = (uint16_t)(type == PAGE_ENTRIES ? ENTRIES_PER_PAGE : heap_class_blocks(size_class));
     page->available = page->blocks;
     page->used = calloc((page->blocks + 63u) / 64, sizeof(uint64_t));
@@ -158,7 +164,7 @@ static int alloc_block(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
 static int alloc_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, bool staged, uint64_t *offset)
 {
     uint32_t number;
-    int error = heap_take_pages(heap, tx, shard, count, &number);
+    int error = heap_take_pages(heap, tx, shard, count, false, &number);
 
     if (error)
         return error;
@@ -174,10 +180,11 @@ static int alloc_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
     return error;
 }
 
+/* Whole extents; not staged: for a record's body. */
 static int alloc_extents(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, bool staged, uint64_t *offset)
 {
     uint32_t count = (uint32_t)(size >> EXTENT_SHIFT), first;
-    int error = heap_take_extents(heap, tx, count, &first);
+    int error = heap_take_extents(heap, tx, count, !staged, &first);
 
     if (error)
         return error;
@@ -190,16 +197,15 @@ static int alloc_extents(struct heap *heap, struct tx *tx, uint32_t shard, uint6
     return SDB_OK;
 }
 
-int heap_alloc(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset)
+static int alloc_class(struct heap *heap, struct tx *tx, uint32_t shard, unsigned size_class, uint64_t block,
+                       uint64_t *offset)
 {
-    unsigned size_class = heap_class(size);
-    uint64_t block = heap_block_size(size);
     int error = SDB_OK;
 
     if (heap->shards[shard].quarantine_count)
         heap_release(heap, tx, shard, false);
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (size_class < HEAP_CLASSES)
+        if (size_class != CLASS_RUN)
             error = alloc_block(heap, tx, shard, size_class, offset);
         else if (block < EXTENT_SIZE)
             error = alloc_pages(heap, tx, shard, (unsigned)(block >> PAGE_SHIFT_POOL), true, offset);
@@ -214,15 +220,27 @@ int heap_alloc(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, 
     return error ? error : tx->failed ? SDB_ENOMEM : SDB_OK;
 }
 
+int heap_alloc(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset)
+{
+    return alloc_class(heap, tx, shard, class_of(size), heap_block_size(size), offset);
+}
+
+int heap_alloc_segment(struct heap *heap, struct tx *tx, uint32_t shard, unsigned code, uint64_t *offset)
+{
+    unsigned size_class = HEAP_SIZE_CLASSES + (code ? 1u : 0u);
+
+    return alloc_class(heap, tx, shard, size_class, heap_class_sizes[size_class], offset);
+}
+
 int heap_reserve_body(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset)
 {
-    uint64_t block;
-    int error;
+    uint64_t pages = (size + PAGE_SIZE_POOL - 1) & ~(uint64_t)(PAGE_SIZE_POOL - 1);
+    uint64_t block = pages;
+    int error = SDB_ENOSPC;
 
-    if (size <= (uint64_t)(PAGES_PER_EXTENT - 1) * PAGE_SIZE_POOL) {
-        block = (size + PAGE_SIZE_POOL - 1) & ~(uint64_t)(PAGE_SIZE_POOL - 1);
-        error = alloc_pages(heap, tx, shard, (unsigned)(block >> PAGE_SHIFT_POOL), false, offset);
-    } else {
+    if (pages <= (uint64_t)(PAGES_PER_EXTENT - 1) * PAGE_SIZE_POOL)
+        error = alloc_pages(heap, tx, shard, (unsigned)(pages >> PAGE_SHIFT_POOL), false, offset);
+    if (error == SDB_ENOSPC) {
         block = (size + EXTENT_SIZE - 1) & ~(uint64_t)(EXTENT_SIZE - 1);
         error = alloc_extents(heap, tx, shard, block, false, offset);
     }
@@ -302,7 +320,7 @@ static bool find_entry_room(struct heap *heap, uint32_t shard, unsigned budget)
             if (heap_extent_load(heap, index) != SDB_OK)
                 continue;
             owner->scanned++;
-            owner->no_free_pages = false;
+            owner->no_free_pages[0] = owner->no_free_pages[1] = false;
         }
         while (owner->entry_scan_page < PAGES_PER_EXTENT) {
             uint32_t number = index * PAGES_PER_EXTENT + owner->entry_scan_page++;
@@ -406,6 +424,8 @@ static void quarantine(struct heap *heap, const struct tx_block *block, uint32_t
 
 void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint64_t sequence)
 {
+    uint64_t freed = 0;
+
     for (size_t i = 0; i < tx->blocks.count; i++) {
         const struct tx_block *block = &tx->blocks.items[i];
 
@@ -413,7 +433,11 @@ void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint6
             entry_available(heap, block->shard, block->offset);
         else if (block->kind == TX_BLOCK_FREED || block->kind == TX_BLOCK_BODY)
             quarantine(heap, block, lane, sequence);
+        if (block->kind == TX_BLOCK_FREED)
+            freed += block->size;
     }
+    if (freed)
+        __atomic_fetch_add(&heap->freed_bytes, freed, __ATOMIC_RELAXED);
 }
 
 void heap_rollback(struct heap *heap, const struct tx *tx, size_t blocks_mark)

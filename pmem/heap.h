@@ -30,7 +30,8 @@
 #include "lock.h"
 #include "tx.h"
 
-#define HEAP_CLASSES 32u
+#define HEAP_SIZE_CLASSES 32u /* of blocks of any use */
+#define HEAP_CLASSES 34u      /* with those of index segments, small and large */
 #define HEAP_NO_PAGE 0u /* page 0 is the pool's metadata */
 
 struct heap_page {
@@ -48,6 +49,7 @@ struct heap_page {
 struct heap_extent {
     struct heap_page pages[PAGES_PER_EXTENT];
     uint32_t free_pages; /* PAGE_FREE, or PAGE_BLOCKS with every block available */
+    bool is_lasting;     /* has pages of entries or segments, which stay: others go here too, blobs rather not */
 };
 
 struct heap_freed {
@@ -69,7 +71,7 @@ struct heap_shard {
     uint32_t scanned;            /* extents[0..scanned) were loaded and listed */
     uint32_t entry_scan_extent;  /* where the search for entry pages not yet listed goes on */
     uint32_t entry_scan_page;
-    bool no_free_pages;          /* a search found none, and none was emptied since */
+    bool no_free_pages[2];       /* a search found none, and none was emptied since; by is_lasting */
     struct heap_freed *quarantine; /* ring */
     size_t quarantine_head, quarantine_count, quarantine_capacity;
 };
@@ -97,6 +99,7 @@ struct heap {
     /* Atomic. */
     uint64_t epoch;
     uint32_t extents_free;
+    uint64_t freed_bytes; /* by commits, since the pool was opened; approximate where they meet */
 };
 
 /* Reads the extent map. Errors: SDB_ECORRUPT, SDB_ENOMEM. Owner: heap_close. */
@@ -106,7 +109,7 @@ void heap_close(struct heap *heap);
 /* After pool_file_grow, under pool_lock. */
 void heap_grown(struct heap *heap);
 
-/* The bytes that a block for size bytes takes, and size's class (HEAP_CLASSES: a run). */
+/* The bytes that a block for size bytes takes. */
 uint64_t heap_block_size(uint64_t size);
 
 /*
@@ -114,6 +117,9 @@ uint64_t heap_block_size(uint64_t size);
  * to the transaction. Errors: SDB_ENOSPC, SDB_ENOMEM, SDB_ECORRUPT; the caller rolls the operation back.
  */
 int heap_alloc(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset);
+
+/* As heap_alloc, for an index segment (code as index_segment_buckets): on pages of their own. */
+int heap_alloc_segment(struct heap *heap, struct tx *tx, uint32_t shard, unsigned code, uint64_t *offset);
 
 /* Gives a block back, with the commit. Errors: SDB_ECORRUPT: no such block is allocated. */
 int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset);
@@ -133,6 +139,12 @@ void heap_rollback(struct heap *heap, const struct tx *tx, size_t blocks_mark);
 
 /* Lets go of what the quarantine need not keep any more. force: retires lanes where that helps. Under the shard's lock. */
 void heap_release(struct heap *heap, struct tx *tx, uint32_t shard, bool force);
+
+/*
+ * Gives the shard's extents that hold nothing back to the pool; says how many. Staged: they can be taken after the commit. The caller
+ * commits at once, and rolls nothing back.
+ */
+uint32_t heap_trim(struct heap *heap, struct tx *tx, uint32_t shard);
 
 bool heap_page_is_entries_slow(struct heap *heap, uint64_t page);
 

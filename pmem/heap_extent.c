@@ -17,6 +17,7 @@
 #include "heap_internal.h"
 #include "persist.h"
 
+#define EXTENTS_FOR_BODIES 1u    /* kept, so that a full pool can still commit large deletes */
 #define EXTENT_LOADS_AT_ONCE 16u /* of a shard, before a new extent is taken instead */
 
 static const uint64_t *media_word(const struct heap *heap, uint64_t offset)
@@ -281,6 +282,8 @@ int heap_extent_load(struct heap *heap, uint32_t index)
 
         if (extent->pages[p].type == PAGE_BLOCKS)
             error = heap_page_load(heap, number);
+        extent->is_lasting |= extent->pages[p].type == PAGE_ENTRIES || (extent->pages[p].type == PAGE_BLOCKS &&
+                                                                        extent->pages[p].size_class >= HEAP_SIZE_CLASSES);
         if (!error && extent->pages[p].type == PAGE_BLOCKS)
             heap_room_add(heap, (uint32_t)shard - 1, number);
         extent->free_pages += heap_page_is_free(&extent->pages[p]);
@@ -308,7 +311,7 @@ bool heap_page_is_entries_slow(struct heap *heap, uint64_t page)
 void heap_page_release(struct heap *heap, uint32_t shard, uint32_t number)
 {
     heap->extents[number / PAGES_PER_EXTENT]->free_pages++;
-    heap->shards[shard].no_free_pages = false;
+    heap->shards[shard].no_free_pages[0] = heap->shards[shard].no_free_pages[1] = false;
 }
 
 /* Makes a free page ready for its new use; blocks of an emptied page are forgotten. */
@@ -338,7 +341,7 @@ static uint32_t find_pages(const struct heap *heap, uint32_t index, unsigned cou
     return HEAP_NO_PAGE;
 }
 
-int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, uint32_t *first)
+int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for_body, uint32_t *first)
 {
     uint32_t start = heap_extent_of(heap->file->superblock.heap_offset);
 
@@ -346,6 +349,8 @@ int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, uint32_t
     for (int attempt = 0; attempt < 2; attempt++) {
         uint32_t run = 0, from = count == 1 ? heap->extent_hint : start;
 
+        if (!for_body && heap->extents_free < count + EXTENTS_FOR_BODIES)
+            from = heap->extent_count;
         for (uint32_t i = from; i < heap->extent_count; i++) {
             run = heap->extent_taken[i] ? 0 : run + 1;
             if (run < count)
@@ -373,7 +378,7 @@ static int add_extent(struct heap *heap, struct tx *tx, uint32_t shard)
 
     if (!extent)
         return SDB_ENOMEM;
-    error = heap_take_extents(heap, tx, 1, &index);
+    error = heap_take_extents(heap, tx, 1, false, &index);
     if (!error)
         error = shard_add_extent(owner, index);
     if (error) {
@@ -388,43 +393,105 @@ static int add_extent(struct heap *heap, struct tx *tx, uint32_t shard)
     /* It counts as scanned: its place is taken by the first one that is not. */
     owner->extents[owner->extent_count - 1] = owner->extents[owner->scanned];
     owner->extents[owner->scanned++] = index;
-    owner->no_free_pages = false;
+    owner->no_free_pages[0] = owner->no_free_pages[1] = false;
     return SDB_OK;
 }
 
-int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, uint32_t *number)
+/* Looks through the extents that are known. */
+static uint32_t find_known(struct heap *heap, uint32_t shard, unsigned count, bool is_lasting)
 {
     struct heap_shard *owner = &heap->shards[shard];
-    unsigned loads = 0;
 
-    for (uint32_t i = owner->scanned; !owner->no_free_pages && i-- > 0;) {
-        *number = find_pages(heap, owner->extents[i], count);
-        if (*number != HEAP_NO_PAGE)
-            goto found;
+    if (owner->no_free_pages[is_lasting])
+        return HEAP_NO_PAGE;
+    for (uint32_t i = owner->scanned; i-- > 0;) {
+        uint32_t number = HEAP_NO_PAGE;
+
+        if (heap->extents[owner->extents[i]]->is_lasting == is_lasting)
+            number = find_pages(heap, owner->extents[i], count);
+        if (number != HEAP_NO_PAGE)
+            return number;
     }
-    owner->no_free_pages = owner->no_free_pages || count == 1;
-    for (;;) {
-        if (owner->scanned < owner->extent_count &&
-            (loads++ < EXTENT_LOADS_AT_ONCE || __atomic_load_n(&heap->extents_free, __ATOMIC_RELAXED) == 0)) {
-            int error = heap_extent_load(heap, owner->extents[owner->scanned]);
+    owner->no_free_pages[is_lasting] = count == 1;
+    return HEAP_NO_PAGE;
+}
 
+/*
+ * Pages of entries stay for ever, those of index segments nearly so, and so do their extents. They are kept together, away from blobs, so
+ * that extents of blobs can be given back; only a shard of one extent, or a pool without a free one, mixes them.
+ */
+int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, bool lasting, uint32_t *number)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+    int error = SDB_OK;
+
+    for (unsigned loads = 0;; loads++) {
+        *number = find_known(heap, shard, count, lasting);
+        if (*number == HEAP_NO_PAGE && (error == SDB_ENOSPC || owner->extent_count == 1))
+            *number = find_known(heap, shard, count, !lasting);
+        if (*number != HEAP_NO_PAGE)
+            break;
+        if (owner->scanned < owner->extent_count &&
+            (loads < EXTENT_LOADS_AT_ONCE || __atomic_load_n(&heap->extents_free, __ATOMIC_RELAXED) == 0)) {
+            error = heap_extent_load(heap, owner->extents[owner->scanned]);
             if (error)
                 return error;
             owner->scanned++;
+            owner->no_free_pages[0] = owner->no_free_pages[1] = false;
+        } else if (error == SDB_ENOSPC) {
+            return error;
         } else {
-            int error = add_extent(heap, tx, shard);
-
-            if (error)
+            error = add_extent(heap, tx, shard);
+            if (error && error != SDB_ENOSPC)
                 return error;
+            if (!error && lasting)
+                heap->extents[owner->extents[owner->scanned - 1]]->is_lasting = true;
         }
-        *number = find_pages(heap, owner->extents[owner->scanned - 1], count);
-        if (*number != HEAP_NO_PAGE)
-            break;
     }
-found:
     for (unsigned i = 0; i < count; i++)
         page_take(heap, shard, *number + i);
     return SDB_OK;
+}
+
+/* -- giving back -- */
+
+/* Takes an extent whose pages are all free out of the shard's hands. */
+static void detach_extent(struct heap *heap, struct tx *tx, uint32_t shard, uint32_t position)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+    uint32_t index = owner->extents[position];
+
+    for (unsigned p = 1; p < PAGES_PER_EXTENT; p++)
+        page_take(heap, shard, index * PAGES_PER_EXTENT + p);
+    for (unsigned p = 0; p < PAGES_PER_EXTENT; p++)
+        __atomic_store_n(&heap->page_types[index * PAGES_PER_EXTENT + p], 0, __ATOMIC_RELAXED);
+    free(heap->extents[index]);
+    heap->extents[index] = NULL;
+    if (position < owner->scanned) {
+        owner->extents[position] = owner->extents[--owner->scanned];
+        position = owner->scanned;
+    }
+    owner->extents[position] = owner->extents[--owner->extent_count];
+    owner->entry_scan_extent = owner->entry_scan_page = 0; /* places have changed: look through them again */
+    heap_lock_pool_words(heap, tx);
+    if (tx_load(tx, heap_map_offset(heap, index)))
+        tx_store(tx, heap_map_offset(heap, index), 0);
+    tx_add_block(tx, TX_BLOCK_FREED, shard, (uint64_t)index << EXTENT_SHIFT, EXTENT_SIZE);
+}
+
+uint32_t heap_trim(struct heap *heap, struct tx *tx, uint32_t shard)
+{
+    struct heap_shard *owner = &heap->shards[shard];
+    uint32_t trimmed = 0;
+
+    for (uint32_t i = owner->extent_count; i-- > 0;) {
+        if (heap_extent_load(heap, owner->extents[i]) != SDB_OK ||
+            heap->extents[owner->extents[i]]->free_pages != PAGES_PER_EXTENT - 1)
+            continue;
+        detach_extent(heap, tx, shard, i);
+        trimmed++;
+    }
+    return trimmed;
 }
 
 /* -- staging -- */

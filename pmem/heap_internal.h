@@ -33,7 +33,6 @@ static inline uint64_t heap_bitmap_offset(uint32_t number, unsigned block)
 static inline uint64_t heap_page_start(uint32_t number) { return (uint64_t)number << PAGE_SHIFT_POOL; }
 
 extern const uint16_t heap_class_sizes[HEAP_CLASSES];
-unsigned heap_class(uint64_t size);
 static inline unsigned heap_class_blocks(unsigned size_class) { return PAGE_SIZE_POOL / heap_class_sizes[size_class]; }
 
 static inline bool heap_bit(const struct heap_page *page, unsigned i) { return page->used[i / 64] >> (i % 64) & 1; }
@@ -46,8 +45,8 @@ static inline bool heap_page_is_free(const struct heap_page *page)
 }
 
 /* heap_extent.c */
-int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, uint32_t *number);
-int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, uint32_t *first);
+int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, bool lasting, uint32_t *number);
+int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for_body, uint32_t *first);
 int heap_page_stage(struct heap *heap, struct tx *tx, uint32_t shard, uint32_t number, uint64_t value);
 int heap_page_load(struct heap *heap, uint32_t number);
 void heap_page_release(struct heap *heap, uint32_t shard, uint32_t number);

@@ -36,14 +36,15 @@ static int damaged(const struct heap *heap, const char *what, uint64_t offset)
     return SDB_ECORRUPT;
 }
 
-/* Builds a block from memory as a fresh range that takes further words in this transaction. */
-static int write_block(struct heap *heap, struct tx *tx, uint32_t shard, const void *data, uint64_t size, uint64_t *offset)
+/* Writes a segment as a fresh range that takes further words in this transaction. */
+static int write_segment(struct heap *heap, struct tx *tx, uint32_t shard, const struct image *image, uint64_t *offset)
 {
-    int error = heap_alloc(heap, tx, shard, size, offset);
+    uint64_t size = (uint64_t)image->buckets * LINE_SIZE;
+    int error = heap_alloc_segment(heap, tx, shard, image->buckets == SEGMENT_BUCKETS_LARGE, offset);
 
     if (error)
         return error;
-    persist_copy(heap->file->base + *offset, data, size);
+    persist_copy(heap->file->base + *offset, image->words, size);
     tx_add_range(tx, *offset, size, true);
     return tx->failed ? SDB_ENOMEM : SDB_OK;
 }
@@ -201,7 +202,7 @@ static int enlarge(struct heap *heap, struct tx *tx, uint32_t shard, const struc
     for (unsigned i = 0; i < count; i++)
         if (!image_put(&image, moving[i].hash, moving[i].word))
             return SDB_ECONDITION; /* it does not fit: the caller splits instead */
-    error = write_block(heap, tx, shard, image.words, (uint64_t)image.buckets * LINE_SIZE, &offset);
+    error = write_segment(heap, tx, shard, &image, &offset);
     if (!error)
         publish(heap, tx, directory, prefix, depth, 1, offset);
     return error;
@@ -234,7 +235,7 @@ static int split(struct heap *heap, struct tx *tx, uint32_t shard, struct direct
                 i = UINT32_MAX;
             }
         }
-        error = write_block(heap, tx, shard, image.words, (uint64_t)image.buckets * LINE_SIZE, &offset);
+        error = write_segment(heap, tx, shard, &image, &offset);
         if (!error)
             publish(heap, tx, directory, prefix, depth + 1, code, offset);
     }
@@ -273,7 +274,7 @@ int index_create(struct heap *heap, struct tx *tx, uint32_t shard)
 {
     static const struct image empty = {.buckets = SEGMENT_BUCKETS_SMALL};
     uint64_t words[LINE_SIZE / WORD_SIZE] = {0}, segment, offset, at = index_shard_offset(heap->file, shard);
-    int error = write_block(heap, tx, shard, empty.words, (uint64_t)empty.buckets * LINE_SIZE, &segment);
+    int error = write_segment(heap, tx, shard, &empty, &segment);
 
     if (!error)
         error = heap_alloc(heap, tx, shard, sizeof(words), &offset);

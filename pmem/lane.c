@@ -59,12 +59,14 @@ size_t lane_record_words_max(const struct lanes *lanes)
 
 struct lane *lanes_take(struct lanes *lanes, uint32_t preferred)
 {
-    for (uint32_t i = 0; i < lanes->count; i++) {
+    uint32_t i = 0;
+
+    do { /* There is at least one. */
         struct lane *lane = &lanes->lanes[(preferred + i) % lanes->count];
 
         if (lock_try(&lane->lock))
             return lane;
-    }
+    } while (++i < lanes->count);
     lock_acquire(&lanes->lanes[preferred % lanes->count].lock);
     return &lanes->lanes[preferred % lanes->count];
 }
@@ -92,9 +94,9 @@ static size_t build_items(const struct lanes *lanes, const struct lane *lane, co
     for (size_t i = 0; i < tx->ranges.count; i++) {
         const struct tx_range *range = &tx->ranges.items[i];
 
-        *next++ = range->offset << 8 | RECORD_RANGE;
+        *next++ = range->offset << 8 | (range->words ? RECORD_RANGE : RECORD_BLOB);
         *next++ = range->size;
-        hash = lane_ranges_hash(hash, lanes->file, range->offset, range->size);
+        hash = lane_ranges_hash(hash, lanes->file, range->offset, range->words ? range->size : sizeof(struct sdb_m_blob));
     }
     if (tx->ranges.count) {
         *next++ = RECORD_CONTENTS;
@@ -137,14 +139,15 @@ int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, ui
 {
     struct pool_file *file = lanes->file;
     const struct persist *persist = &file->persist;
-    size_t words = lane_record_words(tx);
+    size_t words = tx->line_count * 9 + tx->ranges.count * 2 + 2; /* at most */
     int error = scratch_reserve(lane, words + 2);
 
     if (error)
         return error;
     words = build_items(lanes, lane, tx, lane->scratch + 2);
     for (size_t i = 0; i < tx->ranges.count; i++)
-        persist_flush(persist, &lane->thread, file->base + tx->ranges.items[i].offset, tx->ranges.items[i].size);
+        if (!tx->ranges.items[i].flushed)
+            persist_flush(persist, &lane->thread, file->base + tx->ranges.items[i].offset, tx->ranges.items[i].size);
     if (body) {
         uint64_t hash = hash_key(lane->seed, lane->scratch + 2, words * WORD_SIZE);
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entry.h"
 #include "error.h"
 #include "hash.h"
 #include "lane.h"
@@ -84,6 +85,14 @@ static bool resolve_body(const struct pool_file *file, const struct lane *lane, 
     return true;
 }
 
+static bool verify_blob(const struct pool_file *file, uint64_t offset, uint64_t size)
+{
+    const struct sdb_m_blob *blob = (const struct sdb_m_blob *)(const void *)(file->base + offset);
+
+    return size >= sizeof(*blob) && inside(file, offset, size) && blob->size == size - sizeof(*blob) &&
+           entry_blob_checksum(offset, blob + 1, blob->size) == blob->checksum;
+}
+
 /* Whether the contents of the record's ranges are the ones that it was written for. */
 static bool verify_ranges(const struct pool_file *file, const struct lane *lane, const struct candidate *record)
 {
@@ -100,6 +109,11 @@ static bool verify_ranges(const struct pool_file *file, const struct lane *lane,
             if (!inside(file, item >> 8, record->items[i + 1]))
                 return false;
             hash = lane_ranges_hash(hash, file, item >> 8, record->items[i + 1]);
+            i += 2;
+        } else if ((item & 0xff) == RECORD_BLOB) {
+            if (!verify_blob(file, item >> 8, record->items[i + 1]))
+                return false;
+            hash = lane_ranges_hash(hash, file, item >> 8, sizeof(struct sdb_m_blob));
             i += 2;
         } else {
             return (item & 0xff) == RECORD_CONTENTS && record->items[i + 1] == hash;

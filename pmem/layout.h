@@ -208,10 +208,12 @@ static_assert(sizeof(struct sdb_m_lane) == 64, "lane");
  * Redo record: header, then items, each led by a word whose low 8 bits tell its kind:
  *   0 line:     [line number 48 | word mask 8 | kind 8], then one word for each bit of the mask, low bit first
  *   1 range:    [file offset 56 | kind 8], length in bytes: what was written directly, before the commit
- *   2 contents: [0 | kind 8], XXH3-64 over the contents of all ranges so far, in order, seeded like the record
+ *   2 contents: [0 | kind 8], XXH3-64 over the contents of all ranges and the headers of all blobs so far, in order, each
+ *               seeded with the one before, the first like the record
  *   3 body:     [file offset 56 | kind 8], size in words, XXH3-64: the items stand there, because they are too many for the ring
+ *   4 blob:     as range; the blob there answers for its bytes with its own checksum
  */
-enum record_kind { RECORD_LINE = 0, RECORD_RANGE = 1, RECORD_CONTENTS = 2, RECORD_BODY = 3 };
+enum record_kind { RECORD_LINE = 0, RECORD_RANGE = 1, RECORD_CONTENTS = 2, RECORD_BODY = 3, RECORD_BLOB = 4 };
 struct sdb_m_record {
     uint64_t sequence_and_size; /* [sequence 48 | size in words without the header 16] */
     uint64_t checksum;          /* XXH3-64 over the word above and the items, seeded by incarnation, lane and hash seed */

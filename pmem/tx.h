@@ -39,7 +39,8 @@ struct tx_line {
 struct tx_range {
     uint64_t offset;
     uint64_t size;
-    uint8_t words; /* tx_store may write into it: a segment or directory built in this transaction */
+    uint8_t words;   /* tx_store may write into it: a segment or directory built in this transaction; else it is a blob */
+    uint8_t flushed; /* its bytes were flushed as they were written, and need only the fence */
 };
 
 /* A block that this transaction takes or gives back; what becomes of it is decided at the end. */
@@ -113,9 +114,10 @@ struct tx_mark {
 int tx_init(struct tx *tx, struct pool_file *file);
 void tx_free(struct tx *tx);
 
+/* Whether nothing is staged. Lines that a rollback took back to what they were do not count. */
 static inline bool tx_is_empty(const struct tx *tx)
 {
-    return tx->line_count == 0 && tx->ranges.count == 0 && tx->blocks.count == 0;
+    return tx->undo.count == 0 && tx->ranges.count == 0 && tx->blocks.count == 0;
 }
 
 static inline uint64_t tx_line_hash(uint64_t line)

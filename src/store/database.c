@@ -16,6 +16,8 @@
 #include "session.h"
 #include "word.h"
 
+#define RECLAIM_EFFORT 65536u
+
 static uint64_t root_offset(const struct sdb_pool *pool, unsigned word)
 {
     return pool->file.superblock.root_offset + word * WORD_SIZE;
@@ -166,6 +168,20 @@ static int lock_everything(struct sdb_session *session)
     return error;
 }
 
+/* Reclaims until a number is free again. False: not now, a transaction is open. */
+static bool reclaim_ids(struct sdb_session *session)
+{
+    uint64_t round = __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED);
+
+    if (session->transaction || session_commit(session) != SDB_OK)
+        return false;
+    /* A number that died in the middle of a round is free after the next whole one. */
+    while (__atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) < round + 2)
+        if (sdb_maintain(session, RECLAIM_EFFORT, NULL) != SDB_OK)
+            return false;
+    return session_commit(session) == SDB_OK;
+}
+
 static int flush(struct sdb_session *session, unsigned first, unsigned last)
 {
     int error, attempt = 0;
@@ -178,7 +194,7 @@ static int flush(struct sdb_session *session, unsigned first, unsigned last)
         for (unsigned d = first; d <= last && !error; d++)
             error = give_new_id(session, d);
         error = operation_end(session, &mark, error);
-    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
+    } while (error == SDB_ENOSPC && attempt++ < 2 && reclaim_ids(session));
     return error;
 }
 

@@ -29,7 +29,7 @@ static bool is_garbage(const struct sdb_session *session, const uint64_t words[4
 static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
 {
     struct sdb_pool *pool = session->pool;
-    struct operation operation = {.mark = tx_savepoint(&session->tx), .now = now};
+    struct operation operation = {.mark = tx_savepoint(&session->tx)};
     enum entry_read result;
     uint64_t words[4], map = pool->file.superblock.extent_map_offset + (entry >> EXTENT_SHIFT) * WORD_SIZE, value;
     uint8_t scratch[16];
@@ -71,6 +71,7 @@ static int end_round(struct sdb_session *session)
 {
     struct sdb_pool *pool = session->pool;
     struct tx_mark mark = tx_savepoint(&session->tx);
+    int error, ended;
     bool any = false;
 
     __atomic_store_n(&pool->maintain_round, pool->maintain_round + 1, __ATOMIC_RELAXED);
@@ -82,14 +83,28 @@ static int end_round(struct sdb_session *session)
     for (unsigned id = 0; id < DATABASE_IDS; id++)
         if (is_round_over(pool, id))
             database_id_set_dead(session, id, false);
-    return operation_end(session, &mark, SDB_OK);
+    error = operation_end(session, &mark, SDB_OK);
+    /*
+     * At once, in a group too: what is garbage is told by the committed root, and a number that is free in the staged one only might be
+     * given to a database, whose new keys would then be taken for the old ones.
+     */
+    ended = session_commit(session);
+    return error ? error : ended;
 }
 
-static bool anything_to_do(const struct sdb_pool *pool)
+/* Whether a database's keys are still being reclaimed. */
+static bool anything_dead(const struct sdb_pool *pool)
 {
     for (unsigned id = 0; id < DATABASE_IDS; id++)
         if (__atomic_load_n(&pool->id_dead_round[id], __ATOMIC_RELAXED))
             return true;
+    return false;
+}
+
+static bool anything_to_do(const struct sdb_pool *pool)
+{
+    if (anything_dead(pool))
+        return true;
     for (uint32_t i = 0; i < pool->shard_count; i++) {
         if (!__atomic_load_n(&pool->shards[i].counted, __ATOMIC_RELAXED))
             return true;
@@ -101,9 +116,15 @@ static bool anything_to_do(const struct sdb_pool *pool)
     return false;
 }
 
+static uint64_t deletions(const struct sdb_session *session)
+{
+    return session->stats.expired + session->stats.reclaimed;
+}
+
 static int walk(struct sdb_session *session, size_t effort, int *done)
 {
     struct sdb_pool *pool = session->pool;
+    uint64_t before = deletions(session);
     uint64_t entry = pool->maintain_page;
     int64_t now = session_now(session);
     int error = SDB_OK;
@@ -114,7 +135,9 @@ static int walk(struct sdb_session *session, size_t effort, int *done)
         if (page == 0) {
             entry = 0;
             error = end_round(session);
-            *done = !anything_to_do(pool);
+            *done = !pool->maintain_found && deletions(session) == before && !anything_dead(pool);
+            pool->maintain_found = false;
+            before = deletions(session);
             break;
         }
         if (entry < page << PAGE_SHIFT_POOL)
@@ -129,6 +152,7 @@ static int walk(struct sdb_session *session, size_t effort, int *done)
                 error = collect(session, entry, now);
         }
     }
+    pool->maintain_found = pool->maintain_found || deletions(session) != before;
     pool->maintain_page = entry;
     return error;
 }
@@ -161,10 +185,26 @@ int sdb_maintain(struct sdb_session *session, size_t effort, int *done)
     return error;
 }
 
+/* Takes extents that hold nothing, and memory that waits in quarantine, from all shards: for a pool that is full. */
+static bool collect_extents(struct sdb_session *session)
+{
+    struct sdb_pool *pool = session->pool;
+    uint32_t trimmed = 0;
+
+    for (uint32_t i = 0; i < pool->shard_count; i++) {
+        if (session_lock(session, i) != SDB_OK)
+            break;
+        heap_release(&pool->heap, &session->tx, i, true);
+        trimmed += heap_trim(&pool->heap, &session->tx, i);
+        if (session_commit(session) != SDB_OK)
+            break;
+    }
+    return trimmed != 0;
+}
+
 bool session_make_room(struct sdb_session *session, int *attempt)
 {
-    static __thread uint64_t fruitless_ns;
-    uint64_t before, now = clock_ns();
+    uint64_t before, now = clock_ns(), freed = __atomic_load_n(&session->pool->heap.freed_bytes, __ATOMIC_RELAXED);
     int done = 0;
 
     if (session->transaction || ++*attempt > 2)
@@ -172,7 +212,8 @@ bool session_make_room(struct sdb_session *session, int *attempt)
     if (*attempt == 1 && session->group) /* what the group freed can be used after its commit */
         return session_commit(session) == SDB_OK;
     *attempt = 2;
-    if (fruitless_ns && now - fruitless_ns < ROOM_PAUSE_NS)
+    if (session->fruitless_ns && now - session->fruitless_ns < ROOM_PAUSE_NS &&
+        freed - session->fruitless_freed < EXTENT_SIZE)
         return false;
     before = session->stats.expired + session->stats.reclaimed;
     for (int round = 0; round < 3 && !done;) {
@@ -186,8 +227,9 @@ bool session_make_room(struct sdb_session *session, int *attempt)
     }
     if (session->group)
         (void)session_commit(session);
-    if (session->stats.expired + session->stats.reclaimed > before)
+    if (collect_extents(session) || session->stats.expired + session->stats.reclaimed > before)
         return true;
-    fruitless_ns = now;
+    session->fruitless_ns = now;
+    session->fruitless_freed = freed;
     return false;
 }

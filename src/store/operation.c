@@ -21,17 +21,14 @@ bool entry_is_expired(const uint64_t words[4], int64_t now)
     return (words[0] & META_EXPIRES) && entry_expiry(words) <= now;
 }
 
-int operation_find(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
-                   struct operation *operation)
+/* Finds the key that operation->key names; its shard is locked. */
+static int find(struct sdb_session *session, struct operation *operation)
 {
-    struct sdb_pool *pool = session->pool;
     int error;
 
-    index_key_init(&operation->key, &pool->file, session_physical(session, database), key_size ? key : "", key_size);
     operation->mark = tx_savepoint(&session->tx);
-    operation->now = session_now(session);
     operation->exists = false;
-    switch (index_find_staged(&pool->heap, &session->tx, &operation->key, &operation->found)) {
+    switch (index_find_staged(&session->pool->heap, &session->tx, &operation->key, &operation->found)) {
     case INDEX_MISSING:
         operation->found.entry = 0;
         return SDB_OK;
@@ -42,12 +39,21 @@ int operation_find(struct sdb_session *session, unsigned database, const void *k
         break;
     }
     operation->exists = true;
-    if (!entry_is_expired(operation->found.words, operation->now))
+    if (__builtin_expect(!(operation->found.words[0] & META_EXPIRES), 1) ||
+        !entry_is_expired(operation->found.words, session_now(session)))
         return SDB_OK;
     error = operation_remove(session, operation);
     if (!error)
         stat_add(&session->stats.expired, 1);
     return error;
+}
+
+int operation_find(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
+                   struct operation *operation)
+{
+    index_key_init(&operation->key, &session->pool->file, session_physical(session, database), key_size ? key : "",
+                   key_size);
+    return find(session, operation);
 }
 
 int operation_begin(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
@@ -56,8 +62,7 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
     unsigned physical;
     int error = pool_writable(session->pool);
 
-    operation->mark = tx_savepoint(&session->tx);
-    if (error)
+    if (__builtin_expect(error, 0))
         return error;
     if (key_size > SDB_KEY_SIZE_MAX) {
         error_set("a key of %zu bytes: at most %u are allowed", key_size, SDB_KEY_SIZE_MAX);
@@ -71,9 +76,8 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
             return error;
         /* Databases change places under all shards' locks: what was read before this lock may be out of date. */
     } while (physical != session_physical(session, database));
-    operation->mark = tx_savepoint(&session->tx);
-    error = operation_find(session, database, key, key_size, operation);
-    return error ? operation_end(session, &operation->mark, error) : SDB_OK;
+    error = find(session, operation);
+    return __builtin_expect(error, 0) ? operation_end(session, &operation->mark, error) : SDB_OK;
 }
 
 void content_set_value(struct entry_content *content, const void *value, size_t size)

@@ -61,6 +61,7 @@ struct sdb_pool {
     /* Owner: maintain_lock. */
     struct lock maintain_lock;
     uint64_t maintain_page;
+    bool maintain_found;        /* this round deleted something */
     uint64_t maintain_round;    /* rounds over the pool completed */
     uint64_t id_dead_round[DATABASE_IDS]; /* round + 1 in which a physical number lost its database; 0: alive or free */
 };

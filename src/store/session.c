@@ -170,7 +170,7 @@ int session_lock(struct sdb_session *session, uint32_t shard)
         return SDB_OK;
     if (__builtin_expect(!lock_try(lock), 0)) {
         stat_add(&session->stats.conflicts, 1);
-        if (session->held_count && (session->tx.pool_locked || shard < session->held_max)) {
+        if (session->tx.pool_locked || (session->held_count && shard < session->held_max)) {
             int error;
 
             if (session->transaction) {
@@ -218,7 +218,7 @@ int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t coun
         }
         return SDB_OK;
     }
-    if (session->held_count) {
+    if (session->held_count || session->tx.pool_locked) {
         int error = session_commit(session);
 
         if (error)
@@ -250,23 +250,40 @@ int session_lock_all(struct sdb_session *session)
 
 /* -- the commit -- */
 
-/* Recovery must not find another lane's record for what this session is about to change (lane.h, 3). */
-static int retire_others(struct sdb_session *session)
+/* Whether recovery might apply another lane's record to what this session is about to change (lane.h, 3); that lane. */
+static bool foreign_live(const struct sdb_session *session, uint32_t *lane)
 {
-    struct sdb_pool *pool = session->pool;
+    const struct sdb_pool *pool = session->pool;
 
     for (uint32_t i = 0; i < session->held_count + session->tx.pool_locked; i++) {
         const struct shard *shard = i < session->held_count ? &pool->shards[session->held[i]] : NULL;
-        uint32_t lane = shard ? shard->last_lane : pool->last_lane;
         uint64_t sequence = shard ? shard->last_sequence : pool->last_sequence;
 
-        if (sequence && lane != session->lane && lane_is_live(&pool->lanes.lanes[lane], sequence)) {
-            int error = lanes_retire(&pool->lanes, lane);
-
-            if (error)
-                return error;
-        }
+        *lane = shard ? shard->last_lane : pool->last_lane;
+        if (*lane != session->lane && sequence && lane_is_live(&pool->lanes.lanes[*lane], sequence))
+            return true;
     }
+    return false;
+}
+
+/* Takes a lane to commit in; others' live records are retired first, with no lane in hand. */
+static int take_lane(struct sdb_session *session, struct lane **out)
+{
+    struct lanes *lanes = &session->pool->lanes;
+    struct lane *lane = lanes_take(lanes, session->lane);
+    uint32_t other;
+
+    session->lane = lane->index;
+    while (__builtin_expect(foreign_live(session, &other), 0)) {
+        int error;
+
+        lane_give(lane);
+        error = lanes_retire(lanes, other);
+        if (error)
+            return error;
+        lock_acquire(&lane->lock);
+    }
+    *out = lane;
     return SDB_OK;
 }
 
@@ -358,16 +375,11 @@ static int commit(struct sdb_session *session)
         error = SDB_ENOMEM;
     if (error)
         return error;
-    lane = lanes_take(&pool->lanes, session->lane);
-    session->lane = lane->index; /* a free one; given back, because retiring others must not wait with a lane in hand */
-    lane_give(lane);
-    error = retire_others(session);
+    error = take_lane(session, &lane);
     if (error) {
         pool_fail(pool);
         return error;
     }
-    lane = &pool->lanes.lanes[session->lane];
-    lock_acquire(&lane->lock);
     error = lane_persist(&pool->lanes, lane, tx, body);
     if (error) {
         lane_give(lane);

@@ -31,6 +31,7 @@ struct sdb_session {
     uint32_t held_count;
     uint32_t held_max;    /* highest of them */
     uint64_t held_bits[SHARDS_MAX / 64];
+    uint64_t fruitless_ns, fruitless_freed; /* when the last search for room in a full pool found none, and what was freed then */
     uint32_t pins;        /* views of blobs */
     /* Atomic: the epoch that the session's oldest view pins; 0: none. Read by who releases quarantined memory. */
     uint64_t pin;
@@ -91,7 +92,6 @@ struct operation {
     struct index_key key;
     struct index_found found;
     struct tx_mark mark;
-    int64_t now;
     bool exists; /* and is not expired */
 };
 

@@ -44,7 +44,7 @@ static int stage_set(struct sdb_session *session, struct operation *operation, c
         return SDB_ECONDITION;
     if (options->flags & SDB_KEEP_EXPIRY && operation->exists)
         content.expire_ms = entry_expiry(operation->found.words);
-    if (content.expire_ms && content.expire_ms <= operation->now)
+    if (content.expire_ms && content.expire_ms <= session_now(session))
         return operation->exists ? operation_remove(session, operation) : SDB_OK;
     content_set_value(&content, value_size ? value : "", value_size);
     error = operation_put(session, operation, &content);
@@ -100,7 +100,7 @@ int sdb_expire(struct sdb_session *session, const void *key, size_t key_size, in
             return error;
         if (!operation.exists) {
             error = SDB_ENOTFOUND;
-        } else if (expire_ms && expire_ms <= operation.now) {
+        } else if (expire_ms && expire_ms <= session_now(session)) {
             error = operation_remove(session, &operation);
         } else {
             error = operation_content(session, &operation, &content, scratch);
@@ -143,7 +143,6 @@ static int set_by_handle(struct sdb_session *session, uint64_t handle, const voi
         const uint8_t *key;
 
         operation.exists = true;
-        operation.now = session_now(session);
         operation.key.database = meta_database(operation.found.words[0]);
         if (!entry_key(&session->pool->file, operation.found.words, scratch, &key, &operation.key.size))
             error = SDB_ECORRUPT;

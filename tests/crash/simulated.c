@@ -119,6 +119,12 @@ void simulated_copy(void *dst, const void *src, size_t size)
     }
 }
 
+void persist_copy_nt(const struct persist *persist, struct persist_thread *thread, void *dst, const void *src, size_t size)
+{
+    simulated_copy(dst, src, size);
+    persist_flush(persist, thread, dst, size);
+}
+
 void simulated_flush(const void *line)
 {
     struct line_log *log;
