@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "client_list.h"
@@ -32,6 +33,8 @@
 #define MAINTAIN_EFFORT 256                  /* entries in one call */
 #define MAINTAIN_NS 500000                   /* and the time that one round of calls may take */
 #define SPIN_CREDIT_MAX 16
+#define SPIN_REST 1000                       /* turns without spinning after it was in somebody's way */
+#define SPINS_A_CHECK 64
 #define IDLE_CHECKS 1024                     /* clients looked at for idleness in a second, at least */
 
 static struct worker *workers;
@@ -390,10 +393,41 @@ static int64_t time_to_wait(const struct worker *worker)
     return due_ms <= 0 ? 1 : due_ms > 1000 ? 1000000000 : due_ms * 1000000;
 }
 
+/* Now and then: was the thread taken off its core for somebody else while it was spinning? */
+static int was_in_the_way(struct worker *worker)
+{
+    struct rusage usage;
+    int64_t before = worker->involuntary_switches;
+
+    if (++worker->spins % SPINS_A_CHECK != 0 || getrusage(RUSAGE_THREAD, &usage) != 0)
+        return 0;
+    worker->involuntary_switches = usage.ru_nivcsw;
+    return usage.ru_nivcsw - before >= SPINS_A_CHECK / 16;
+}
+
 /*
  * Spins before it sleeps only where that has paid off of late: a sleep that ended within the time that spinning would have taken
- * earns credit, spinning in vain costs twice as much.
+ * earns credit, spinning in vain costs twice as much. A thread that is in others' way rests for many turns.
  */
+static void judge_spinning(struct worker *worker, enum io_waited waited, uint64_t busy_ns, uint64_t spin_ns, uint64_t took_ns)
+{
+    if (worker->spin_rest > 0) {
+        worker->spin_rest--;
+        return;
+    }
+    if (spin_ns > 0 && was_in_the_way(worker)) {
+        worker->spin_credit = 0;
+        worker->spin_rest = SPIN_REST;
+    } else if (waited == IO_BY_SPINNING) {
+        worker->spin_credit = SPIN_CREDIT_MAX;
+    } else if (waited == IO_BY_SLEEPING && took_ns < busy_ns + spin_ns) {
+        if (worker->spin_credit < SPIN_CREDIT_MAX)
+            worker->spin_credit++;
+    } else if (spin_ns > 0 && waited != IO_AT_ONCE) {
+        worker->spin_credit = worker->spin_credit > 2 ? worker->spin_credit - 2 : 0;
+    }
+}
+
 static enum io_waited wait_for_events(struct worker *worker)
 {
     int64_t timeout_ns = time_to_wait(worker);
@@ -402,14 +436,8 @@ static enum io_waited wait_for_events(struct worker *worker)
     uint64_t begin = busy_ns > 0 ? clock_ns() : 0;
     enum io_waited waited = worker->io_operations->wait(worker->io, timeout_ns, spin_ns);
 
-    if (waited == IO_BY_SLEEPING && busy_ns > 0 && clock_ns() - begin < (uint64_t)(busy_ns + spin_ns)) {
-        if (worker->spin_credit < SPIN_CREDIT_MAX)
-            worker->spin_credit++;
-    } else if (waited == IO_BY_SPINNING) {
-        worker->spin_credit = SPIN_CREDIT_MAX;
-    } else if (spin_ns > 0 && (waited == IO_BY_SLEEPING || waited == IO_NOTHING)) {
-        worker->spin_credit = worker->spin_credit > 2 ? worker->spin_credit - 2 : 0;
-    }
+    if (busy_ns > 0)
+        judge_spinning(worker, waited, (uint64_t)busy_ns, (uint64_t)spin_ns, clock_ns() - begin);
     return waited;
 }
 

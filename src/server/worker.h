@@ -73,6 +73,9 @@ struct worker {
     int64_t stop_deadline_ms;
     struct connection *idle_cursor; /* where the search for idle clients goes on; NULL: at the beginning */
     unsigned spin_credit;       /* how much spinning has paid off of late */
+    unsigned spin_rest;         /* turns for which it is not tried */
+    unsigned spins;
+    int64_t involuntary_switches; /* of the thread, when they were last looked at */
 };
 
 /*
