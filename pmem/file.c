@@ -459,7 +459,12 @@ static int change_superblock(struct pool_file *file, const struct sdb_m_superblo
     error = write_back_superblock(file);
     if (error != 0)
         return error;
-    file->superblock = sb; /* newest_copy is what it was: two copies, two steps */
+    /* newest_copy is what it was: two copies, two steps. The geometry, which anybody may be reading, is not touched. */
+    file->superblock.state = sb.state;
+    file->superblock.sequence = sb.sequence;
+    file->superblock.incarnation = sb.incarnation;
+    file->superblock.size = sb.size;
+    file->superblock.checksum = sb.checksum;
     return 0;
 }
 

@@ -17,12 +17,55 @@
 #include "index_internal.h"
 #include "persist.h"
 
+/* Copies up to 16 bytes, without a call of memcpy for sizes that are known only now. */
+static inline void load_words(uint64_t words[2], const uint8_t *data, size_t size)
+{
+    if (size >= 8) {
+        uint64_t last;
+
+        memcpy(&words[0], data, 8);
+        if (size > 8) {
+            memcpy(&last, data + size - 8, 8);
+            words[1] = last >> (16 - size) * 8;
+        }
+    } else if (size >= 4) {
+        uint32_t first, last;
+
+        memcpy(&first, data, 4);
+        memcpy(&last, data + size - 4, 4);
+        words[0] = first | (uint64_t)last << (size - 4) * 8;
+    } else if (size) {
+        words[0] = data[0] | (uint64_t)data[size / 2] << (size / 2) * 8 | (uint64_t)data[size - 1] << (size - 1) * 8;
+    }
+}
+
+/* Whether an entry's key is the one that is looked for. */
+static inline enum entry_compare compare(const struct pool_file *file, const uint64_t words[4], const struct index_key *key)
+{
+    unsigned code = meta_key_code(words[0]);
+
+    if (code == CODE_BLOB || key->size > INLINE_SIZE_MAX)
+        return entry_compare_key(file, words, key->database, key->data, key->size);
+    if (code != key->size || meta_database(words[0]) != key->database)
+        return ENTRY_DIFFERENT;
+    return (code == 0 || words[1] == key->words[0]) && (code <= 8 || words[2] == key->words[1]) ? ENTRY_SAME
+                                                                                                : ENTRY_DIFFERENT;
+}
+
+enum entry_compare index_compare(const struct pool_file *file, const uint64_t words[4], const struct index_key *key)
+{
+    return compare(file, words, key);
+}
+
 void index_key_init(struct index_key *key, const struct pool_file *file, unsigned database, const void *data, size_t size)
 {
     unsigned shard_bits = (unsigned)__builtin_ctz(file->superblock.shards);
 
     key->data = data;
     key->size = size;
+    key->words[0] = key->words[1] = 0;
+    if (size <= INLINE_SIZE_MAX)
+        load_words(key->words, data, size);
     key->database = database;
     key->hash = entry_hash(file, database, data, size);
     key->shard = shard_bits ? (uint32_t)(key->hash >> (64 - shard_bits)) : 0;
@@ -101,7 +144,7 @@ static inline enum index_result try_word(struct heap *heap, const struct tx *tx,
         return tx ? INDEX_DAMAGED : INDEX_MISSING;
     if (__builtin_expect(!entry_is_sane(found->words), 0))
         return INDEX_DAMAGED;
-    switch (entry_compare_key(heap->file, found->words, key->database, key->data, key->size)) {
+    switch (compare(heap->file, found->words, key)) {
     case ENTRY_SAME:
         /* A key in a blob may have been freed, and the blob reused, since the entry was read. */
         if (!tx && meta_key_code(found->words[0]) == CODE_BLOB && !entry_unchanged(heap->file, entry, found->words))
@@ -169,18 +212,22 @@ enum index_result index_find_staged(struct heap *heap, const struct tx *tx, cons
     return find(heap, tx, key, found);
 }
 
-void index_prefetch(struct heap *heap, const struct index_key *key, bool entries)
+uint64_t index_prefetch(struct heap *heap, const struct index_key *key)
 {
     struct index_place place;
-    const uint64_t *line;
+    uint64_t bucket;
 
     if (find_place(heap, NULL, key->shard, key->hash, &place) != INDEX_FOUND)
-        return;
-    line = (const uint64_t *)(const void *)(heap->file->base + index_bucket_offset(place.segment, place.bucket[0]));
-    if (!entries) {
-        __builtin_prefetch(line);
-        return;
-    }
+        return 0;
+    bucket = index_bucket_offset(place.segment, place.bucket[0]);
+    __builtin_prefetch(heap->file->base + bucket);
+    return bucket;
+}
+
+void index_prefetch_entries(struct heap *heap, const struct index_key *key, uint64_t bucket)
+{
+    const uint64_t *line = (const uint64_t *)(const void *)(heap->file->base + bucket);
+
     for (unsigned mask = bucket_match(line, index_tag(key->hash)); mask; mask &= mask - 1) {
         uint64_t word = persist_load(&line[__builtin_ctz(mask)]);
 

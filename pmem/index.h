@@ -26,6 +26,7 @@
 struct index_key {
     const void *data;
     size_t size;
+    uint64_t words[2]; /* of a key that may stand inline: its bytes, padded with zeros, as an entry holds them */
     uint64_t hash;
     uint32_t shard;
     uint32_t database; /* physical number */
@@ -53,8 +54,13 @@ enum index_result index_find(struct heap *heap, const struct index_key *key, str
 enum index_result index_find_staged(struct heap *heap, const struct tx *tx, const struct index_key *key,
                                     struct index_found *found);
 
-/* Starts loading the bucket, and with `entries` (in a second pass) the entries that it names. */
-void index_prefetch(struct heap *heap, const struct index_key *key, bool entries);
+/* Starts loading the key's bucket, and says where it is; 0: nowhere. */
+uint64_t index_prefetch(struct heap *heap, const struct index_key *key);
+/* In a second pass: starts loading the entries that the bucket names. */
+void index_prefetch_entries(struct heap *heap, const struct index_key *key, uint64_t bucket);
+
+/* As entry_compare_key. */
+enum entry_compare index_compare(const struct pool_file *file, const uint64_t words[4], const struct index_key *key);
 
 /* Stages the word of an entry that is not there yet. Errors: those of heap_alloc, SDB_ECORRUPT. */
 int index_insert(struct heap *heap, struct tx *tx, const struct index_key *key, uint64_t entry, uint64_t *splits);

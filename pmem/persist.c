@@ -159,7 +159,7 @@ int persist_fence_msync(const struct persist *persist, struct persist_thread *th
      * One call over all that lies between: the kernel writes only dirty pages, and each call costs a flush of the
      * drive's cache, which is dear, whereas other threads' pages in between would have to be written anyway.
      */
-    thread->msyncs++;
+    persist_count(&thread->msyncs, 1);
     if (msync(persist->base + from, (size_t)(to - from), MS_SYNC) != 0) {
         error_set("msync of %llu bytes at %llu: %s", (unsigned long long)(to - from), (unsigned long long)from,
                   strerror(errno));
@@ -257,7 +257,7 @@ void persist_copy_nt(const struct persist *persist, struct persist_thread *threa
     to += head;
     from += head;
     stream_lines(to, from, lines);
-    thread->lines += lines; /* a streamed line leaves the CPU as a flushed one does */
+    persist_count(&thread->lines, lines); /* a streamed line leaves the CPU as a flushed one does */
     to += lines * LINE_SIZE;
     from += lines * LINE_SIZE;
     persist_copy(to, from, tail);
@@ -280,7 +280,7 @@ void persist_zero_nt(const struct persist *persist, struct persist_thread *threa
     persist_zero(to, head);
     persist_flush(persist, thread, to, head);
     stream_zero_lines(to + head, lines);
-    thread->lines += lines;
+    persist_count(&thread->lines, lines);
     to += head + lines * LINE_SIZE;
     persist_zero(to, tail);
     persist_flush(persist, thread, to, tail);

@@ -87,6 +87,12 @@ void persist_copy_nt(const struct persist *persist, struct persist_thread *threa
 /* As persist_copy_nt, with zeros. */
 void persist_zero_nt(const struct persist *persist, struct persist_thread *thread, void *dst, size_t size);
 
+/* Its thread counts, others may be reading. */
+static inline void persist_count(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
 #ifdef SDB_PERSIST_BACKEND
 #include SDB_PERSIST_BACKEND
 #else
@@ -137,24 +143,24 @@ static inline void persist_flush_line(const struct persist *persist, struct pers
     switch (persist->flush) {
 #if defined(__x86_64__)
     case PERSIST_CLWB:
-        thread->lines++;
+        persist_count(&thread->lines, 1);
         __asm__ volatile("clwb %0" : "+m"(*(volatile char *)(uintptr_t)line) : : "memory");
         break;
     case PERSIST_CLFLUSHOPT:
-        thread->lines++;
+        persist_count(&thread->lines, 1);
         __asm__ volatile("clflushopt %0" : "+m"(*(volatile char *)(uintptr_t)line) : : "memory");
         break;
     case PERSIST_CLFLUSH:
-        thread->lines++;
+        persist_count(&thread->lines, 1);
         __asm__ volatile("clflush %0" : "+m"(*(volatile char *)(uintptr_t)line) : : "memory");
         break;
 #elif defined(__aarch64__)
     case PERSIST_DCCVAP: /* by its encoding: the mnemonic needs an assembler told of ARMv8.2 */
-        thread->lines++;
+        persist_count(&thread->lines, 1);
         __asm__ volatile("sys #3, c7, c12, #1, %0" : : "r"(line) : "memory");
         break;
     case PERSIST_DCCVAC:
-        thread->lines++;
+        persist_count(&thread->lines, 1);
         __asm__ volatile("dc cvac, %0" : : "r"(line) : "memory");
         break;
 #endif
@@ -162,7 +168,7 @@ static inline void persist_flush_line(const struct persist *persist, struct pers
         uint64_t from = (uint64_t)((const uint8_t *)line - persist->base) & ~(uint64_t)(LINE_SIZE - 1);
         uint64_t to = from + LINE_SIZE;
 
-        thread->lines++;
+        persist_count(&thread->lines, 1);
         if (thread->dirty_to == 0 || from < thread->dirty_from)
             thread->dirty_from = from;
         if (to > thread->dirty_to)
@@ -195,7 +201,7 @@ static inline void persist_flush(const struct persist *persist, struct persist_t
  */
 static inline int persist_fence(const struct persist *persist, struct persist_thread *thread)
 {
-    thread->fences++;
+    persist_count(&thread->fences, 1);
     if (__builtin_expect(persist->flush == PERSIST_MSYNC, 0)) {
         int error = persist_fence_msync(persist, thread);
 

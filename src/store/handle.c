@@ -6,6 +6,7 @@
  * Threads: the session's
  * Memory:  none
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "entry.h"
@@ -13,7 +14,7 @@
 #include "read.h"
 #include "word.h"
 
-/* In a transaction what is read stays locked until its end. */
+/* Locks the shard of an entry. Errors: SDB_ESTALE (no such place), SDB_ECONFLICT. */
 static int lock_entry(struct sdb_session *session, uint64_t entry)
 {
     uint64_t map = session->pool->file.superblock.extent_map_offset + (entry >> EXTENT_SHIFT) * WORD_SIZE, value;
@@ -23,25 +24,48 @@ static int lock_entry(struct sdb_session *session, uint64_t entry)
     return session_lock(session, extent_value_shard(value));
 }
 
+int read_entry(struct sdb_session *session, uint64_t entry, uint64_t words[4])
+{
+    const struct pool_file *file = &session->pool->file;
+    bool held = session->held_count != 0;
+    enum entry_read result;
+    int error;
+
+    if (__builtin_expect(entry_read(file, entry, words) == ENTRY_OK, 1))
+        return SDB_OK;
+    /* A writer that sleeps in the midst of its stores looks like damage: with the shard locked no writer is there. */
+    error = lock_entry(session, entry);
+    if (error)
+        return error;
+    result = entry_read(file, entry, words);
+    if (!held && !session->transaction && !session->group)
+        error = session_commit(session);
+    if (result == ENTRY_OK || error)
+        return error;
+    error_set("%s: the entry at offset %" PRIu64 " is damaged", file->path, entry);
+    stat_add(&session->stats.checksum_errors, 1);
+    return SDB_ECORRUPT;
+}
+
 int read_handle(struct sdb_session *session, uint64_t handle, uint64_t *entry, uint64_t words[4])
 {
     struct sdb_pool *pool = session->pool;
+    int error;
 
     *entry = handle_entry(handle);
     if (!heap_is_entry(&pool->heap, *entry))
         return SDB_ESTALE;
-    if (session->transaction) {
-        int error = lock_entry(session, *entry);
-
+    if (session->transaction) { /* what is read stays locked until its end */
+        error = lock_entry(session, *entry);
         if (error)
             return error;
     }
     if (session->tx.line_count && tx_find(&session->tx, *entry / LINE_SIZE)) {
         memcpy(words, tx_line(&session->tx, *entry) + *entry / WORD_SIZE % 8, 4 * WORD_SIZE);
-    } else if (__builtin_expect(entry_read(&pool->file, *entry, words) != ENTRY_OK, 0)) {
-        error_set("%s: the entry at offset %llu is damaged", pool->file.path, (unsigned long long)*entry);
-        stat_add(&session->stats.checksum_errors, 1);
-        return SDB_ECORRUPT;
+    } else {
+        error = read_entry(session, *entry, words);
+        if (error)
+            return error;
     }
     if (meta_type(words[0]) == 0 || meta_generation(words[0]) != (uint16_t)handle)
         return SDB_ESTALE;

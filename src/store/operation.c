@@ -71,6 +71,8 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
     do {
         physical = session_physical(session, database);
         index_key_init(&operation->key, &session->pool->file, physical, key_size ? key : "", key_size);
+        if (session->pool->cache) /* the commit will want its line */
+            cache_prefetch(session->pool->cache, operation->key.hash);
         error = session_lock(session, operation->key.shard);
         if (error)
             return error;

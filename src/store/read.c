@@ -53,7 +53,7 @@ static bool find_cached(struct sdb_session *session, const struct index_key *key
 {
     const struct pool_file *file = &session->pool->file;
     bool hit = cache_lookup(session->pool->cache, key->hash, found->words, &found->entry) &&
-               entry_compare_key(file, found->words, key->database, key->data, key->size) == ENTRY_SAME &&
+               index_compare(file, found->words, key) == ENTRY_SAME &&
                (meta_key_code(found->words[0]) != CODE_BLOB || entry_unchanged(file, found->entry, found->words));
 
     cache_pace_note(&session->pace, hit);
@@ -162,7 +162,10 @@ int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[
     } else {
         view->encoding = SDB_ENCODING_INLINE;
         view->size = code;
-        memcpy(view->inlined, &words[index], code);
+        if (code) /* an empty value may have no word at all */
+            memcpy(view->inlined, &words[index], WORD_SIZE);
+        if (code > WORD_SIZE)
+            memcpy(view->inlined + WORD_SIZE, &words[index + 1], WORD_SIZE);
     }
     return SDB_OK;
 }
@@ -325,14 +328,16 @@ void read_inline(const uint64_t words[4], struct sdb_inline *value)
 static void prefetch_window(const struct sdb_session *session, const struct index_key *keys, size_t count)
 {
     struct sdb_pool *pool = session->pool;
+    uint64_t buckets[READ_WINDOW];
 
     for (size_t i = 0; i < count; i++) {
         if (pool->cache && cache_pace_ask(&session->pace, keys[i].hash))
             cache_prefetch(pool->cache, keys[i].hash);
-        index_prefetch(&pool->heap, &keys[i], false);
+        buckets[i] = index_prefetch(&pool->heap, &keys[i]);
     }
     for (size_t i = 0; i < count; i++)
-        index_prefetch(&pool->heap, &keys[i], true);
+        if (buckets[i])
+            index_prefetch_entries(&pool->heap, &keys[i], buckets[i]);
 }
 
 void sdb_prefetch(struct sdb_session *session, const struct sdb_slice *keys, size_t count)

@@ -19,6 +19,9 @@ int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[
 /* A small value, as a batch returns it. */
 void read_inline(const uint64_t words[4], struct sdb_inline *value);
 
+/* Reads an entry as it is on the medium, waiting for a writer that is at it. Errors: SDB_ECORRUPT, SDB_ECONFLICT, SDB_ESTALE. */
+int read_entry(struct sdb_session *session, uint64_t entry, uint64_t words[4]);
+
 /* Reads the entry behind a handle: staged words where the session has some. Errors: SDB_ESTALE, SDB_ECORRUPT, SDB_ECONFLICT. */
 int read_handle(struct sdb_session *session, uint64_t handle, uint64_t *entry, uint64_t words[4]);
 

@@ -3,11 +3,12 @@
  * scan.c - walking over the entries in the order of their places
  * Media:   read only
  * Holds:   entries do not move, so that a cursor is a place, and a key that stays is met once in every round
- * Threads: the session's; takes no lock
+ * Threads: the session's; takes no lock, except where a writer stays in the midst of an entry
  * Memory:  none
  */
 #include "scan.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "entry.h"
@@ -58,6 +59,27 @@ static bool key_is_whole(struct sdb_session *session, uint64_t entry, const uint
     return false;
 }
 
+/* Reads an entry and verifies its key. Errors: SDB_ECORRUPT, SDB_ECONFLICT (in a transaction). */
+static int scan_entry(struct sdb_session *session, uint64_t entry, uint64_t words[4], bool *gone)
+{
+    enum entry_read result;
+    int error;
+
+    *gone = false;
+    scan_read(session, entry, words, &result);
+    if (result != ENTRY_OK) { /* a writer is at it, or it is damaged */
+        error = read_entry(session, entry, words);
+        if (error)
+            return error == SDB_ECONFLICT ? error : SDB_ECORRUPT;
+    }
+    if (meta_type(words[0]) == 0)
+        return SDB_OK;
+    if (entry_is_sane(words) && (key_is_whole(session, entry, words, gone) || *gone))
+        return SDB_OK;
+    stat_add(&session->stats.checksum_errors, 1);
+    return SDB_ECORRUPT;
+}
+
 /* Shows one live entry to the visitor. Returns what the visitor said. */
 static int visit_entry(struct sdb_session *session, uint64_t entry, const uint64_t words[4], sdb_scan_fn *visit,
                        void *context)
@@ -95,15 +117,17 @@ int sdb_scan(struct sdb_session *session, uint64_t *cursor, size_t effort, sdb_s
             entry = page << PAGE_SHIFT_POOL;
         end = (page + 1) << PAGE_SHIFT_POOL;
         for (; entry < end && effort > 0 && !stop; entry += ENTRY_SIZE, effort--) {
-            enum entry_read result;
             uint64_t words[4];
             bool gone = false;
+            int read = scan_entry(session, entry, words, &gone);
 
-            scan_read(session, entry, words, &result);
-            if (result != ENTRY_OK || (meta_type(words[0]) && !entry_is_sane(words)) ||
-                (meta_type(words[0]) && !key_is_whole(session, entry, words, &gone) && !gone)) {
-                error_set("%s: the entry at offset %llu is damaged", session->pool->file.path, (unsigned long long)entry);
-                stat_add(&session->stats.checksum_errors, 1);
+            if (read == SDB_ECONFLICT) { /* nothing was seen of it: the cursor stays */
+                error = read;
+                stop = true;
+                break;
+            }
+            if (read) {
+                error_set("%s: the entry at offset %" PRIu64 " is damaged", session->pool->file.path, entry);
                 error = SDB_ECORRUPT;
                 stop = true;
                 continue;
