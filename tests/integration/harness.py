@@ -6,7 +6,8 @@ SuperDB is the server under test, Debian's redis-server the judge. Both listen o
 test: every process started here is remembered by its pid and ended by it.
 
 Environment: SUPERDB_SERVER and SUPERDB_POOL name the programs (build/superdb-server and build/superdb-pool else),
-SUPERDB_THREADS the server's threads (2 else), SUPERDB_TEST_DIR where pools are made (/dev/shm else).
+SUPERDB_THREADS the server's threads (2 else), SUPERDB_ARGUMENTS more of its options ("--io-backend epoll"),
+SUPERDB_TEST_DIR where pools are made (/dev/shm else).
 
 A reply is handled as the bytes that came over the wire: `reply_end` finds where one ends, `parse` gives it a shape, for
 tests that compare less than the bytes.
@@ -383,7 +384,8 @@ class Superdb(Server):
 
     def command_line(self):
         return [superdb_server(), "--pool", self.pool, "--pool-size", self.pool_size, "--bind", "127.0.0.1",
-                "--port", str(self.port), "--threads", str(self.threads), *self.arguments]
+                "--port", str(self.port), "--threads", str(self.threads), *os.environ.get("SUPERDB_ARGUMENTS", "").split(),
+                *self.arguments]
 
 
 class Redis(Server):
