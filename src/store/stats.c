@@ -38,7 +38,7 @@ static uint64_t index_bytes(const struct sdb_pool *pool, uint32_t shard)
     uint64_t root = peek(pool, index_shard_offset(&pool->file, shard)), bytes, last = 0;
     uint64_t count = 1ull << root_value_depth(root), directory = root_value_directory(root);
 
-    if (root == 0 || directory + count * WORD_SIZE > pool->file.size)
+    if (root == 0 || directory + count * WORD_SIZE > __atomic_load_n(&pool->file.size, __ATOMIC_ACQUIRE))
         return 0;
     bytes = heap_block_size(count * WORD_SIZE < LINE_SIZE ? LINE_SIZE : count * WORD_SIZE);
     for (uint64_t i = 0; i < count; i++) {
