@@ -14,6 +14,7 @@
 #include "crc32c.h"
 #include "hash.h"
 #include "persist.h"
+#include "race.h"
 
 #define READ_TRIES 1000
 #define STREAM_SIZE_MIN 4096u
@@ -102,6 +103,7 @@ enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_
     unsigned code = meta_key_code(words[0]);
     const uint8_t *data;
     uint32_t blob_size;
+    enum entry_compare result;
 
     if (meta_database(words[0]) != database)
         return ENTRY_DIFFERENT;
@@ -111,10 +113,13 @@ enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_
         return ENTRY_DIFFERENT;
     if (!entry_blob(file, words[1], &data, &blob_size))
         return ENTRY_UNREADABLE;
+    race_reads_begin(); /* without a lock the blob may be gone, and its memory another's: the caller looks at the entry again */
     if (blob_size == size && memcmp(data, key, size) == 0)
-        return ENTRY_SAME;
-    /* Rare, because the tags agreed: is it another key, or this one, damaged? */
-    return entry_blob_verify(file, words[1]) ? ENTRY_DIFFERENT : ENTRY_UNREADABLE;
+        result = ENTRY_SAME;
+    else /* Rare, because the tags agreed: is it another key, or this one, damaged? */
+        result = entry_blob_verify(file, words[1]) ? ENTRY_DIFFERENT : ENTRY_UNREADABLE;
+    race_reads_end();
+    return result;
 }
 
 uint64_t entry_hash(const struct pool_file *file, unsigned database, const void *key, size_t size)
