@@ -11,6 +11,7 @@
 
 #include "entry.h"
 #include "error.h"
+#include "maintain.h"
 #include "read.h"
 #include "word.h"
 
@@ -71,6 +72,8 @@ int read_handle(struct sdb_session *session, uint64_t handle, uint64_t *entry, u
         return SDB_ESTALE;
     if (!entry_is_sane(words))
         return SDB_ECORRUPT;
+    if (is_flushed(session, words))
+        return SDB_ESTALE;
     if (__builtin_expect(words[0] & META_EXPIRES, 0) && entry_is_expired(words, session_now(session)))
         return SDB_ESTALE;
     return SDB_OK;
