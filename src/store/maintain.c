@@ -213,7 +213,7 @@ bool session_make_room(struct sdb_session *session, int *attempt)
         return session_commit(session) == SDB_OK;
     *attempt = 2;
     if (session->fruitless_ns && now - session->fruitless_ns < ROOM_PAUSE_NS &&
-        freed - session->fruitless_freed < EXTENT_SIZE)
+        freed - session->fruitless_freed < EXTENT_SIZE && !anything_dead(session->pool))
         return false;
     before = session->stats.expired + session->stats.reclaimed;
     for (int round = 0; round < 3 && !done;) {
