@@ -15,6 +15,15 @@
 #include "read.h"
 #include "word.h"
 
+/* Whether the entry's database was emptied since, so that only its reclaiming is awaited. */
+static bool is_flushed(const struct sdb_session *session, const uint64_t words[4])
+{
+    unsigned id = meta_database(words[0]);
+
+    return session->tx.pool_locked ? database_id_is_dead(session, id)
+                                   : __atomic_load_n(&session->pool->id_dead_round[id], __ATOMIC_ACQUIRE) != 0;
+}
+
 /* Locks the shard of an entry. Errors: SDB_ESTALE (no such place), SDB_ECONFLICT. */
 static int lock_entry(struct sdb_session *session, uint64_t entry)
 {
