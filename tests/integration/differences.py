@@ -2,7 +2,8 @@
 """
 differences.py - where SuperDB's replies differ from Redis' on purpose: one table, each row with its reason
 
-A row is a command as the cases write it. Of its replies the kind is compared (an error, an array, a map), and not the bytes.
+A row is a command as the cases write it. Of its replies the kind is compared (an error, an array, a map), and not the
+bytes.
 """
 
 TABLE = [

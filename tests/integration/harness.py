@@ -2,8 +2,8 @@
 """
 harness.py - starts the two servers and talks to them byte for byte
 
-SuperDB is the server under test, Debian's redis-server the judge. Both listen on free ports of 127.0.0.1 and end with the
-test: every process started here is remembered by its pid and ended by it.
+SuperDB is the server under test, Debian's redis-server the judge. Both listen on free ports of 127.0.0.1 and end with
+the test: every process started here is remembered by its pid and ended by it.
 
 Environment: SUPERDB_SERVER and SUPERDB_POOL name the programs (build/superdb-server and build/superdb-pool else),
 SUPERDB_THREADS the server's threads (2 else), SUPERDB_ARGUMENTS more of its options ("--io-backend epoll"),
@@ -46,7 +46,7 @@ def superdb_pool():
     return program("SUPERDB_POOL", "superdb-pool")
 
 
-# ---- replies ------------------------------------------------------------------------------------------------------------
+# ---- replies ---------------------------------------------------------------------------------------------------------
 
 AGGREGATES = b"*~>%|"
 
@@ -213,7 +213,8 @@ class Connection:
             try:
                 self.receive()
             except socket.timeout:
-                raise TimeoutError(f"{self.server.name}: no reply in time, so far: {bytes(self.buffer[:200])!r}") from None
+                so_far = bytes(self.buffer[:200])
+                raise TimeoutError(f"{self.server.name}: no reply in time, so far: {so_far!r}") from None
 
     def read_until(self, tail):
         """Everything up to and with the bytes tail, which must be the last that the server sends."""
@@ -255,7 +256,7 @@ class Connection:
         self.close()
 
 
-# ---- servers ------------------------------------------------------------------------------------------------------------
+# ---- servers ---------------------------------------------------------------------------------------------------------
 
 RUNNING = []
 
@@ -384,7 +385,8 @@ class Superdb(Server):
 
     def command_line(self):
         return [superdb_server(), "--pool", self.pool, "--pool-size", self.pool_size, "--bind", "127.0.0.1",
-                "--port", str(self.port), "--threads", str(self.threads), *os.environ.get("SUPERDB_ARGUMENTS", "").split(),
+                "--port", str(self.port), "--threads", str(self.threads),
+                *os.environ.get("SUPERDB_ARGUMENTS", "").split(),
                 *self.arguments]
 
 
@@ -392,7 +394,8 @@ class Redis(Server):
     name = "redis-server"
 
     def command_line(self):
-        return [shutil.which("redis-server") or "/usr/bin/redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
+        program_path = shutil.which("redis-server") or "/usr/bin/redis-server"
+        return [program_path, "--port", str(self.port), "--bind", "127.0.0.1",
                 "--save", "", "--appendonly", "no", "--dir", self.directory, "--enable-debug-command", "yes",
                 *self.arguments]
 
@@ -408,7 +411,7 @@ def both(superdb_arguments=(), redis_arguments=()):
             raise AssertionError(f"superdb-server ended by itself with {superdb.process.returncode}:\n{superdb.log()}")
 
 
-# ---- the test's own frame -----------------------------------------------------------------------------------------------
+# ---- the test's own frame --------------------------------------------------------------------------------------------
 
 
 class Failures:

@@ -97,7 +97,8 @@ class Group(Unit):
         states = self.last()
         choice = source.random()
         if choice < 0.75:
-            values = [b"%d.%d.%d%s" % (number, self.version, i, b"g" * source.choice([0, 0, 10, 200])) for i in range(len(self.keys))]
+            values = [b"%d.%d.%d%s" % (number, self.version, i, b"g" * source.choice([0, 0, 10, 200]))
+                      for i in range(len(self.keys))]
             pairs = [word for pair in zip(self.keys, values) for word in pair]
             return [b"MSET", *pairs], tuple((value, -1) for value in values), b"+OK\r\n"
         if choice < 0.85:
@@ -129,7 +130,7 @@ class Names(Unit):
 
 
 class Databases(Unit):
-    """Databases 3 and 4, of the connection that selected 3: SET, MOVE, COPY, FLUSHDB and SWAPDB, each all or nothing."""
+    """Databases 3 and 4, of the connection that selected 3: SET, MOVE, COPY, FLUSHDB, SWAPDB, each whole or not."""
 
     NAMES = [b"d%d" % i for i in range(12)]
 
@@ -176,7 +177,8 @@ class Writer(threading.Thread):
         prefix = b"w%d:" % number
         self.units = [Single([b"%ssingle:%d" % (prefix, i)]) for i in range(60)]
         self.units += [Group([b"%sgroup:%d:%d" % (prefix, i, j) for j in range(8)]) for i in range(6)]
-        self.units += [Names([b"%sname:%d:%s" % (prefix, i, side) for side in (b"a", b"b and a longer name")]) for i in range(6)]
+        self.units += [Names([b"%sname:%d:%s" % (prefix, i, side) for side in (b"a", b"b and a longer name")])
+                       for i in range(6)]
         self.grown = {b"%sgrows:%d" % (prefix, i): 0 for i in range(4)}
         self.common_sent = self.common_acknowledged = 0
         self.acknowledged = 0
@@ -322,35 +324,39 @@ class Killing:
                 print(f"kept: {server.directory}")
             else:
                 server.remove()
-        acknowledged = sum(writer.acknowledged for writer in self.writers)
+        acknowledged = self.acknowledged()
         for line in self.lost[:20]:
             print(f"FAIL {line}")
         print(f"{self.rounds} rounds, {acknowledged} operations acknowledged, {len(self.lost)} lost or wrong, "
               f"{time.monotonic() - begun:.1f} s, seed {self.seed}")
         return not self.lost
 
+    def acknowledged(self):
+        return sum(writer.acknowledged for writer in self.writers)
+
     def one_round(self, server, number):
-        before = sum(writer.acknowledged for writer in self.writers)
+        before = self.acknowledged()
         for writer in self.writers:
             writer.begin(server)
         reader = Reader(server, self.keys_that_grow)
         reader.start()
         threads = [*self.writers, reader]
         deadline = time.monotonic() + 20
-        while sum(writer.acknowledged for writer in self.writers) < before + 200 and server.alive() and time.monotonic() < deadline:
+        while self.acknowledged() < before + 200 and server.alive() and time.monotonic() < deadline:
             time.sleep(0.001)  # the load must be on before the clock of the kill starts
         if number % 5 == 2:
             threads.append(Grower(server, self.pool_size))
             threads[-1].start()
         time.sleep(self.source.uniform(0, 0.15))  # when the kill falls is the point of the test
         if not server.alive():
-            self.lost.append(f"round {number}: the server ended by itself with {server.process.returncode}\n{server.log()}")
+            status = server.process.returncode
+            self.lost.append(f"round {number}: the server ended by itself with {status}\n{server.log()}")
         server.kill()
         for thread in threads:
             thread.join()
         self.pool_size = max(self.pool_size, *(thread.size for thread in threads if isinstance(thread, Grower)), 0)
         self.lost += [f"round {number}: {text}" for writer in self.writers for text in writer.wrong]
-        if sum(writer.acknowledged for writer in self.writers) < before + 200:
+        if self.acknowledged() < before + 200:
             self.lost.append(f"round {number}: the server answered hardly anything\n{server.log()}")
         if number % 4 == 3:
             self.kill_while_starting(server)
@@ -370,7 +376,8 @@ class Killing:
     def check_pool(self, server, when):
         result = subprocess.run([superdb_pool(), "check", server.pool], capture_output=True, timeout=120, check=False)
         if result.returncode != 0:
-            self.lost.append(f"{when}: superdb-pool check: exit status {result.returncode}\n{(result.stdout + result.stderr).decode()[-2000:]}")
+            output = (result.stdout + result.stderr).decode()
+            self.lost.append(f"{when}: superdb-pool check: exit status {result.returncode}\n{output[-2000:]}")
 
     def verify(self, connection, number, reader):
         """Every unit of every writer; the log then takes what is there as acknowledged, for it was read."""
@@ -380,7 +387,8 @@ class Killing:
                 state = tuple(found[key] for key in unit.keys)
                 if state != unit.acknowledged and state not in unit.flying:
                     self.lost.append(f"round {number}: {unit.keys[0]!r} and its like: found {brief(state)}\n"
-                                     f"     acknowledged {brief(unit.acknowledged)}\n     in flight {len(unit.flying)}: "
+                                     f"     acknowledged {brief(unit.acknowledged)}\n"
+                                     f"     in flight {len(unit.flying)}: "
                                      f"{[brief(one) for one in unit.flying[:5]]}")
                 unit.acknowledged, unit.flying = state, []
         grown = dict(zip(self.keys_that_grow, connection.call("MGET", *self.keys_that_grow)))
@@ -388,7 +396,8 @@ class Killing:
             for key, acknowledged in writer.grown.items():
                 value = int(grown[key] or 0)
                 if value < max(acknowledged, reader.seen[key]):
-                    self.lost.append(f"round {number}: {key!r} is {value}, acknowledged {acknowledged}, read {reader.seen[key]}")
+                    self.lost.append(f"round {number}: {key!r} is {value}, acknowledged {acknowledged}, "
+                                     f"read {reader.seen[key]}")
                 writer.grown[key] = value
         common = int(connection.call("GET", "common") or 0)
         low = sum(writer.common_acknowledged for writer in self.writers)

@@ -20,7 +20,8 @@ UNICODE_DATA = "/usr/share/unicode/UnicodeData.txt"
 INFO_FIELDS = {
     "server": "redis_version redis_mode os arch_bits process_id run_id tcp_port uptime_in_seconds uptime_in_days hz",
     "clients": "connected_clients maxclients blocked_clients",
-    "memory": "used_memory used_memory_human used_memory_rss used_memory_peak maxmemory maxmemory_policy mem_fragmentation_ratio",
+    "memory": "used_memory used_memory_human used_memory_rss used_memory_peak maxmemory maxmemory_policy "
+              "mem_fragmentation_ratio",
     "persistence": "loading",
     "stats": "total_connections_received total_commands_processed instantaneous_ops_per_sec total_net_input_bytes "
              "total_net_output_bytes rejected_connections expired_keys evicted_keys keyspace_hits keyspace_misses",
@@ -34,7 +35,8 @@ def client(server, **options):
 
 
 def cli(server, *arguments, data=None):
-    return subprocess.run(["redis-cli", "-p", str(server.port), *arguments], input=data, capture_output=True, timeout=120, check=False)
+    return subprocess.run(["redis-cli", "-p", str(server.port), *arguments], input=data, capture_output=True,
+                          timeout=120, check=False)
 
 
 def started(*arguments, **options):
@@ -53,8 +55,10 @@ def test_python_strings_numbers_and_bits():
         assert r.msetnx({"b": 3, "d": 4}) is False and r.msetnx({"d": 4, "e": 5}) is True
         assert r.incr("a") == 2 and r.incrby("a", 10) == 12 and r.decr("a", 2) == 10 and r.incrbyfloat("a", 0.5) == 10.5
         assert r.append("s", "Hello ") == 6 and r.append("s", "World") == 11 and r.strlen("s") == 11
-        assert r.getrange("s", 0, 4) == b"Hello" and r.setrange("s", 6, "There") == 11 and r.substr("s", 6, 10) == b"There"
-        assert r.setbit("bits", 7, 1) == 0 and r.getbit("bits", 7) == 1 and r.bitcount("bits") == 1 and r.bitpos("bits", 1) == 7
+        assert r.getrange("s", 0, 4) == b"Hello" and r.setrange("s", 6, "There") == 11
+        assert r.substr("s", 6, 10) == b"There"
+        assert r.setbit("bits", 7, 1) == 0 and r.getbit("bits", 7) == 1 and r.bitcount("bits") == 1
+        assert r.bitpos("bits", 1) == 7
         assert r.bitop("NOT", "flipped", "bits") == 1 and r.get("flipped") == b"\xfe"
         assert r.bitfield("bf").set("u8", 0, 255).incrby("u8", 0, 10).get("u8", 0).execute() == [0, 9, 9]
         assert r.lcs("s", "s") == b"Hello There"
@@ -72,11 +76,13 @@ def test_python_keys_and_expiry():
         assert r.dbsize() == 500 and sorted(r.keys("key:49*")) == ["key:49"] + [f"key:49{i}" for i in range(10)]
         assert set(r.scan_iter(count=7)) == {f"key:{i}" for i in range(500)}
         assert set(r.scan_iter(match="key:1?", count=100, _type="STRING")) == {f"key:1{i}" for i in range(10)}
-        assert r.exists("key:1", "key:2", "nothing") == 2 and r.delete("key:1", "nothing") == 1 and r.unlink("key:2") == 1
+        assert r.exists("key:1", "key:2", "nothing") == 2 and r.delete("key:1", "nothing") == 1
+        assert r.unlink("key:2") == 1
         assert r.touch("key:3", "nothing") == 1 and r.type("key:3") == "string" and r.type("nothing") == "none"
         assert r.expire("key:3", 100) is True and 98 <= r.ttl("key:3") <= 100 and 98000 <= r.pttl("key:3") <= 100000
         assert r.expire("key:3", 10, gt=True) is False and r.persist("key:3") is True and r.ttl("key:3") == -1
-        assert r.expireat("key:3", 4000000000) is True and r.expiretime("key:3") == 4000000000 and r.pexpiretime("key:3") == 4000000000000
+        assert r.expireat("key:3", 4000000000) is True and r.expiretime("key:3") == 4000000000
+        assert r.pexpiretime("key:3") == 4000000000000
         assert r.rename("key:3", "renamed") is True and r.renamenx("renamed", "key:4") is False
         assert r.copy("renamed", "copied") is True and r.get("copied") == "3" and r.randomkey() is not None
         assert r.move("copied", 1) is True and r.swapdb(0, 1) is True and r.keys("*") == ["copied"]
@@ -118,9 +124,11 @@ def test_python_server_commands():
         r.get("k"), r.get("nothing")
         assert r.ping() and r.echo("x") == "x" and r.client_getname() == "tester" and r.client_id() > 0
         assert any(entry["name"] == "tester" for entry in r.client_list())
-        assert r.config_get("maxclients")["maxclients"].isdigit() and r.config_set("timeout", 100) and r.config_get("timeout") == {"timeout": "100"}
+        assert r.config_get("maxclients")["maxclients"].isdigit() and r.config_set("timeout", 100)
+        assert r.config_get("timeout") == {"timeout": "100"}
         assert abs(r.time()[0] - time.time()) < 5 and r.lastsave() is not None
-        assert "get" in r.command() and r.command_count() == len(r.command()) and r.command_getkeys("MSET", "a", "1", "b", "2") == ["a", "b"]
+        assert "get" in r.command() and r.command_count() == len(r.command())
+        assert r.command_getkeys("MSET", "a", "1", "b", "2") == ["a", "b"]
         assert r.slowlog_reset() and r.slowlog_len() >= 0 and isinstance(r.slowlog_get(), list)
         for section, fields in INFO_FIELDS.items():
             info = r.info(section)
@@ -155,7 +163,7 @@ def test_python_handles():
                 pass
             try:
                 reply = r.execute_command("SDB.SETH", stale, "wrong")
-                assert isinstance(reply, list) and isinstance(reply[0], redis.ResponseError), f"handle {stale} was answered with {reply}"
+                raise AssertionError(f"a write to the handle {stale} was answered with {reply}")
             except redis.ResponseError:
                 pass
         assert r.mget("a", "b", "c") == [b"one", b"again", b"3"]
@@ -234,7 +242,8 @@ def test_cli_bulk_loading_of_unicode_data():
 
 
 def benchmark(server, *arguments):
-    result = subprocess.run(["redis-benchmark", "-p", str(server.port), "--csv", *arguments], capture_output=True, timeout=240, check=False)
+    result = subprocess.run(["redis-benchmark", "-p", str(server.port), "--csv", *arguments], capture_output=True,
+                            timeout=240, check=False)
     output = (result.stdout + result.stderr).decode()
     assert result.returncode == 0 and "rror" not in output, output
     rates = {match.group(1): float(match.group(2)) for match in re.finditer(r'^"([^"]+)","([\d.]+)"', output, re.M)}
@@ -245,8 +254,9 @@ def benchmark(server, *arguments):
 def test_benchmark_runs_clean():
     with started() as server:
         for pipeline, count in ((16, 200000), (1, 20000)):
-            rates = benchmark(server, "-t", "set,get,incr,mset,ping", "-P", str(pipeline), "-n", str(count), "-r", "10000", "-c", "50", "-d", "16")
-            print(f"     -P {pipeline}: " + ", ".join(f"{name.split()[0]} {rate:.0f}/s" for name, rate in rates.items()))
+            rates = benchmark(server, "-t", "set,get,incr,mset,ping", "-P", str(pipeline), "-n", str(count), "-r",
+                              "10000", "-c", "50", "-d", "16")
+            print(f"     -P {pipeline}:", *(f"{name.split()[0]} {rate:.0f}/s" for name, rate in rates.items()))
         r = client(server)
         assert 0 < r.dbsize() <= 20001 + 1, r.dbsize()
         rates = benchmark(server, "-n", "20000", "-P", "8", "-r", "1000", "-3", "SET", "three:__rand_int__", "v")

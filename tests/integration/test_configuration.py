@@ -18,17 +18,22 @@ def refused(*arguments, data=None):
 
 
 def test_wrong_options_are_named():
-    for arguments, word in ((["--bogus", "1"], "bogus"), (["--port"], "port"), (["--port", "abc"], "port"), (["--port", "70000"], "port"),
-                            (["--threads", "-1"], "threads"), (["--durability", "perhaps"], "durability"), (["--pool-size", "12xy"], "pool-size"),
-                            (["--maxclients", "0"], "maxclients"), (["--bind", "999.1.2.3", "--pool", "/nonexistent/x"], ""),
-                            (["/nonexistent/superdb.conf"], "superdb.conf"), (["--unixsocketperm", "9"], "unixsocketperm")):
+    for arguments, word in ((["--bogus", "1"], "bogus"), (["--port"], "port"), (["--port", "abc"], "port"),
+                            (["--port", "70000"], "port"),
+                            (["--threads", "-1"], "threads"), (["--durability", "perhaps"], "durability"),
+                            (["--pool-size", "12xy"], "pool-size"),
+                            (["--maxclients", "0"], "maxclients"),
+                            (["--bind", "999.1.2.3", "--pool", "/nonexistent/x"], ""),
+                            (["/nonexistent/superdb.conf"], "superdb.conf"),
+                            (["--unixsocketperm", "9"], "unixsocketperm")):
         assert word in refused(*arguments), arguments
 
 
 def test_wrong_lines_of_a_file_are_named_by_number():
     with Superdb() as server:
         path = os.path.join(server.directory, "shop.conf")
-        for lines, word in (("port 0\n\n# fine\nprot 6379\n", "4"), ("port abc\n", "1"), ("port 0\ntimeout \"1\n", "2"), ("port 0\nmaxclients\n", "2")):
+        for lines, word in (("port 0\n\n# fine\nprot 6379\n", "4"), ("port abc\n", "1"), ("port 0\ntimeout \"1\n", "2"),
+                            ("port 0\nmaxclients\n", "2")):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(lines)
             text = refused(path, "--pool", os.path.join(server.directory, "pool"))
@@ -47,7 +52,8 @@ def test_file_flags_and_rewrite():
     with Superdb() as server:
         path = os.path.join(server.directory, "superdb.conf")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f"# my settings\nmaxclients 123\ntimeout 7\npool-size 32mb\npool {server.pool}\nbind 127.0.0.1\nport 1\n")
+            file.write("# my settings\nmaxclients 123\ntimeout 7\npool-size 32mb\n")
+            file.write(f"pool {server.pool}\nbind 127.0.0.1\nport 1\n")
         server.command_line = lambda: [superdb_server(), path, "--port", str(server.port), "--threads", "2"]
         server.start()
         with server.connect() as connection:
@@ -59,7 +65,8 @@ def test_file_flags_and_rewrite():
         assert server.terminate() == 0
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        assert "# my settings" in text and "maxclients 123" in text and "timeout 99" in text and "slowlog-max-len 5" in text, text
+        for line in ("# my settings", "maxclients 123", "timeout 99", "slowlog-max-len 5"):
+            assert line in text, text
         server.start()
         with server.connect() as connection:
             assert connection.call("CONFIG", "GET", "timeout") == [b"timeout", b"99"]
@@ -79,7 +86,8 @@ def test_start_says_what_is_served():
         with Superdb(["--io-backend", backend], threads=2) as server:
             server.start()
             text = server.log().lower()
-            for word in ("pool.sdb", "durability", "tmpfs", "2 threads" if "2 threads" in text else "threads", str(server.port)):
+            for word in ("pool.sdb", "durability", "tmpfs", "2 threads" if "2 threads" in text else "threads",
+                         str(server.port)):
                 assert word in text, f"{word} is missing:\n{text}"
             assert backend in text or "epoll" in text, text
             with server.connect() as connection:

@@ -2,9 +2,9 @@
 """
 test_differential_fixed.py - fixed commands, SuperDB's replies against redis-server's, byte for byte, in RESP2 and RESP3
 
-The cases are the lines of cases/*.txt. A line is a command in redis-cli's quoting; `== name` begins a group, which runs on
-empty databases and new connections. In a word outside quotes {ab*100} stands for a repetition, {now+5} for the time in
-seconds and {ms-5} in milliseconds. A mark before the command says how the replies are compared:
+The cases are the lines of cases/*.txt. A line is a command in redis-cli's quoting; `== name` begins a group, which runs
+on empty databases and new connections. In a word outside quotes {ab*100} stands for a repetition, {now+5} for the time
+in seconds and {ms-5} in milliseconds. A mark before the command says how the replies are compared:
 
     (none)  byte for byte
     ~       elements of an array (or pairs of a map) in any order
@@ -90,7 +90,8 @@ def set_combinations():
 
 def expire_combinations():
     """Every family of EXPIRE with every pair of conditions, over the states that a key can be in."""
-    conditions = [[], ["NX"], ["XX"], ["GT"], ["LT"]] + [list(pair) for pair in itertools.permutations(["NX", "XX", "GT", "LT"], 2)]
+    conditions = [[], ["NX"], ["XX"], ["GT"], ["LT"]]
+    conditions += [list(pair) for pair in itertools.permutations(["NX", "XX", "GT", "LT"], 2)]
     times = {"EXPIRE": ["100", "1000", "-1", "0"], "PEXPIRE": ["100000", "1000000", "-1"],
              "EXPIREAT": ["3000000000", "3000000001", "1"], "PEXPIREAT": ["3000000000000", "3000000000001", "1"]}
     cases = []
@@ -106,7 +107,8 @@ def expire_combinations():
 
 
 def getex_combinations():
-    options = [["EX", "100"], ["PX", "100000"], ["EXAT", "3000000000"], ["PXAT", "3000000000000"], ["PERSIST"], ["EX", "-5"],
+    options = [["EX", "100"], ["PX", "100000"], ["EXAT", "3000000000"], ["PXAT", "3000000000000"], ["PERSIST"],
+               ["EX", "-5"],
                ["EX", "x"], ["PXAT", "5"], ["NX"]]
     cases = []
     for count in (0, 1, 2):
@@ -116,14 +118,15 @@ def getex_combinations():
     return "generated/getex_combinations", cases
 
 
-COMMANDS = """SET GET GETDEL GETEX GETSET SETNX SETEX PSETEX MGET MSET MSETNX APPEND STRLEN GETRANGE SUBSTR SETRANGE INCR INCRBY
-    INCRBYFLOAT DECR DECRBY LCS SETBIT GETBIT BITCOUNT BITPOS BITOP BITFIELD BITFIELD_RO DEL UNLINK EXISTS TYPE EXPIRE PEXPIRE
-    EXPIREAT PEXPIREAT TTL PTTL EXPIRETIME PEXPIRETIME PERSIST RENAME RENAMENX COPY MOVE SWAPDB KEYS SCAN RANDOMKEY TOUCH
-    OBJECT PING ECHO SELECT HELLO AUTH CLIENT COMMAND CONFIG INFO DBSIZE FLUSHDB FLUSHALL TIME LASTSAVE SLOWLOG LATENCY MEMORY
-    QUIT RESET DEBUG SHUTDOWN""".split()
+COMMANDS = """SET GET GETDEL GETEX GETSET SETNX SETEX PSETEX MGET MSET MSETNX APPEND STRLEN GETRANGE SUBSTR SETRANGE
+    INCR INCRBY INCRBYFLOAT DECR DECRBY LCS SETBIT GETBIT BITCOUNT BITPOS BITOP BITFIELD BITFIELD_RO DEL UNLINK EXISTS
+    TYPE EXPIRE PEXPIRE EXPIREAT PEXPIREAT TTL PTTL EXPIRETIME PEXPIRETIME PERSIST RENAME RENAMENX COPY MOVE SWAPDB KEYS
+    SCAN RANDOMKEY TOUCH OBJECT PING ECHO SELECT HELLO AUTH CLIENT COMMAND CONFIG INFO DBSIZE FLUSHDB FLUSHALL TIME
+    LASTSAVE SLOWLOG LATENCY MEMORY QUIT RESET DEBUG SHUTDOWN""".split()
 SUBCOMMANDS = {
     "OBJECT": "ENCODING FREQ HELP IDLETIME REFCOUNT",
-    "CLIENT": "CACHING GETNAME GETREDIR HELP ID INFO KILL LIST NO-EVICT PAUSE REPLY SETNAME TRACKINGINFO UNBLOCK UNPAUSE",
+    "CLIENT": "CACHING GETNAME GETREDIR HELP ID INFO KILL LIST NO-EVICT PAUSE REPLY SETNAME TRACKINGINFO UNBLOCK "
+              "UNPAUSE",
     "COMMAND": "COUNT DOCS GETKEYS GETKEYSANDFLAGS HELP INFO LIST",
     "CONFIG": "GET HELP RESETSTAT REWRITE SET",
     "SLOWLOG": "GET HELP LEN RESET",
@@ -149,7 +152,8 @@ def command_information():
     """COMMAND INFO of each command that both servers have."""
     cases = [("command", ["COMMAND", "INFO", name]) for name in COMMANDS]
     for name, subcommands in SUBCOMMANDS.items():
-        cases += [("command", ["COMMAND", "INFO", f"{name}|{subcommand}".lower()]) for subcommand in subcommands.split()]
+        cases += [("command", ["COMMAND", "INFO", f"{name}|{subcommand}".lower()])
+                  for subcommand in subcommands.split()]
     return "generated/command_information", cases
 
 
@@ -157,7 +161,8 @@ def scan_all():
     """SCAN and KEYS over a thousand keys: each key at least once, with COUNT, MATCH and TYPE."""
     cases = [("=", ["MSET", *sum(([f"key:{i}", str(i)] for i in range(1000)), [])])]
     for options in ([], ["COUNT", "1"], ["COUNT", "7"], ["COUNT", "100"], ["COUNT", "5000"], ["MATCH", "key:1*"],
-                    ["MATCH", "key:?5", "COUNT", "50"], ["TYPE", "string"], ["TYPE", "list"], ["match", "nothing", "type", "STRING"],
+                    ["MATCH", "key:?5", "COUNT", "50"], ["TYPE", "string"], ["TYPE", "list"],
+                    ["match", "nothing", "type", "STRING"],
                     ["COUNT", "9223372036854775807"]):
         cases.append(("scan", ["SCAN", "0", *options]))
     return "generated/scan_all", cases
@@ -182,7 +187,7 @@ def pairs_any_order(words_, value):
 
 
 def command_row(value):
-    """A row of COMMAND INFO without what is the server's own: flags and categories as sets, key specifications and hints left out."""
+    """A row of COMMAND INFO: flags and categories as sets, key specifications and hints left out."""
     def row(item):
         if item is None:
             return None
@@ -289,7 +294,8 @@ def run_case(failures, pair, group, mode, line):
     label = f"[{group} RESP{pair.protocol}] " + " ".join(short(word, 80)[1:] for word in words_[:30])
     if mode == "scan":
         ours, theirs = (scan_keys(connection, words_) for connection in pair.connections)
-        failures.check(ours == theirs, label, f"missing {sorted(theirs - ours)[:20]}", f"too many {sorted(ours - theirs)[:20]}")
+        failures.check(ours == theirs, label, f"missing {sorted(theirs - ours)[:20]}",
+                       f"too many {sorted(ours - theirs)[:20]}")
         return
     try:
         ours, theirs = pair.command(words_)

@@ -3,9 +3,9 @@
 test_differential_random.py - seeded random command streams, SuperDB's replies against redis-server's
 
 Streams are made family by family (strings, numbers, bits, expiry, whole keys, everything mixed), over few keys so that
-commands meet each other's results, with valid and invalid options. A batch goes out as one pipeline that ends with an ECHO
-of its own; what comes back is compared as one piece, and taken apart only where it differs. At the end of a stream the
-databases are compared key by key.
+commands meet each other's results, with valid and invalid options. A batch goes out as one pipeline that ends with an
+ECHO of its own; what comes back is compared as one piece, and taken apart only where it differs. At the end of a stream
+the databases are compared key by key.
 
     test_differential_random.py [--seed N] [--count N] [--family NAME] [--protocol 2|3]
 
@@ -22,12 +22,16 @@ from harness import Connection, both, encode, parse, split_replies
 BATCH = 400
 
 KEYS = [b"a", b"b", b"c", b"d", b"key:%d", b"a longer key that is kept outside of its entry %d", b"", b"\x00\xff\r\n"]
-INTEGERS = [b"0", b"1", b"-1", b"7", b"100", b"-100", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808",
-            b"4294967295", b"4294967296", b"2147483647", b"536870911", b"01", b"+1", b"-0", b" 1", b"1 ", b"1.5", b"abc", b"", b"0x10",
+INTEGERS = [b"0", b"1", b"-1", b"7", b"100", b"-100", b"9223372036854775807", b"-9223372036854775808",
+            b"9223372036854775808",
+            b"4294967295", b"4294967296", b"2147483647", b"536870911", b"01", b"+1", b"-0", b" 1", b"1 ", b"1.5",
+            b"abc", b"", b"0x10",
             b"1e3"]
-FLOATS = [b"0.1", b"-0.1", b"1.5", b"3", b"1e10", b"-2.5e-3", b"1e300", b"123456789.123456789", b"inf", b"nan", b"abc", b"",
+FLOATS = [b"0.1", b"-0.1", b"1.5", b"3", b"1e10", b"-2.5e-3", b"1e300", b"123456789.123456789", b"inf", b"nan", b"abc",
+          b"",
           b" 1", b"0.0000000001", b"5.", b".5", b"-0", b"1e-20"]
-WORDS = [b"", b"v", b"value", b"exactly8", b"exactly sixteen!", b"seventeen letters", b"\x00\x01\xfe\xff", b"a" * 44, b"b" * 45,
+WORDS = [b"", b"v", b"value", b"exactly8", b"exactly sixteen!", b"seventeen letters", b"\x00\x01\xfe\xff", b"a" * 44,
+         b"b" * 45,
          b"c" * 200, b"line\r\nline", b"12", b"-5", b"3.25", b"9223372036854775807"]
 
 
@@ -92,16 +96,19 @@ class Stream:
         """Coarse on purpose: no time to live ends or is rounded otherwise while the stream runs."""
         if self.random.random() < 0.75:
             return b"%d" % (self.random.choice([1000, 5000, 90000]) * unit)
-        return self.random.choice([b"0", b"-1", b"-1000", b"abc", b"", b"9223372036854775807", b"9223372036854775", b"1.5"])
+        return self.random.choice([b"0", b"-1", b"-1000", b"abc", b"", b"9223372036854775807", b"9223372036854775",
+                                   b"1.5"])
 
     def time_at(self, unit):
-        """Never near what time_left may have made of the clock, so that GT and LT see the same order on both servers."""
+        """Never near what time_left made of the clock, so that GT and LT see the same order on both servers."""
         if self.random.random() < 0.75:
             return b"%d" % ((self.base + self.random.choice([1500, 7000, 95000])) * unit)
-        return self.random.choice([b"0", b"1", b"-1", b"1000", b"abc", b"9223372036854775807", b"9223372036854775", b""])
+        return self.random.choice([b"0", b"1", b"-1", b"1000", b"abc", b"9223372036854775807", b"9223372036854775",
+                                   b""])
 
     def expiry_options(self):
-        return [lambda: [b"EX", self.time_left(1)], lambda: [b"PX", self.time_left(1000)], lambda: [b"EXAT", self.time_at(1)],
+        return [lambda: [b"EX", self.time_left(1)], lambda: [b"PX", self.time_left(1000)],
+                lambda: [b"EXAT", self.time_at(1)],
                 lambda: [b"PXAT", self.time_at(1000)]]
 
     def next(self):
@@ -144,7 +151,8 @@ def strings(s):
     if kind == 17:
         return [b"SETRANGE", s.key(), s.offset(300), s.value()]
     if kind == 18:
-        return [b"LCS", s.key(), s.key(), *s.some([b"LEN", b"IDX", b"WITHMATCHLEN", lambda: [b"MINMATCHLEN", s.integer(0, 5)]], 3)] \
+        return [b"LCS", s.key(), s.key(), *s.some([b"LEN", b"IDX", b"WITHMATCHLEN", lambda: [b"MINMATCHLEN",
+                                                                                             s.integer(0, 5)]], 3)] \
             if s.random.random() < 0.2 else [b"MGET", *s.keys(2)]
     return [s.random.choice([b"DEL", b"UNLINK", b"EXISTS", b"TOUCH"]), *s.keys()]
 
@@ -235,7 +243,8 @@ def expiry(s):
         return [b"PEXPIREAT", s.key(), s.time_at(1000), *conditions]
     if kind < 6:  # GT and LT would compare two readings of the clock
         conditions = [word for word in conditions if word.upper() in (b"NX", b"XX", b"BOGUS")]
-        return [*([b"EXPIRE", s.key(), s.time_left(1)] if kind == 4 else [b"PEXPIRE", s.key(), s.time_left(1000)]), *conditions]
+        return [*([b"EXPIRE", s.key(), s.time_left(1)] if kind == 4 else [b"PEXPIRE", s.key(), s.time_left(1000)]),
+                *conditions]
     if kind == 6:
         return [s.random.choice([b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"PERSIST"]), s.key()]
     if kind == 7:
@@ -251,7 +260,8 @@ def expiry(s):
 
 def whole_keys(s):
     kind = s.random.randrange(14)
-    database = s.random.choice([b"0", b"1", b"2", b"3"]) if s.random.random() < 0.95 else s.random.choice([b"15", b"16", b"-1", b"x"])
+    database = s.random.choice([b"0", b"1", b"2", b"3"]) if s.random.random() < 0.95 else s.random.choice([b"15", b"16",
+                                                                                                           b"-1", b"x"])
     if kind < 2:
         return [s.random.choice([b"RENAME", b"RENAMENX"]), s.key(), s.key()]
     if kind < 4:
@@ -283,12 +293,13 @@ def mixed(s):
     return words if words[0] != b"DBSIZE" else [b"KEYS", b"key:1"]
 
 
-FAMILIES = {"strings": strings, "numbers": numbers, "bits": bits, "expiry": expiry, "whole_keys": whole_keys, "mixed": mixed}
+FAMILIES = {"strings": strings, "numbers": numbers, "bits": bits, "expiry": expiry, "whole_keys": whole_keys,
+            "mixed": mixed}
 TIME_LEFT = {b"TTL": 3, b"PTTL": 3000, b"PEXPIRETIME": 3000, b"EXPIRETIME": 3}
 
 
 def equal(words, ours, theirs):
-    """What is left of the time, and times that EXPIRE and EX counted from now, differ by as much as the servers' clocks."""
+    """Times left, and times that EXPIRE and EX counted from now, differ as the servers' readings of the clock do."""
     if ours == theirs:
         return True
     tolerance = TIME_LEFT.get(words[0].upper())
@@ -347,7 +358,8 @@ def compare_databases(connections):
 
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("--seed", type=int, default=int(os.environ.get("SUPERDB_SEED", "7")), help="0: a new one each time")
+    options.add_argument("--seed", type=int, default=int(os.environ.get("SUPERDB_SEED", "7")),
+                         help="0: a new one each time")
     options.add_argument("--count", type=int, default=400000, help="commands in all")
     options.add_argument("--family", choices=sorted(FAMILIES))
     options.add_argument("--protocol", type=int, choices=(2, 3))
@@ -369,7 +381,8 @@ def main():
                     print(f"FAIL {family} RESP{protocol}, command {position}: {b' '.join(words)[:400]!r}")
                     print(f"     superdb {ours[:600]!r}")
                     print(f"     redis   {theirs[:600]!r}")
-                    print(f"     replay: --seed {arguments.seed} --family {family} --protocol {protocol} --count {count}")
+                    print(f"     replay: --seed {arguments.seed} --family {family} --protocol {protocol} "
+                          f"--count {count}")
                 else:
                     print(f"ok   {family} RESP{protocol}: {count} commands")
                 sys.stdout.flush()

@@ -51,7 +51,8 @@ def full_then_free(value_of, again):
             expect_data(connection, data)
             present = next(iter(data))
             # Small things may still find a gap; these cannot, and leave nothing behind.
-            for words in (("MSET", "new1", "x", "new2", "y" * (12 << 20)), ("APPEND", present, "z" * (12 << 20)), ("SETRANGE", "new3", "12000000", "x"),
+            for words in (("MSET", "new1", "x", "new2", "y" * (12 << 20)), ("APPEND", present, "z" * (12 << 20)),
+                          ("SETRANGE", "new3", "12000000", "x"),
                           ("SETBIT", "new4", "100000000", "1"), ("BITFIELD", "new4", "SET", "u8", "100000000", "1")):
                 reply = connection.command(*words)
                 assert reply == refusal, (words[0], reply)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-test_handles.py - SDB.HANDLE, SDB.GETH, SDB.SETH against a model: a handle leads to its key for as long as the key lives,
-through every change of the value, through restarts and kills, and to nothing else afterwards
+test_handles.py - SDB.HANDLE, SDB.GETH, SDB.SETH against a model: a handle leads to its key for as long as the key
+lives, through every change of the value, through restarts and kills, and to nothing else afterwards
 """
 import os
 import random
@@ -46,7 +46,8 @@ class Model:
             self.resolve(connection, [self.key() for _ in range(self.source.randint(1, 80))])
         elif choice < 0.80 and self.handles:
             keys = self.source.choices(list(self.handles), k=self.source.randint(1, 100))
-            assert connection.call("SDB.GETH", *(self.handles[one] for one in keys)) == [self.values[one] for one in keys]
+            assert connection.call("SDB.GETH", *(self.handles[one] for one in keys)) == [self.values[one]
+                                                                                         for one in keys]
         elif choice < 0.92 and self.handles:
             keys = self.source.sample(list(self.handles), min(len(self.handles), self.source.randint(1, 30)))
             pairs = []
@@ -140,7 +141,8 @@ def test_a_handle_ends_with_its_key():
     with Superdb() as server:
         server.start()
         with server.connect() as connection:
-            for end in (("DEL", "k"), ("UNLINK", "k"), ("GETDEL", "k"), ("EXPIRE", "k", "-1"), ("FLUSHDB",), ("FLUSHALL",), ("PEXPIRE", "k", "1")):
+            for end in (("DEL", "k"), ("UNLINK", "k"), ("GETDEL", "k"), ("EXPIRE", "k", "-1"), ("FLUSHDB",),
+                        ("FLUSHALL",), ("PEXPIRE", "k", "1")):
                 connection.command("SET", "k", "old")
                 handle = connection.call("SDB.HANDLE", "k")[0]
                 connection.command(*end)

@@ -3,8 +3,8 @@
 """
 test_protocol.py - input as a hostile or clumsy client sends it, and the limits on connections
 
-Most tests send raw bytes to both servers, close the sending half, and compare everything that comes back until the server
-closes. A command behind the damaged input tells whether the connection was closed there: it is answered or it is not.
+Most tests send raw bytes to both servers, close the sending half, and compare everything that comes back until the
+server closes. A command behind the damaged input tells whether the connection was closed there.
 """
 import os
 import re
@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 
-from harness import Closed, Connection, DEADLINE, Redis, Superdb, both, encode, parse, reply_end, run_tests, split_replies
+from harness import DEADLINE, Closed, Redis, Superdb, both, encode, parse, reply_end, run_tests, split_replies
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 
@@ -35,40 +35,56 @@ def expect_same(servers, streams):
     for data in streams:
         ours, theirs = (exchange(server, data) for server in servers)
         if ours != theirs:
-            wrong.append(f"{data[:120]!r}{'...' if len(data) > 120 else ''}\n     superdb {ours[:400]!r}\n     redis   {theirs[:400]!r}")
+            wrong.append(f"{data[:120]!r}{'...' if len(data) > 120 else ''}\n"
+                         f"     superdb {ours[:400]!r}\n     redis   {theirs[:400]!r}")
     assert not wrong, f"{len(wrong)} of {len(streams)} differ:\n" + "\n".join(wrong)
 
 
 DAMAGED = [
-    b"*abc\r\n", b"*\r\n", b"*+1\r\n$4\r\nPING\r\n", b"* 1\r\n$4\r\nPING\r\n", b"*01\r\n$4\r\nPING\r\n", b"*1 \r\n$4\r\nPING\r\n",
-    b"*2147483648\r\n", b"*9223372036854775807\r\n", b"*9223372036854775808\r\n", b"*99999999999999999999\r\n", b"*-2147483649\r\n",
-    b"*1.5\r\n", b"*0x1\r\n", b"*--1\r\n", b"*1\r\nPING\r\n", b"*1\r\n:4\r\n", b"*1\r\n*1\r\n$4\r\nPING\r\n", b"*1\r\n\r\n",
-    b"*1\r\n+PING\r\n", b"*1\r\n\x00", b"*1\r\n\xff\r\n", b"*2\r\n$4\r\nECHO\r\nx\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$-5\r\n",
+    b"*abc\r\n", b"*\r\n", b"*+1\r\n$4\r\nPING\r\n", b"* 1\r\n$4\r\nPING\r\n", b"*01\r\n$4\r\nPING\r\n",
+    b"*1 \r\n$4\r\nPING\r\n",
+    b"*2147483648\r\n", b"*9223372036854775807\r\n", b"*9223372036854775808\r\n", b"*99999999999999999999\r\n",
+    b"*-2147483649\r\n",
+    b"*1.5\r\n", b"*0x1\r\n", b"*--1\r\n", b"*1\r\nPING\r\n", b"*1\r\n:4\r\n", b"*1\r\n*1\r\n$4\r\nPING\r\n",
+    b"*1\r\n\r\n",
+    b"*1\r\n+PING\r\n", b"*1\r\n\x00", b"*1\r\n\xff\r\n", b"*2\r\n$4\r\nECHO\r\nx\r\n", b"*1\r\n$-1\r\n",
+    b"*1\r\n$-5\r\n",
     b"*1\r\n$abc\r\n", b"*1\r\n$\r\n\r\n", b"*1\r\n$+4\r\nPING\r\n", b"*1\r\n$ 4\r\nPING\r\n", b"*1\r\n$04\r\nPING\r\n",
-    b"*1\r\n$4 \r\nPING\r\n", b"*1\r\n$536870913\r\n", b"*1\r\n$9223372036854775807\r\n", b"*1\r\n$9223372036854775808\r\n",
-    b"*2\r\n$3\r\nGET\r\n$99999999999999999999\r\n", b'SET "a b\r\n', b"SET 'a b\r\n", b'"PING"x\r\n', b"'PING'x\r\n", b'PING "a\\"\r\n',
+    b"*1\r\n$4 \r\nPING\r\n", b"*1\r\n$536870913\r\n", b"*1\r\n$9223372036854775807\r\n",
+    b"*1\r\n$9223372036854775808\r\n",
+    b"*2\r\n$3\r\nGET\r\n$99999999999999999999\r\n", b'SET "a b\r\n', b"SET 'a b\r\n", b'"PING"x\r\n', b"'PING'x\r\n",
+    b'PING "a\\"\r\n',
     b"PING 'a\\'\r\n", b'"\r\n', b"'\r\n", b'PING "\x00\r\n',
 ]
 
 TOLERATED = [
-    b"*0\r\n", b"*-1\r\n", b"*-100\r\n", b"*0\r\n*0\r\n*-5\r\n", b"\r\n", b"\r\n\r\n\r\n", b"\n", b"\n\n", b"PING\n", b"PING\r\n",
+    b"*0\r\n", b"*-1\r\n", b"*-100\r\n", b"*0\r\n*0\r\n*-5\r\n", b"\r\n", b"\r\n\r\n\r\n", b"\n", b"\n\n", b"PING\n",
+    b"PING\r\n",
     b"  PING  \r\n", b"\tPING\r\n", b"PING hello\r\n", b'PING "hello world"\r\n', b"PING 'hello world'\r\n",
-    b'PING "\\x41\\x0a\\n\\r\\t\\b\\a\\\\\\""\r\n', b"PING 'it\\'s \\n \\x41'\r\n", b'PING "\\xzz"\r\n', b'PING "\\x4"\r\n',
-    b'PING ""\r\n', b"PING ''\r\n", b'PING "" ""\r\n', b"pInG\r\n", b"SET k v\r\nGET k\r\n", b"SET\tk\tv\r\n", b"PING a\"b\r\n",
-    b"PING a\"b\"\r\n", b"PING a'b'c\r\n", b"PING 'a'\"b\"\r\n", b"\x00\x00PING\r\n", b"PING \xff\xfe\r\n", b"PING a\x00b\r\n",
-    b"PI\rNG\r\n", b"PING\r\r\n", b"*1\r\n$4\r\nPINGxx", b"*2\r\n$4\r\nECHO\r\n$3\r\nabcdef\r\n", b"*2\r\n$0\r\n\r\n$0\r\n\r\n",
-    b"*1\r\n$0\r\n\r\n", b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n", b":1\r\n", b"$4\r\nPING\r\n", b"+PING\r\n",
+    b'PING "\\x41\\x0a\\n\\r\\t\\b\\a\\\\\\""\r\n', b"PING 'it\\'s \\n \\x41'\r\n", b'PING "\\xzz"\r\n',
+    b'PING "\\x4"\r\n',
+    b'PING ""\r\n', b"PING ''\r\n", b'PING "" ""\r\n', b"pInG\r\n", b"SET k v\r\nGET k\r\n", b"SET\tk\tv\r\n",
+    b"PING a\"b\r\n",
+    b"PING a\"b\"\r\n", b"PING a'b'c\r\n", b"PING 'a'\"b\"\r\n", b"\x00\x00PING\r\n", b"PING \xff\xfe\r\n",
+    b"PING a\x00b\r\n",
+    b"PI\rNG\r\n", b"PING\r\r\n", b"*1\r\n$4\r\nPINGxx", b"*2\r\n$4\r\nECHO\r\n$3\r\nabcdef\r\n",
+    b"*2\r\n$0\r\n\r\n$0\r\n\r\n",
+    b"*1\r\n$0\r\n\r\n", b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n", b":1\r\n",
+    b"$4\r\nPING\r\n", b"+PING\r\n",
     b"_\r\n", b"%1\r\n", b"SDB.NOPE\r\n", b"GET\r\n", b"GET a b\r\n", b"QUIT\r\n", b"QUIT now\r\n", b"quit\r\nPING\r\n",
 ]
 
-TRUNCATED = [b"*", b"*1", b"*1\r", b"*1\r\n", b"*1\r\n$", b"*1\r\n$4", b"*1\r\n$4\r", b"*1\r\n$4\r\n", b"*1\r\n$4\r\nPI", b"*1\r\n$4\r\nPING",
-             b"*1\r\n$4\r\nPING\r", b"*1048576\r\n", b"*1\r\n$536870912\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n", b"PING", b'PING "a', b"*1\n$4\nPING\n",
+TRUNCATED = [b"*", b"*1", b"*1\r", b"*1\r\n", b"*1\r\n$", b"*1\r\n$4", b"*1\r\n$4\r", b"*1\r\n$4\r\n",
+             b"*1\r\n$4\r\nPI", b"*1\r\n$4\r\nPING",
+             b"*1\r\n$4\r\nPING\r", b"*1048576\r\n", b"*1\r\n$536870912\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n",
+             b"PING", b'PING "a', b"*1\n$4\nPING\n",
              b"*1048577\r\n", b"*2147483647\r\n", b"\x00"]
 
 
 def test_damaged_requests_get_redis_error_and_the_connection_closes():
     with both() as servers:
-        expect_same(servers, [prefix + data + tail for data in DAMAGED for prefix in (b"", PING, b"PING\r\n") for tail in (b"", PING)])
+        expect_same(servers, [prefix + data + tail for data in DAMAGED for prefix in (b"", PING, b"PING\r\n")
+                              for tail in (b"", PING)])
         for data in DAMAGED:  # and it is the server that closes, not the end of what was sent
             if b"Protocol error" not in exchange(servers[1], data):
                 continue
@@ -124,8 +140,10 @@ def test_unauthenticated_clients_have_small_limits():
 def test_commands_before_authentication():
     arguments = ["--requirepass", "secret"]
     lines = [["PING"], ["GET", "k"], ["BOGUS"], ["GET"], ["AUTH"], ["AUTH", "wrong"], ["AUTH", "default", "wrong"],
-             ["AUTH", "nobody", "secret"], ["AUTH", "a", "b", "c"], ["HELLO"], ["HELLO", "3"], ["HELLO", "3", "AUTH", "default", "wrong"],
-             ["HELLO", "9"], ["CLIENT", "ID"], ["COMMAND", "COUNT", "x"], ["CONFIG", "GET", "requirepass"], ["ECHO", "x"], ["SELECT", "1"],
+             ["AUTH", "nobody", "secret"], ["AUTH", "a", "b", "c"], ["HELLO"], ["HELLO", "3"],
+             ["HELLO", "3", "AUTH", "default", "wrong"],
+             ["HELLO", "9"], ["CLIENT", "ID"], ["COMMAND", "COUNT", "x"], ["CONFIG", "GET", "requirepass"],
+             ["ECHO", "x"], ["SELECT", "1"],
              ["RESET"], ["INFO", "server"], ["SHUTDOWN", "bogus", "bogus2"], ["DEBUG", "SLEEP", "0"]]
     with both(arguments, arguments) as servers:
         expect_same(servers, [encode(*line) for line in lines])
@@ -134,7 +152,8 @@ def test_commands_before_authentication():
                  ["AUTH", "default", "other"], ["RESET"], ["GET", "k"], ["AUTH", "other"], ["GET", "k"],
                  ["CONFIG", "SET", "requirepass", "secret"]]
         expect_same(servers, [encode("AUTH", "secret") + b"".join(encode(*line) for line in after),
-                              encode("AUTH", "default", "secret") + encode("GET", "k"), encode("QUIT"), b"AUTH secret\r\nGET k\r\n"])
+                              encode("AUTH", "default", "secret") + encode("GET", "k"), encode("QUIT"),
+                              b"AUTH secret\r\nGET k\r\n"])
         for server in servers:
             with server.connect() as connection:
                 reply = connection.command("HELLO", "3", "AUTH", "default", "secret", "SETNAME", "fred")
@@ -149,7 +168,8 @@ def test_conversations():
         [["CLIENT", "REPLY", "SKIP"], ["PING"], ["PING", "x"]],
         [["CLIENT", "REPLY", "SKIP"], ["CLIENT", "REPLY", "SKIP"], ["PING", "1"], ["PING", "2"], ["PING", "3"]],
         [["CLIENT", "REPLY", "SKIP"], ["BOGUS"], ["PING"]],
-        [["CLIENT", "REPLY", "OFF"], ["BOGUS"], ["CLIENT", "REPLY", "SKIP"], ["PING"], ["CLIENT", "REPLY", "ON"], ["PING", "2"]],
+        [["CLIENT", "REPLY", "OFF"], ["BOGUS"], ["CLIENT", "REPLY", "SKIP"], ["PING"], ["CLIENT", "REPLY", "ON"],
+         ["PING", "2"]],
         [["CLIENT", "REPLY", "OFF"], ["QUIT"], ["PING"]],
         [["SET", "k", "v"], ["QUIT"], ["GET", "k"]],
         [["SELECT", "3"], ["SET", "k", "v"], ["RESET"], ["GET", "k"], ["SELECT", "3"], ["GET", "k"], ["DEL", "k"]],
@@ -157,7 +177,8 @@ def test_conversations():
         [["RESET"], ["RESET"]],
         [["CLIENT", "REPLY", "OFF"], ["RESET"], ["PING"]],
         [["CLIENT", "NO-EVICT", "ON"], ["CLIENT", "NO-EVICT", "OFF"]],
-        [["GET", "absent"], ["MGET", "a", "b"], ["SET", "k", "v", "XX", "GET"], ["GETSET", "absent2", "x"], ["DEL", "absent2"]],
+        [["GET", "absent"], ["MGET", "a", "b"], ["SET", "k", "v", "XX", "GET"], ["GETSET", "absent2", "x"],
+         ["DEL", "absent2"]],
     ]
     with both() as servers:
         expect_same(servers, [b"".join(encode(*words) for words in conversation) for conversation in conversations])
@@ -182,7 +203,8 @@ def dict_of(pairs):
 
 
 STREAM = (encode("SET", "split", "a\r\nb") + b"PING\r\n" + encode("GET", "split") + b"PING \"in line\"\r\n*0\r\n\r\n" +
-          encode("MSET", "a", "1", "b", "22", "c", "x" * 40) + encode("MGET", "a", "b", "c") + encode("ECHO", "") + encode("DEL", "a", "b", "c"))
+          encode("MSET", "a", "1", "b", "22", "c", "x" * 40) + encode("MGET", "a", "b", "c") + encode("ECHO", "") +
+          encode("DEL", "a", "b", "c"))
 
 
 def test_requests_may_come_in_any_pieces():
@@ -224,7 +246,8 @@ def test_pieces_wait_for_the_rest_of_a_damaged_request():
 def test_pipelines_of_any_depth():
     """A hundred thousand requests in one write; the replies are complete and in order."""
     count = 100000
-    request = b"".join(encode("SET", f"key:{i % 1000}", str(i)) + encode("GET", f"key:{i % 1000}") for i in range(count // 2))
+    request = b"".join(encode("SET", f"key:{i % 1000}", str(i)) + encode("GET", f"key:{i % 1000}")
+                       for i in range(count // 2))
     expected = b"".join(b"+OK\r\n$%d\r\n%d\r\n" % (len(str(i)), i) for i in range(count // 2))
     with Superdb() as server:
         server.start()
@@ -250,9 +273,10 @@ def test_big_values_and_their_limit():
         for server in (superdb, redis):
             with server.connect(timeout=120) as connection:
                 results.append([connection.command(*words) for words in (
-                    ("SETRANGE", "k", "536870911", "x"), ("STRLEN", "k"), ("APPEND", "k", "y"), ("SETRANGE", "k", "536870911", "xy"),
-                    ("STRLEN", "k"), ("GETRANGE", "k", "536870909", "-1"), ("SETBIT", "k", "4294967295", "1"), ("GETBIT", "k", "4294967295"),
-                    ("BITCOUNT", "k"), ("DEL", "k"), ("SETBIT", "b", "4294967295", "1"), ("STRLEN", "b"), ("DEL", "b"))])
+                    ("SETRANGE", "k", "536870911", "x"), ("STRLEN", "k"), ("APPEND", "k", "y"),
+                    ("SETRANGE", "k", "536870911", "xy"), ("STRLEN", "k"), ("GETRANGE", "k", "536870909", "-1"),
+                    ("SETBIT", "k", "4294967295", "1"), ("GETBIT", "k", "4294967295"), ("BITCOUNT", "k"), ("DEL", "k"),
+                    ("SETBIT", "b", "4294967295", "1"), ("STRLEN", "b"), ("DEL", "b"))])
         assert results[0] == results[1], f"superdb {results[0]}\nredis   {results[1]}"
 
 
@@ -270,8 +294,10 @@ def test_keys_longer_than_64_kib_are_refused_and_nothing_else():
             longest, too_long = "k" * 65536, "k" * 65537
             assert connection.command("SET", longest, "v") == b"+OK\r\n"
             assert connection.command("GET", longest) == b"$1\r\nv\r\n"
-            for words in (("SET", too_long, "v"), ("INCR", too_long), ("APPEND", too_long, "x"), ("MSET", "a", "1", too_long, "2"),
-                          ("RENAME", longest, too_long), ("COPY", longest, too_long), ("SETNX", too_long, "v"), ("SETBIT", too_long, "1", "1")):
+            for words in (("SET", too_long, "v"), ("INCR", too_long), ("APPEND", too_long, "x"),
+                          ("MSET", "a", "1", too_long, "2"),
+                          ("RENAME", longest, too_long), ("COPY", longest, too_long), ("SETNX", too_long, "v"),
+                          ("SETBIT", too_long, "1", "1")):
                 reply = connection.command(*words)
                 assert reply.startswith(b"-ERR"), (words[0], reply[:100])
             assert connection.command("GET", too_long) == b"$-1\r\n"
@@ -464,7 +490,8 @@ def test_client_kill_and_list():
                 address = "%s:%d" % victim.socket.getsockname()
                 assert killer.command("CLIENT", "KILL", address) == b"+OK\r\n"
                 assert victim.read_to_end() == b""
-        assert names[0][:len(names[1])] == names[1], names  # SuperDB has lib-name and lib-ver behind them, as later versions do
+        # SuperDB has lib-name and lib-ver behind them, as later versions have.
+        assert names[0][:len(names[1])] == names[1], names
 
 
 def test_client_pause_holds_commands_back():
