@@ -224,16 +224,32 @@ uint64_t index_prefetch(struct heap *heap, const struct index_key *key)
     return bucket;
 }
 
-void index_prefetch_entries(struct heap *heap, const struct index_key *key, uint64_t bucket)
+uint64_t index_prefetch_entry(struct heap *heap, const struct index_key *key, uint64_t bucket)
 {
     const uint64_t *line = (const uint64_t *)(const void *)(heap->file->base + bucket);
+    uint64_t first = 0;
 
     for (unsigned mask = bucket_match(line, index_tag(key->hash)); mask; mask &= mask - 1) {
-        uint64_t word = persist_load(&line[__builtin_ctz(mask)]);
+        uint64_t entry = index_word_entry(persist_load(&line[__builtin_ctz(mask)]));
 
-        if (word)
-            __builtin_prefetch(heap->file->base + index_word_entry(word));
+        if (!entry)
+            continue;
+        __builtin_prefetch(heap->file->base + entry);
+        first = first ? first : entry;
     }
+    return first;
+}
+
+void index_prefetch_blobs(struct heap *heap, uint64_t entry)
+{
+    uint64_t words[4];
+
+    if (!heap_is_entry(heap, entry) || entry_read(heap->file, entry, words) != ENTRY_OK || !entry_is_sane(words))
+        return;
+    if (meta_key_code(words[0]) == CODE_BLOB)
+        __builtin_prefetch(heap->file->base + blob_reference_offset(words[1]));
+    if (meta_value_code(words[0]) == CODE_BLOB)
+        __builtin_prefetch(heap->file->base + blob_reference_offset(words[entry_value_index(words[0])]));
 }
 
 /* -- inserting -- */

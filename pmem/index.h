@@ -56,8 +56,10 @@ enum index_result index_find_staged(struct heap *heap, const struct tx *tx, cons
 
 /* Starts loading the key's bucket, and says where it is; 0: nowhere. */
 uint64_t index_prefetch(struct heap *heap, const struct index_key *key);
-/* In a second pass: starts loading the entries that the bucket names. */
-void index_prefetch_entries(struct heap *heap, const struct index_key *key, uint64_t bucket);
+/* In a second pass: starts loading the entries that the bucket names for the key, and says where the first is; 0: nowhere. */
+uint64_t index_prefetch_entry(struct heap *heap, const struct index_key *key, uint64_t bucket);
+/* In a third pass: starts loading the first lines of the entry's blobs. */
+void index_prefetch_blobs(struct heap *heap, uint64_t entry);
 
 /* As entry_compare_key. */
 enum entry_compare index_compare(const struct pool_file *file, const uint64_t words[4], const struct index_key *key);

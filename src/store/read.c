@@ -328,7 +328,7 @@ void read_inline(const uint64_t words[4], struct sdb_inline *value)
 static void prefetch_window(const struct sdb_session *session, const struct index_key *keys, size_t count)
 {
     struct sdb_pool *pool = session->pool;
-    uint64_t buckets[READ_WINDOW];
+    uint64_t buckets[READ_WINDOW], entries[READ_WINDOW];
 
     for (size_t i = 0; i < count; i++) {
         if (pool->cache && cache_pace_ask(&session->pace, keys[i].hash))
@@ -336,8 +336,10 @@ static void prefetch_window(const struct sdb_session *session, const struct inde
         buckets[i] = index_prefetch(&pool->heap, &keys[i]);
     }
     for (size_t i = 0; i < count; i++)
-        if (buckets[i])
-            index_prefetch_entries(&pool->heap, &keys[i], buckets[i]);
+        entries[i] = buckets[i] ? index_prefetch_entry(&pool->heap, &keys[i], buckets[i]) : 0;
+    for (size_t i = 0; i < count; i++)
+        if (entries[i])
+            index_prefetch_blobs(&pool->heap, entries[i]);
 }
 
 void sdb_prefetch(struct sdb_session *session, const struct sdb_slice *keys, size_t count)
