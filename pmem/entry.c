@@ -3,7 +3,7 @@
  * entry.c - handle entries and blobs
  * Media:   struct sdb_m_blob, written once, before its entry refers to it
  * Commit:  a blob is a fresh range of the transaction that publishes the entry
- * Holds:   a reader that finds an entry's check bits right has words of one moment (lane.c: apply_entry)
+ * Holds:   a reader that finds an entry's check bits right has words of one moment (lane.c: apply_entry; DURABILITY.md, E16)
  * Threads: see entry.h
  * Memory:  none
  */

@@ -6,11 +6,11 @@
  * Commit:  an allocation or a free is staged words of the transaction that publishes or unlinks (D5). What a crash leaves
  *          allocated is exactly what is reachable.
  * Holds:
- *  1. A block's bit on the medium is set from the commit that publishes it to the commit that unlinks it.
+ *  1. A block's bit on the medium is set from the commit that publishes it to the commit that unlinks it (DURABILITY.md, E9).
  *  2. In DRAM a block is unavailable from its allocation until, after its free was committed, the record that freed it is dead
- *     (lane.h) and no reader can hold a view of it: the quarantine.
+ *     (lane.h) and no reader can hold a view of it: the quarantine (E10).
  *  3. Handle entries have no bitmap: an entry is free where its type is 0. A page of entries stays one for ever, so that
- *     generations go on and stale handles are told.
+ *     generations go on and stale handles are told (E11).
  *  4. What is known of an extent in DRAM is read from its header at first use: opening a pool reads only the extent map.
  *  5. What was rolled back stays as it is in DRAM, with nothing on the medium; the words are staged again at next use
  *     (page_stage).

@@ -3,7 +3,8 @@
  * heap_extent.c - extents and their pages: who has which, and what is known of them in DRAM
  * Media:   extent map words; struct sdb_m_extent: magic, shard, page words
  * Commit:  page and map words are staged; a new extent's header is a fresh range. Only the zeros of a new page of entries are
- *          made durable by a fence of their own, because entries are applied in place, where no record's range may lie.
+ *          made durable by a fence of their own, because entries are applied in place, where no record's range may lie
+ *          (DURABILITY.md, E2, E11).
  * Holds:   heap.h 1, 4, 5; a page that is FREE here is FREE on the medium or holds nothing but available blocks.
  * Threads: a shard's extents under its lock; taking extents under pool_lock.
  * Memory:  a descriptor for each loaded extent, a bitmap for each page looked at
@@ -257,26 +258,45 @@ static int load_page_word(struct heap *heap, uint32_t number, struct heap_extent
     return SDB_OK;
 }
 
-int heap_extent_load(struct heap *heap, uint32_t index)
+/*
+ * An extent whose header is damaged: its pages are neither free nor in use, so that nothing is taken from it or given back to it. What
+ * can still be read there stays readable; writes to the blocks there are refused.
+ */
+static void condemn(struct heap *heap, uint32_t shard, uint32_t index)
 {
-    uint64_t base = (uint64_t)index << EXTENT_SHIFT;
+    struct heap_extent *extent = heap->extents[index];
+
+    for (unsigned p = 0; p < PAGES_PER_EXTENT; p++) {
+        struct heap_page *page = &extent->pages[p];
+
+        if (page->listed)
+            room_remove(heap, shard, index * PAGES_PER_EXTENT + p);
+        free(page->used);
+        memset(page, 0, sizeof(*page));
+        page->type = PAGE_HEADER;
+    }
+    extent->free_pages = 0;
+}
+
+static int load_extent_header(struct heap *heap, uint32_t index, uint32_t *shard)
+{
+    uint64_t base = (uint64_t)index << EXTENT_SHIFT, value;
     const struct sdb_m_extent *header = (const struct sdb_m_extent *)(const void *)(heap->file->base + base);
-    struct heap_extent *extent;
-    uint64_t shard;
+
+    if (persist_load(&header->magic) != EXTENT_MAGIC ||
+        !checked_value(persist_load(&header->shard), base + offsetof(struct sdb_m_extent, shard), &value) || value == 0 ||
+        value > heap->shard_count)
+        return damaged(heap, "extent header", base);
+    *shard = (uint32_t)value - 1;
+    return SDB_OK;
+}
+
+static int load_pages(struct heap *heap, uint32_t index, uint32_t shard, struct heap_extent *extent)
+{
     int error = SDB_OK;
 
-    if (heap->extents[index])
-        return SDB_OK;
-    if (persist_load(&header->magic) != EXTENT_MAGIC ||
-        !checked_value(persist_load(&header->shard), base + offsetof(struct sdb_m_extent, shard), &shard) || shard == 0 ||
-        shard > heap->shard_count)
-        return damaged(heap, "extent header", base);
-    extent = calloc(1, sizeof(*extent));
-    if (!extent)
-        return SDB_ENOMEM;
     for (unsigned p = 0; p < PAGES_PER_EXTENT && !error; p++)
         error = load_page_word(heap, index * PAGES_PER_EXTENT + p, extent);
-    heap->extents[index] = extent;
     for (unsigned p = 1; p < PAGES_PER_EXTENT && !error; p++) {
         uint32_t number = index * PAGES_PER_EXTENT + p;
 
@@ -285,8 +305,31 @@ int heap_extent_load(struct heap *heap, uint32_t index)
         extent->is_lasting |= extent->pages[p].type == PAGE_ENTRIES || (extent->pages[p].type == PAGE_BLOCKS &&
                                                                         extent->pages[p].size_class >= HEAP_SIZE_CLASSES);
         if (!error && extent->pages[p].type == PAGE_BLOCKS)
-            heap_room_add(heap, (uint32_t)shard - 1, number);
+            heap_room_add(heap, shard, number);
         extent->free_pages += heap_page_is_free(&extent->pages[p]);
+    }
+    return error;
+}
+
+int heap_extent_load(struct heap *heap, uint32_t index)
+{
+    uint32_t shard = 0;
+    int error;
+
+    if (heap->extents[index])
+        return SDB_OK;
+    heap->extents[index] = calloc(1, sizeof(struct heap_extent));
+    if (!heap->extents[index])
+        return SDB_ENOMEM;
+    error = load_extent_header(heap, index, &shard);
+    if (!error)
+        error = load_pages(heap, index, shard, heap->extents[index]);
+    if (!error)
+        return SDB_OK;
+    condemn(heap, shard, index);
+    if (error == SDB_ENOMEM) { /* not its fault: another time */
+        free(heap->extents[index]);
+        heap->extents[index] = NULL;
     }
     return error;
 }
@@ -484,7 +527,7 @@ uint32_t heap_trim(struct heap *heap, struct tx *tx, uint32_t shard)
     struct heap_shard *owner = &heap->shards[shard];
     uint32_t trimmed = 0;
 
-    for (uint32_t i = owner->extent_count; i-- > 0;) {
+    for (uint32_t i = owner->extent_count; i-- > 0 && trimmed < HEAP_TRIM_MAX;) {
         if (heap_extent_load(heap, owner->extents[i]) != SDB_OK ||
             heap->extents[owner->extents[i]]->free_pages != PAGES_PER_EXTENT - 1)
             continue;

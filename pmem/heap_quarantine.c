@@ -2,7 +2,8 @@
 /*
  * heap_quarantine.c - memory that is free on the medium but must not be reused yet
  * Media:   none
- * Holds:   heap.h 2. A block waits until the record that freed it can no longer be applied by recovery (a record that still could
+ * Holds:   heap.h 2 (DURABILITY.md, E10).
+ *          A block waits until the record that freed it can no longer be applied by recovery (a record that still could
  *          would be applied over the block's new contents), and until no reader pins an epoch in which it was reachable.
  * Threads: a shard's queue under the shard's lock; the queue of extents under pool_lock.
  * Memory:  the queues; where one cannot grow, its memory stays unavailable until the pool is opened again, and nothing else is lost

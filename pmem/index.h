@@ -7,11 +7,11 @@
  *          built anew, larger or as two halves, as a fresh range, and published by directory words in the same commit.
  * Holds:
  *  1. Every live entry has exactly one index word, in one of the two buckets that its hash names, in the segment that its hash
- *     leads to; the word's tag is the hash's.
+ *     leads to; the word's tag is the hash's (DURABILITY.md, E13).
  *  2. All directory words of a segment are side by side, 2^(depth - local depth) of them, and equal but for their check bits.
  *  3. A reader without a lock may meet memory that was freed and reused: every word is verified and every offset bounded
  *     before it is followed, what it finds is compared with the key, and a miss counts only if the shard's
- *     sequence did not change meanwhile (store/shard.h).
+ *     sequence did not change meanwhile (E14, E17).
  * Source:  extendible hashing (Fagin et al. 1979), two choices with moves by partial key (Fan et al., Cuckoo Filter, 2014).
  */
 #ifndef SDB_PMEM_INDEX_H

@@ -2,7 +2,7 @@
 /*
  * lane.c - commit lanes: writing records and applying them
  * Media:   struct sdb_m_lane, struct sdb_m_record; in lane_apply the words of every other struct
- * Commit:  see lane.h
+ * Commit:  see lane.h (docs/DURABILITY.md, E2, E3, E7; entries: E16)
  * Threads: see lane.h
  * Memory:  the scratch record grows to the largest; pending likewise
  */

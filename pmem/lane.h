@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lane.h - commit lanes: redo records, the one fence, and recovery
+ * lane.h - commit lanes: redo records, the one fence, and recovery (docs/DURABILITY.md, E2 to E8)
  *
  * A lane is a ring of redo records that one committing thread uses at a time. A commit over any number of shards is one
  * record in one lane.
@@ -14,13 +14,13 @@
  *   again, whatever of step 2 reached the medium.
  * Holds:
  *   1. Recovery applies a lane's two newest records, n-1 and n. n may be whole although its fence never finished, so that
- *      n-1's words may not be durable in place: both are applied, in order. Older ones are never needed.
- *   2. A record is live while recovery might apply it: its sequence is at least fenced - 1, and above `retired`.
+ *      n-1's words may not be durable in place: both are applied, in order. Older ones are never needed (E4).
+ *   2. A record is live while recovery might apply it: its sequence is at least fenced - 1, and above `retired` (E5).
  *   3. No two lanes have live records for the same shard: who commits to a shard retires foreign live records first
- *      (lanes_retire). So the order among lanes does not matter.
+ *      (lanes_retire). So the order among lanes does not matter (E7).
  *   4. A record takes at most a quarter of the ring, so that writing one never touches the two before it.
  *   5. Memory that a record freed is reused only when the record is dead (heap.c), so that no record is applied over it.
- *   6. The incarnation, which rises with every open, seeds the checksum: what one recovery rejected, no later one finds whole.
+ *   6. The incarnation, which rises with every open, seeds the checksum: what one recovery rejected, no later one finds whole (E6).
  * Threads: a lane is taken and given back; lanes_retire and lane_is_live by anyone who holds the shard's lock.
  * Lock rank: shards, then the pool's words, then lanes. A holder of a lane waits for nothing.
  */

@@ -4,9 +4,9 @@
  * Media:   reads every lane's ring; stores the words of at most two records a lane
  * Commit:  the words are applied and flushed, then one fence; pool_file_mark_open then raises the incarnation, which makes
  *          every old record invalid. A crash in between: recovery does the same again, words are absolute (D2, D4).
- * Holds:   1. The newest record counts if its fresh ranges verify; else it was never acknowledged.
+ * Holds:   1. The newest record counts if its fresh ranges verify; else it was never acknowledged (E4).
  *          2. Its predecessor had its fence before the newest was begun: it is applied without a look at its ranges.
- *          3. Every offset is inside the pool before it is stored to (D6).
+ *          3. Every offset is inside the pool before it is stored to (D6, E14).
  * Threads: one, at open.
  * Memory:  the array of lanes.
  */

@@ -3,7 +3,8 @@
  * tx.h - what a session has staged but not committed: an overlay of cache lines, and fresh ranges
  *
  * Holds:
- *  1. The medium is not changed in place before the commit's fence: a staged word lives in the copy of its line, in DRAM.
+ *  1. The medium is not changed in place before the commit's fence: a staged word lives in the copy of its line, in DRAM
+ *     (DURABILITY.md, E1).
  *  2. Fresh ranges were handed out by the heap for this transaction; nobody can reach them before the commit.
  *  3. tx_line shows the medium as it will be after the commit.
  *  4. tx_rollback(tx_savepoint) takes the overlay back to exactly what it was.
