@@ -317,8 +317,8 @@ static bool find_entry_room(struct heap *heap, uint32_t shard, unsigned budget)
         uint32_t index = owner->extents[owner->entry_scan_extent];
 
         if (owner->entry_scan_extent == owner->scanned) {
-            if (heap_extent_load(heap, index) != SDB_OK)
-                continue;
+            if (heap_extent_load(heap, index) == SDB_ENOMEM) /* a damaged one has no room, and counts as looked at */
+                return false;
             owner->scanned++;
             owner->no_free_pages[0] = owner->no_free_pages[1] = false;
         }

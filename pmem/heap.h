@@ -141,9 +141,10 @@ void heap_rollback(struct heap *heap, const struct tx *tx, size_t blocks_mark);
 void heap_release(struct heap *heap, struct tx *tx, uint32_t shard, bool force);
 
 /*
- * Gives the shard's extents that hold nothing back to the pool; says how many. Staged: they can be taken after the commit. The caller
- * commits at once, and rolls nothing back.
+ * Gives up to HEAP_TRIM_MAX of the shard's extents that hold nothing back to the pool; says how many. Staged: they can be taken after
+ * the commit. The caller commits at once, and rolls nothing back.
  */
+#define HEAP_TRIM_MAX 32u /* a map word each: so many fit a record in the smallest ring */
 uint32_t heap_trim(struct heap *heap, struct tx *tx, uint32_t shard);
 
 bool heap_page_is_entries_slow(struct heap *heap, uint64_t page);

@@ -192,12 +192,17 @@ static bool collect_extents(struct sdb_session *session)
     uint32_t trimmed = 0;
 
     for (uint32_t i = 0; i < pool->shard_count; i++) {
-        if (session_lock(session, i) != SDB_OK)
-            break;
-        heap_release(&pool->heap, &session->tx, i, true);
-        trimmed += heap_trim(&pool->heap, &session->tx, i);
-        if (session_commit(session) != SDB_OK)
-            break;
+        uint32_t now;
+
+        do {
+            if (session_lock(session, i) != SDB_OK)
+                return trimmed != 0;
+            heap_release(&pool->heap, &session->tx, i, true);
+            now = heap_trim(&pool->heap, &session->tx, i);
+            trimmed += now;
+            if (session_commit(session) != SDB_OK)
+                return trimmed != 0;
+        } while (now == HEAP_TRIM_MAX);
     }
     return trimmed != 0;
 }
