@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_database.c - sixteen databases: exact counts, emptying, exchanging
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/wait.h>
+
+#include "engine_fixture.h"
+
+#define NOW 1000000ll
+
+static struct fixture f;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture_create(&f, 32 * MIB, 0, 4);
+    sdb_session_set_time(f.session, NOW);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_destroy(&f);
+    return 0;
+}
+
+static void fill(uint32_t database, unsigned keys, unsigned expiring)
+{
+    char name[64];
+
+    assert_ok(sdb_select(f.session, database));
+    for (unsigned i = 0; i < keys; i++) {
+        struct sdb_set_options options = {.expire_ms = i < expiring ? NOW + 1000 : 0};
+
+        assert_ok(sdb_set(f.session, name, (size_t)sprintf(name, "key:%u", i), name, i % 30, &options));
+    }
+}
+
+static void assert_counts(uint32_t database, uint64_t keys, uint64_t expiring)
+{
+    uint64_t count;
+
+    assert_ok(sdb_select(f.session, database));
+    assert_int_equal(fixture_count(&f), keys);
+    assert_ok(sdb_count_expiring(f.session, &count));
+    assert_int_equal(count, expiring);
+}
+
+static void databases_do_not_see_each_others_keys(void **state)
+{
+    char text[8];
+
+    (void)state;
+    for (uint32_t d = 0; d < SDB_DATABASES; d++) {
+        assert_ok(sdb_select(f.session, d));
+        sprintf(text, "%u", d);
+        assert_ok(fixture_set(&f, "k", text));
+    }
+    assert_int_equal(sdb_select(f.session, SDB_DATABASES), SDB_EINVAL);
+    for (uint32_t d = 0; d < SDB_DATABASES; d++) {
+        assert_ok(sdb_select(f.session, d));
+        sprintf(text, "%u", d);
+        assert_true(fixture_has(&f, "k", text));
+        assert_int_equal(fixture_count(&f), 1);
+    }
+}
+
+static void counts_are_exact_after_a_clean_close_and_after_a_crash(void **state)
+{
+    (void)state;
+    fill(0, 500, 100);
+    fill(3, 70, 70);
+    fixture_reopen(&f);
+    assert_counts(0, 500, 100);
+    fixture_crash(&f);
+    assert_counts(3, 70, 70);
+    assert_counts(0, 500, 100);
+    assert_ok(sdb_select(f.session, 0));
+    assert_ok(fixture_set(&f, "more", "1"));
+    fixture_crash(&f);
+    assert_ok(fixture_set(&f, "and more, before anybody counts", "1"));
+    sdb_session_set_time(f.session, NOW);
+    assert_ok(sdb_expire(f.session, "key:499", 7, NOW + 5));
+    assert_counts(0, 502, 101);
+    fixture_reopen(&f);
+    assert_counts(0, 502, 101);
+    assert_counts(3, 70, 70);
+}
+
+static void counts_are_exact_after_a_close_that_nobody_counted_before(void **state)
+{
+    (void)state;
+    fill(0, 500, 100);
+    fixture_crash(&f);
+    assert_ok(sdb_delete(f.session, "key:499", 7));
+    fixture_reopen(&f);
+    assert_counts(0, 499, 100);
+}
+
+static void a_process_that_ends_without_closing_loses_nothing(void **state)
+{
+    pid_t child;
+    int status;
+
+    (void)state;
+    fixture_close(&f);
+    child = fork();
+    if (child == 0) {
+        struct sdb_pool *pool;
+        struct sdb_session *session;
+        char name[32];
+
+        if (sdb_open(f.path, NULL, &pool) != SDB_OK || sdb_session_open(pool, &session) != SDB_OK)
+            _exit(1);
+        for (unsigned i = 0; i < 5000; i++)
+            if (sdb_set(session, name, (size_t)sprintf(name, "key:%u", i), name, i % 40, NULL) != SDB_OK)
+                _exit(2);
+        if (sdb_group_begin(session) != SDB_OK || sdb_set(session, "not acknowledged", 16, "1", 1, NULL) != SDB_OK)
+            _exit(3);
+        _exit(0);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    fixture_open(&f);
+    assert_true(f.pool->recovered);
+    assert_true(fixture_has(&f, "not acknowledged", NULL));
+    assert_counts(0, 5000, 0);
+    assert_int_equal(fixture_check(&f), 5000);
+}
+
+static void counts_include_what_the_session_has_staged(void **state)
+{
+    struct sdb_session *other;
+    uint64_t count;
+
+    (void)state;
+    fill(0, 10, 5);
+    assert_ok(sdb_session_open(f.pool, &other));
+    assert_ok(sdb_begin(f.session, NULL, 0));
+    assert_ok(fixture_set(&f, "new", "1"));
+    assert_ok(sdb_delete(f.session, "key:0", 5));
+    assert_ok(sdb_delete(f.session, "key:1", 5));
+    assert_counts(0, 9, 3);
+    assert_ok(sdb_count(other, &count));
+    assert_int_equal(count, 10);
+    sdb_abort(f.session);
+    assert_counts(0, 10, 5);
+    sdb_session_close(other);
+}
+
+static void keys_that_expired_count_until_they_are_swept(void **state)
+{
+    int done = 0;
+
+    (void)state;
+    fill(0, 10, 5);
+    sdb_session_set_time(f.session, NOW + 1000);
+    assert_counts(0, 10, 5);
+    while (!done)
+        assert_ok(sdb_maintain(f.session, 10000, &done));
+    assert_counts(0, 5, 0);
+}
+
+/* -- emptying -- */
+
+static void emptying_is_at_once_and_leaves_the_others(void **state)
+{
+    (void)state;
+    fill(0, 3000, 10);
+    fill(1, 50, 0);
+    assert_ok(sdb_select(f.session, 0));
+    assert_ok(sdb_flush(f.session));
+    assert_counts(0, 0, 0);
+    assert_counts(1, 50, 0);
+    assert_ok(sdb_select(f.session, 0));
+    assert_true(fixture_has(&f, "key:5", NULL));
+    assert_ok(fixture_set(&f, "key:5", "anew"));
+    fixture_crash(&f);
+    assert_true(fixture_has(&f, "key:5", "anew"));
+    assert_counts(0, 1, 0);
+    assert_counts(1, 50, 0);
+}
+
+static void emptying_all_empties_all(void **state)
+{
+    (void)state;
+    for (uint32_t d = 0; d < SDB_DATABASES; d++)
+        fill(d, 20 + d, d);
+    assert_ok(sdb_flush_all(f.session));
+    for (uint32_t d = 0; d < SDB_DATABASES; d++)
+        assert_counts(d, 0, 0);
+    fixture_crash(&f);
+    for (uint32_t d = 0; d < SDB_DATABASES; d++)
+        assert_counts(d, 0, 0);
+}
+
+static void an_emptied_databases_memory_comes_back(void **state)
+{
+    uint64_t used;
+    int done = 0;
+
+    (void)state;
+    fill(0, 5000, 0);
+    used = fixture_stats(&f).used;
+    for (unsigned round = 0; round < 20; round++) {
+        assert_ok(sdb_flush(f.session));
+        if (round % 3 == 0)
+            fixture_crash(&f);
+        for (done = 0; !done;)
+            assert_ok(sdb_maintain(f.session, 100000, &done));
+        assert_int_equal(fixture_check(&f), 0);
+        fill(0, 5000, 0);
+        assert_true(fixture_stats(&f).used <= used + 2 * MIB);
+    }
+}
+
+static void a_database_can_be_emptied_more_often_than_there_are_numbers(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 700; i++) { /* reclaims by itself when numbers run out */
+        assert_ok(fixture_set(&f, "k", "1"));
+        assert_ok(sdb_flush(f.session));
+    }
+    assert_counts(0, 0, 0);
+}
+
+static void emptying_in_a_transaction_is_undone_by_an_abort(void **state)
+{
+    (void)state;
+    fill(0, 100, 10);
+    assert_ok(sdb_begin_all(f.session));
+    assert_ok(sdb_flush(f.session));
+    assert_counts(0, 0, 0);
+    assert_ok(fixture_set(&f, "k", "1"));
+    sdb_abort(f.session);
+    assert_counts(0, 100, 10);
+    assert_ok(sdb_begin_all(f.session));
+    assert_ok(sdb_flush_all(f.session));
+    assert_ok(fixture_set(&f, "k", "1"));
+    assert_ok(sdb_commit(f.session));
+    assert_counts(0, 1, 0);
+}
+
+/* A number that is free again in a group's staged root must not be taken for that of an emptied database. */
+static void emptying_and_maintaining_in_one_group_loses_no_new_key(void **state)
+{
+    char name[32];
+
+    (void)state;
+    for (unsigned round = 0; round < 300; round++) {
+        assert_ok(sdb_group_begin(f.session));
+        assert_ok(fixture_set(&f, "old", "1"));
+        assert_ok(sdb_flush(f.session));
+        for (unsigned i = 0; i < 3; i++)
+            assert_ok(sdb_maintain(f.session, 100000, NULL));
+        sprintf(name, "new:%u", round);
+        assert_ok(fixture_set(&f, name, "1"));
+        for (unsigned i = 0; i < 3; i++)
+            assert_ok(sdb_maintain(f.session, 100000, NULL));
+        assert_true(fixture_has(&f, name, "1"));
+        assert_ok(sdb_group_end(f.session));
+        assert_true(fixture_has(&f, name, "1"));
+    }
+}
+
+/* -- exchanging -- */
+
+static void exchanged_databases_have_each_others_keys_and_counts(void **state)
+{
+    uint64_t handle;
+    char buffer[8];
+
+    (void)state;
+    fill(2, 30, 3);
+    fill(5, 7, 1);
+    assert_ok(sdb_handle(f.session, "key:1", 5, &handle));
+    assert_ok(sdb_swap_databases(f.session, 2, 5));
+    assert_counts(2, 7, 1);
+    assert_counts(5, 30, 3);
+    assert_ok(sdb_get_by_handle(f.session, handle, buffer, sizeof(buffer), NULL));
+    fixture_crash(&f);
+    assert_counts(2, 7, 1);
+    assert_counts(5, 30, 3);
+    assert_ok(sdb_swap_databases(f.session, 5, 5));
+    assert_counts(5, 30, 3);
+    assert_int_equal(sdb_swap_databases(f.session, 0, 16), SDB_EINVAL);
+    assert_int_equal(sdb_swap_databases(f.session, 16, 0), SDB_EINVAL);
+}
+
+static void emptying_an_exchanged_database_empties_the_right_one(void **state)
+{
+    (void)state;
+    fill(0, 30, 0);
+    fill(1, 7, 0);
+    assert_ok(sdb_swap_databases(f.session, 0, 1));
+    assert_ok(sdb_select(f.session, 0));
+    assert_ok(sdb_flush(f.session));
+    assert_counts(0, 0, 0);
+    assert_counts(1, 30, 0);
+    fill(0, 9, 0);
+    fixture_crash(&f);
+    assert_counts(0, 9, 0);
+    assert_counts(1, 30, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(databases_do_not_see_each_others_keys),
+        TEST(counts_are_exact_after_a_clean_close_and_after_a_crash),
+        TEST(counts_are_exact_after_a_close_that_nobody_counted_before),
+        TEST(a_process_that_ends_without_closing_loses_nothing),
+        TEST(counts_include_what_the_session_has_staged),
+        TEST(keys_that_expired_count_until_they_are_swept),
+        TEST(emptying_is_at_once_and_leaves_the_others),
+        TEST(emptying_all_empties_all),
+        TEST(an_emptied_databases_memory_comes_back),
+        TEST(a_database_can_be_emptied_more_often_than_there_are_numbers),
+        TEST(emptying_in_a_transaction_is_undone_by_an_abort),
+        TEST(emptying_and_maintaining_in_one_group_loses_no_new_key),
+        TEST(exchanged_databases_have_each_others_keys_and_counts),
+        TEST(emptying_an_exchanged_database_empties_the_right_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
