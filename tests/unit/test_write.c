@@ -14,7 +14,7 @@
 #define NOW 1000000ll
 
 static struct fixture f;
-static char big[1 << 20];
+static char big[(1 << 20) + 64]; /* read from a few bytes on, too */
 
 static int set_up(void **state)
 {
@@ -377,7 +377,7 @@ static void a_full_pool_loses_nothing_and_takes_writes_again_after_deletes(void 
         fixture_destroy(&f);
         fixture_create(&f, 16 * MIB, 0, 2);
         keys = fill(sizes[s], 0);
-        assert_true(keys >= 8);
+        assert_true(keys >= 4);
         assert_int_equal(fixture_check(&f), keys);
         for (unsigned i = 0; i < keys; i++)
             assert_value(name, (size_t)sprintf(name, "fill:%u", i), big, sizes[s]);
