@@ -95,7 +95,7 @@ static void check_root(struct check *check)
         mapped[id / 64] |= 1ull << id % 64;
     }
     for (unsigned i = 0; i < 8; i++) {
-        const uint64_t offset = root + offsetof(struct sdb_m_root, ids_used) + i * WORD_SIZE;
+        const uint64_t offset = root + offsetof(struct sdb_m_root, ids_dead) + i * WORD_SIZE;
         if (!check_word(check, offset, "root: physical numbers", &value)) {
             check->database_ids_known = false;
             continue;

@@ -109,6 +109,9 @@ void heap_close(struct heap *heap);
 /* After pool_file_grow, under pool_lock. */
 void heap_grown(struct heap *heap);
 
+/* Bytes of a block by class; those of index segments come last. */
+extern const uint16_t heap_class_sizes[HEAP_CLASSES];
+
 /* The bytes that a block for size bytes takes. */
 uint64_t heap_block_size(uint64_t size);
 

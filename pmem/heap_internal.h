@@ -32,7 +32,6 @@ static inline uint64_t heap_bitmap_offset(uint32_t number, unsigned block)
 }
 static inline uint64_t heap_page_start(uint32_t number) { return (uint64_t)number << PAGE_SHIFT_POOL; }
 
-extern const uint16_t heap_class_sizes[HEAP_CLASSES];
 static inline unsigned heap_class_blocks(unsigned size_class) { return PAGE_SIZE_POOL / heap_class_sizes[size_class]; }
 
 static inline bool heap_bit(const struct heap_page *page, unsigned i) { return page->used[i / 64] >> (i % 64) & 1; }

@@ -90,7 +90,7 @@ static_assert(offsetof(struct sdb_m_superblock, checksum) == 504, "superblock");
 /* Root: what belongs to the whole pool. Checked words. */
 struct sdb_m_root {
     uint64_t database[16];   /* 000-127 logical database -> physical number + 1; 0: equals its own index */
-    uint64_t ids_used[8];    /* 128-191 bitmap of physical numbers in use or being reclaimed, 32 bits in each word */
+    uint64_t ids_dead[8];    /* 128-191 bitmap of physical numbers whose keys are being reclaimed, 32 bits in each word */
     uint64_t reserved[40];   /* 192-511 zero */
 };
 static_assert(sizeof(struct sdb_m_root) == 512, "root");
@@ -175,7 +175,8 @@ static_assert(sizeof(struct sdb_m_entry) == ENTRY_SIZE, "entry");
 #define CODE_BLOB 31u
 #define INLINE_SIZE_MAX 16u
 
-/* Blob reference: [low 16 bits of the blob's checksum | 0 : 4 | block offset / 16 : 44], so that it leads to no other blob. */
+/* Blob reference, highest bits first: [low 16 bits of the blob's checksum | 0 in 4 | block offset / 16 in 44], so that it leads to
+ * no other blob. */
 
 /* A blob starts its block: header, then the bytes. The checksum covers the size, the block's offset and the bytes. */
 struct sdb_m_blob {
@@ -216,7 +217,7 @@ static_assert(sizeof(struct sdb_m_lane) == 64, "lane");
 enum record_kind { RECORD_LINE = 0, RECORD_RANGE = 1, RECORD_CONTENTS = 2, RECORD_BODY = 3, RECORD_BLOB = 4 };
 struct sdb_m_record {
     uint64_t sequence_and_size; /* [sequence 48 | size in words without the header 16] */
-    uint64_t checksum;          /* XXH3-64 over the word above and the items, seeded by incarnation, lane and hash seed */
+    uint64_t checksum;          /* XXH3-64 of the items, seeded with the lane's seed ^ the word above */
 };
 static_assert(sizeof(struct sdb_m_record) == 16, "record");
 

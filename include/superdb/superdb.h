@@ -271,7 +271,8 @@ SDB_API int sdb_exists(struct sdb_session *session, const void *key, size_t key_
 struct sdb_view {
     const void *data;
     size_t size;
-    uint64_t version;   /* changes whenever the key does: for SDB_IF_VERSION */
+    uint64_t version;   /* for SDB_IF_VERSION: changes with every change of the key, and could only come back after 256 of them
+                           that end in the same value */
     int64_t expire_ms;  /* 0: never */
     uint64_t handle;
     uint8_t type;       /* enum sdb_type */

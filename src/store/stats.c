@@ -51,6 +51,17 @@ static uint64_t index_bytes(const struct sdb_pool *pool, uint32_t shard)
     return bytes;
 }
 
+/* How many blocks of a page are in use. */
+static uint64_t used_blocks(const struct sdb_pool *pool, uint64_t extent, unsigned page)
+{
+    uint64_t used = 0;
+
+    for (unsigned i = 0; i < BITMAP_WORDS; i++)
+        used += (uint64_t)__builtin_popcountll(
+            peek(pool, extent + offsetof(struct sdb_m_extent, bitmaps) + (page * BITMAP_WORDS + i) * WORD_SIZE));
+    return used;
+}
+
 /* What the pages of one extent are used for. */
 static void add_extent(const struct sdb_pool *pool, uint32_t extent, struct sdb_stats *stats, uint64_t *blocks)
 {
@@ -58,7 +69,7 @@ static void add_extent(const struct sdb_pool *pool, uint32_t extent, struct sdb_
 
     stats->metadata_bytes += PAGE_SIZE_POOL;
     for (unsigned p = 1; p < PAGES_PER_EXTENT; p++) {
-        uint64_t value = peek(pool, base + offsetof(struct sdb_m_extent, pages) + p * WORD_SIZE);
+        uint64_t value = peek(pool, base + offsetof(struct sdb_m_extent, pages) + p * WORD_SIZE), used;
 
         switch (page_value_type(value)) {
         case PAGE_FREE:
@@ -66,6 +77,11 @@ static void add_extent(const struct sdb_pool *pool, uint32_t extent, struct sdb_
             break;
         case PAGE_ENTRIES:
             stats->entry_bytes += PAGE_SIZE_POOL;
+            break;
+        case PAGE_BLOCKS:
+            used = used_blocks(pool, base, p) * heap_class_sizes[page_value_class(value) % HEAP_CLASSES];
+            *blocks += used;
+            stats->free_bytes += PAGE_SIZE_POOL - used;
             break;
         default:
             *blocks += PAGE_SIZE_POOL;
