@@ -550,6 +550,16 @@ int pool_file_grow(struct pool_file *file, uint64_t new_size)
     return 0;
 }
 
+int pool_file_page_is_zero(const uint8_t *page)
+{
+    const uint64_t *words = (const uint64_t *)(const void *)page;
+
+    for (unsigned i = 0; i < 4096 / WORD_SIZE; i++)
+        if (persist_load(&words[i]) != 0)
+            return 0;
+    return 1;
+}
+
 uint64_t pool_file_huge_page_bytes(const struct pool_file *file)
 {
     return mapping_huge_page_bytes(file->base, __atomic_load_n(&file->size, __ATOMIC_ACQUIRE));

@@ -84,6 +84,17 @@ int pool_file_grow(struct pool_file *file, uint64_t new_size);
 /* Unmaps, unlocks and closes. Marks nothing: without pool_file_mark_clean before it, the next open recovers. */
 void pool_file_close(struct pool_file *file);
 
+/*
+ * Whether the page at this offset was lost (sigbus.h), so that its zeros say nothing: zeros everywhere, where pages were lost. A
+ * structure that reads as "nothing there" asks, or a lost page would hide what stood on it. Costs a load while none was.
+ */
+int pool_file_page_is_zero(const uint8_t *page);
+static inline int pool_file_is_lost(const struct pool_file *file, uint64_t offset)
+{
+    return __builtin_expect(__atomic_load_n(&file->sigbus.failed, __ATOMIC_RELAXED) != 0, 0) &&
+           pool_file_page_is_zero(file->base + (offset & ~4095ull));
+}
+
 /* How many bytes of the mapping are huge pages right now, as the kernel reports. Reads /proc/self/smaps: slow. */
 uint64_t pool_file_huge_page_bytes(const struct pool_file *file);
 

@@ -140,8 +140,8 @@ static inline enum index_result try_word(struct heap *heap, const struct tx *tx,
     } else if (__builtin_expect(entry_read(heap->file, entry, found->words) != ENTRY_OK, 0)) {
         return INDEX_DAMAGED;
     }
-    if (meta_type(found->words[0]) == 0)
-        return tx ? INDEX_DAMAGED : INDEX_MISSING;
+    if (meta_type(found->words[0]) == 0) /* damage, or a commit that is being applied: the caller looks again */
+        return INDEX_DAMAGED;
     if (__builtin_expect(!entry_is_sane(found->words), 0))
         return INDEX_DAMAGED;
     switch (compare(heap->file, found->words, key)) {
@@ -186,19 +186,45 @@ static inline enum index_result find_in_bucket(struct heap *heap, const struct t
     return worst;
 }
 
+static inline enum index_result find_at(struct heap *heap, const struct tx *tx, const struct index_key *key,
+                                        struct index_found *found, struct index_place *place)
+{
+    enum index_result result = find_place(heap, tx, key->shard, key->hash, place), second;
+
+    if (result != INDEX_FOUND)
+        return result;
+    result = find_in_bucket(heap, tx, key, index_bucket_offset(place->segment, place->bucket[0]), found);
+    if (result == INDEX_FOUND || place->bucket[0] == place->bucket[1])
+        return result;
+    second = find_in_bucket(heap, tx, key, index_bucket_offset(place->segment, place->bucket[1]), found);
+    return second == INDEX_MISSING ? result : second;
+}
+
+/* A miss that lost pages explain is none: what stood there is not known. */
+static enum index_result doubt_miss(const struct heap *heap, const struct index_key *key, const struct index_place *place)
+{
+    uint64_t at[3] = {index_shard_offset(heap->file, key->shard)};
+    unsigned count = 1;
+
+    if (place->segment) {
+        at[count++] = index_bucket_offset(place->segment, place->bucket[0]);
+        at[count++] = index_bucket_offset(place->segment, place->bucket[1]);
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (pool_file_is_lost(heap->file, at[i]))
+            return damaged(heap, "index", at[i]);
+    return INDEX_MISSING;
+}
+
 static inline enum index_result find(struct heap *heap, const struct tx *tx, const struct index_key *key,
                                      struct index_found *found)
 {
     struct index_place place;
-    enum index_result result = find_place(heap, tx, key->shard, key->hash, &place), second;
+    enum index_result result;
 
-    if (result != INDEX_FOUND)
-        return result;
-    result = find_in_bucket(heap, tx, key, index_bucket_offset(place.segment, place.bucket[0]), found);
-    if (result == INDEX_FOUND || place.bucket[0] == place.bucket[1])
-        return result;
-    second = find_in_bucket(heap, tx, key, index_bucket_offset(place.segment, place.bucket[1]), found);
-    return second == INDEX_MISSING ? result : second;
+    place.segment = 0;
+    result = find_at(heap, tx, key, found, &place);
+    return __builtin_expect(result == INDEX_MISSING, 0) ? doubt_miss(heap, key, &place) : result;
 }
 
 enum index_result index_find(struct heap *heap, const struct index_key *key, struct index_found *found)

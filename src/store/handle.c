@@ -77,6 +77,10 @@ int read_handle(struct sdb_session *session, uint64_t handle, uint64_t *entry, u
         if (error)
             return error;
     }
+    if (meta_type(words[0]) == 0 && pool_file_is_lost(&pool->file, *entry)) {
+        error_set("%s: the page of the entry at offset %" PRIu64 " was lost", pool->file.path, *entry);
+        return SDB_ECORRUPT;
+    }
     if (meta_type(words[0]) == 0 || meta_generation(words[0]) != (uint16_t)handle)
         return SDB_ESTALE;
     if (!entry_is_sane(words))

@@ -72,8 +72,8 @@ static int scan_entry(struct sdb_session *session, uint64_t entry, uint64_t word
         if (error)
             return error == SDB_ECONFLICT ? error : SDB_ECORRUPT;
     }
-    if (meta_type(words[0]) == 0)
-        return SDB_OK;
+    if (meta_type(words[0]) == 0) /* a lost page is told of once */
+        return entry % 4096 == 0 && pool_file_is_lost(&session->pool->file, entry) ? SDB_ECORRUPT : SDB_OK;
     if (entry_is_sane(words) && (key_is_whole(session, entry, words, gone) || *gone))
         return SDB_OK;
     stat_add(&session->stats.checksum_errors, 1);
