@@ -284,6 +284,8 @@ int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
         return error;
     page = heap_page(heap, number);
     if (page->type == PAGE_RUN && offset % PAGE_SIZE_POOL == 0) {
+        if (!tx_load(tx, heap_page_word_offset(number))) /* freed already, or reserved for a record's body */
+            return no_such_block(heap, offset);
         for (unsigned i = 0; i < page->run; i++)
             tx_store(tx, heap_page_word_offset(number + i), 0);
         tx_add_block(tx, TX_BLOCK_FREED, shard, offset, (uint64_t)page->run << PAGE_SHIFT_POOL);
