@@ -25,6 +25,16 @@ static bool is_garbage(const struct sdb_session *session, const uint64_t words[4
                                    __atomic_load_n(&session->pool->id_dead_round[meta_database(words[0])], __ATOMIC_ACQUIRE));
 }
 
+/* Damage keeps the entry where it is: its database's number must not be given out again, or the key would come back. */
+static void leave(const struct sdb_session *session, const uint64_t words[4])
+{
+    struct sdb_pool *pool = session->pool;
+    uint64_t *round = &pool->id_dead_round[meta_database(words[0])];
+
+    if (__atomic_load_n(round, __ATOMIC_RELAXED))
+        __atomic_store_n(round, __atomic_load_n(&pool->maintain_round, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+}
+
 /* Deletes the entry if it still is garbage, now that its shard is locked. */
 static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
 {
@@ -43,19 +53,27 @@ static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
     if (error)
         return error;
     scan_read(session, entry, words, &result);
-    if (result != ENTRY_OK || !is_garbage(session, words, now) ||
-        !entry_key(&pool->file, words, scratch, &key, &key_size))
+    if (result != ENTRY_OK || !is_garbage(session, words, now))
         return SDB_OK;
+    if (!entry_key(&pool->file, words, scratch, &key, &key_size)) {
+        leave(session, words);
+        return SDB_OK;
+    }
     index_key_init(&operation.key, &pool->file, meta_database(words[0]), key, key_size);
     if (index_find_staged(&pool->heap, &session->tx, &operation.key, &operation.found) != INDEX_FOUND ||
-        operation.found.entry != entry)
+        operation.found.entry != entry) {
+        leave(session, words);
         return SDB_OK; /* damage: the checker's matter */
+    }
     operation.mark = tx_savepoint(&session->tx);
     error = operation_remove(session, &operation);
     if (!error)
         stat_add(entry_is_expired(words, now) ? &session->stats.expired : &session->stats.reclaimed, 1);
     error = operation_end(session, &operation.mark, error);
-    return error == SDB_ECORRUPT ? SDB_OK : error;
+    if (error != SDB_ECORRUPT)
+        return error;
+    leave(session, words);
+    return SDB_OK;
 }
 
 /* Whether a whole round has passed since a number lost its database. Commits change that while this walks: atomic. */

@@ -113,12 +113,36 @@ static void damaged_extent_headers_crash_nobody(void **state)
     }
 }
 
+static void keys_that_damage_kept_from_being_reclaimed_stay_deleted(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    make_pool(&f);
+    damage(&f, first_extent(&f) + EXTENT_SIZE);
+    for (int flush = 0; flush < 4; flush++) {
+        assert_ok(sdb_flush(f.session));
+        for (int i = 0; i < 40; i++)
+            (void)sdb_maintain(f.session, 100000, NULL);
+        for (unsigned i = 0; i < KEYS; i++) {
+            char key[24], read[8];
+            int key_size = snprintf(key, sizeof(key), "key:%u", i);
+
+            assert_int_not_equal(sdb_get(f.session, key, (size_t)key_size, read, sizeof(read), NULL), SDB_OK);
+        }
+        assert_ok(sdb_set(f.session, "one", 3, "1", 1, NULL));
+    }
+    fixture_close(&f);
+    unlink(f.path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damaged_bitmaps_crash_nobody),
         cmocka_unit_test(damaged_page_words_crash_nobody),
         cmocka_unit_test(damaged_extent_headers_crash_nobody),
+        cmocka_unit_test(keys_that_damage_kept_from_being_reclaimed_stay_deleted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
