@@ -28,11 +28,6 @@ static const char *const names[LATENCY_EVENTS] = {"command", "fast-command"};
 static struct lock events_lock = LOCK_INIT;
 static struct event_samples events[LATENCY_EVENTS]; /* Under events_lock. */
 
-const char *latency_event_name(enum latency_event event)
-{
-    return names[event];
-}
-
 enum latency_event latency_event_find(const char *name, size_t size)
 {
     for (int i = 0; i < LATENCY_EVENTS; i++)

@@ -15,8 +15,6 @@
 
 enum latency_event { LATENCY_COMMAND = 0, LATENCY_FAST_COMMAND, LATENCY_EVENTS };
 
-const char *latency_event_name(enum latency_event event);
-
 /* LATENCY_EVENTS for an unknown name. */
 enum latency_event latency_event_find(const char *name, size_t size);
 
