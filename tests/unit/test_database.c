@@ -115,7 +115,7 @@ static void a_process_that_ends_without_closing_loses_nothing(void **state)
     if (child == 0) {
         struct sdb_pool *pool;
         struct sdb_session *session;
-        char name[32];
+        char name[64];
 
         if (sdb_open(f.path, NULL, &pool) != SDB_OK || sdb_session_open(pool, &session) != SDB_OK)
             _exit(1);
