@@ -172,12 +172,13 @@ static int lock_everything(struct sdb_session *session)
 static bool reclaim_ids(struct sdb_session *session)
 {
     uint64_t round = __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED);
+    int done = 0;
 
     if (session->transaction || session_commit(session) != SDB_OK)
         return false;
-    /* A number that died in the middle of a round is free after the next whole one. */
-    while (__atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) < round + 2)
-        if (sdb_maintain(session, RECLAIM_EFFORT, NULL) != SDB_OK)
+    /* A number that died in the middle of a round is free after the next whole one. Another thread may be at it, too. */
+    while (!done && __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) < round + 2)
+        if (sdb_maintain(session, RECLAIM_EFFORT, &done) != SDB_OK)
             return false;
     return session_commit(session) == SDB_OK;
 }
