@@ -174,7 +174,7 @@ static bool reclaim_ids(struct sdb_session *session)
     uint64_t round = __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED);
     int done = 0;
 
-    if (session->transaction || session_commit(session) != SDB_OK)
+    if (session->transaction)
         return false;
     /* A number that died in the middle of a round is free after the next whole one. Another thread may be at it, too. */
     while (!done && __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) < round + 2)

@@ -9,6 +9,7 @@
  */
 #include "maintain.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "entry.h"
@@ -203,6 +204,20 @@ int sdb_maintain(struct sdb_session *session, size_t effort, int *done)
     return error;
 }
 
+int maintain_for_room(struct sdb_session *session, size_t effort, int *done)
+{
+    uint64_t round = __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED);
+    int error = session_commit(session);
+
+    if (!error)
+        error = sdb_maintain(session, effort, done);
+    if (!error)
+        error = session_commit(session);
+    if (!error && __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) == round)
+        (void)sched_yield();
+    return error;
+}
+
 /* Takes extents that hold nothing, and memory that waits in quarantine, from all shards: for a pool that is full. */
 static bool collect_extents(struct sdb_session *session)
 {
@@ -242,14 +257,12 @@ bool session_make_room(struct sdb_session *session, int *attempt)
     for (int round = 0; round < 3 && !done;) {
         uint64_t rounds = __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED);
 
-        if (sdb_maintain(session, ROOM_EFFORT, &done) != SDB_OK)
+        if (maintain_for_room(session, ROOM_EFFORT, &done) != SDB_OK)
             break;
         if (session->stats.expired + session->stats.reclaimed > before + ENTRIES_PER_PAGE)
             break;
         round += __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) != rounds;
     }
-    if (session->group)
-        (void)session_commit(session);
     if (collect_extents(session) || session->stats.expired + session->stats.reclaimed > before)
         return true;
     session->fruitless_ns = now;

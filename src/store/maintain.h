@@ -13,4 +13,10 @@ void database_id_set_dead(struct sdb_session *session, unsigned id, bool dead);
 /* Counts the shards whose counts a crash lost. */
 int database_counts_ready(struct sdb_session *session);
 
+/*
+ * sdb_maintain for an operation that cannot go on without what it yields, again and again until there is some. Commits what is staged
+ * before and behind it, a group's part too: who waits for another thread's maintenance must hold no shard that it may need.
+ */
+int maintain_for_room(struct sdb_session *session, size_t effort, int *done);
+
 #endif

@@ -534,6 +534,41 @@ static void a_pool_grows_while_it_is_written_to(void **state)
     assert_true(info.size > 16 * MIB);
 }
 
+/* -- a full pool: who waits for what another thread's maintenance yields holds no shard that it needs -- */
+
+static void *full_pool_writer(void *argument)
+{
+    struct thread *t = argument;
+    static const char value[3000];
+
+    for (; t->rounds < 150u * SCALE && !t->failure; t->rounds++) {
+        CLAIM_OK(sdb_group_begin(t->session));
+        for (unsigned i = 0; i < 20; i++) {
+            char name[32];
+            size_t size = (size_t)snprintf(name, sizeof(name), "full:%u", (unsigned)rnd(t, 8000));
+            struct sdb_set_options options = {.expire_ms = rnd(t, 2) ? INT64_MAX : clock_ms() + 1};
+            int error = sdb_set(t->session, name, size, value, rnd(t, sizeof(value)), &options);
+
+            CLAIM(error == SDB_OK || error == SDB_ENOSPC);
+            if (rnd(t, 200) == 0)
+                CLAIM_OK(sdb_flush(t->session));
+            if (rnd(t, 10) == 0)
+                CLAIM_OK(sdb_maintain(t->session, 3000, NULL));
+        }
+        CLAIM_OK(sdb_group_end(t->session));
+    }
+    atomic_fetch_sub(&writers_left, 1);
+    return NULL;
+}
+
+static void groups_in_a_full_pool_never_wait_for_each_other_in_a_circle(void **state)
+{
+    (void)state;
+    fixture_destroy(&f);
+    fixture_create(&f, 16 * MIB, 16 * MIB, 4);
+    run_threads(full_pool_writer, full_pool_writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +578,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_that_stay_are_found_and_scanned_while_others_come_and_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(everything_at_once_leaves_a_sound_pool_and_exact_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pool_grows_while_it_is_written_to, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(groups_in_a_full_pool_never_wait_for_each_other_in_a_circle, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
