@@ -178,9 +178,9 @@ static bool reclaim_ids(struct sdb_session *session)
         return false;
     /* A number that died in the middle of a round is free after the next whole one. Another thread may be at it, too. */
     while (!done && __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) < round + 2)
-        if (sdb_maintain(session, RECLAIM_EFFORT, &done) != SDB_OK)
+        if (maintain_for_room(session, RECLAIM_EFFORT, &done) != SDB_OK)
             return false;
-    return session_commit(session) == SDB_OK;
+    return true;
 }
 
 static int flush(struct sdb_session *session, unsigned first, unsigned last)
