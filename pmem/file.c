@@ -414,8 +414,8 @@ void pool_file_close(struct pool_file *file)
 {
     struct mapping mapping = mapping_of(file);
 
+    sigbus_unwatch(&file->sigbus); /* first: the addresses may be another mapping's in a moment */
     mapping_release(&mapping);
-    sigbus_unwatch(&file->sigbus);
     disclaim(file);
 }
 

@@ -389,7 +389,7 @@ int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for
     uint32_t start = heap_extent_of(heap->file->superblock.heap_offset);
 
     heap_lock_pool_words(heap, tx);
-    for (int attempt = 0; attempt < 2; attempt++) {
+    for (int attempt = 0; attempt < 3; attempt++) {
         uint32_t run = 0, from = count == 1 ? heap->extent_hint : start;
 
         if (!for_body && heap->extents_free < count + EXTENTS_FOR_BODIES)
@@ -406,7 +406,8 @@ int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for
             return SDB_OK;
         }
         heap->extent_hint = start;
-        heap_release_runs(heap, attempt > 0);
+        if (attempt < 2)
+            heap_release_runs(heap, attempt > 0);
     }
     error_set("%s: no %" PRIu32 " free extents of 2 MiB", heap->file->path, count);
     return SDB_ENOSPC;

@@ -84,7 +84,8 @@ void lane_give(struct lane *lane);
 
 /*
  * Step 1. body: file offset of reserved memory for lane_record_words(tx) words, or 0 where the ring takes the record.
- * Errors: SDB_EIO, SDB_ENOMEM: the medium may hold the record or not, so that the pool must take no more commits (FAILED).
+ * Errors: SDB_ENOMEM: nothing was written. SDB_EIO: the medium may hold the record or not, so that the pool must take no more
+ * commits (FAILED).
  */
 int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, uint64_t body);
 

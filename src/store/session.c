@@ -383,7 +383,8 @@ static int commit(struct sdb_session *session)
     error = lane_persist(&pool->lanes, lane, tx, body);
     if (error) {
         lane_give(lane);
-        pool_fail(pool);
+        if (error != SDB_ENOMEM) /* then nothing has reached the medium */
+            pool_fail(pool);
         return error;
     }
     apply(session, lane);
@@ -533,7 +534,7 @@ int operation_end(struct sdb_session *session, const struct tx_mark *mark, int e
 {
     int ended;
 
-    if (!error && session->tx.failed)
+    if (session->tx.failed) /* a mere miss, too, may have staged the end of an expired key */
         error = SDB_ENOMEM;
     if (error && error != SDB_ENOTFOUND && error != SDB_ECONDITION)
         session_rollback(session, mark);
