@@ -111,10 +111,10 @@ enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_
         return size == code && memcmp(&words[1], key, size) == 0 ? ENTRY_SAME : ENTRY_DIFFERENT;
     if (size == 0)
         return ENTRY_DIFFERENT;
-    if (!entry_blob(file, words[1], &data, &blob_size))
-        return ENTRY_UNREADABLE;
     race_reads_begin(); /* without a lock the blob may be gone, and its memory another's: the caller looks at the entry again */
-    if (blob_size == size && memcmp(data, key, size) == 0)
+    if (!entry_blob(file, words[1], &data, &blob_size))
+        result = ENTRY_UNREADABLE;
+    else if (blob_size == size && memcmp(data, key, size) == 0)
         result = ENTRY_SAME;
     else /* Rare, because the tags agreed: is it another key, or this one, damaged? */
         result = entry_blob_verify(file, words[1]) ? ENTRY_DIFFERENT : ENTRY_UNREADABLE;

@@ -268,14 +268,15 @@ int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
 {
     uint32_t index = heap_extent_of(offset), number = heap_page_number(offset);
     uint64_t map = heap_map_offset(heap, index), value;
+    uint32_t extents = __atomic_load_n(&heap->extent_count, __ATOMIC_ACQUIRE);
     struct heap_page *page;
     int error;
 
-    if (index < heap_extent_of(heap->file->superblock.heap_offset) || index >= heap->extent_count ||
+    if (index < heap_extent_of(heap->file->superblock.heap_offset) || index >= extents ||
         !checked_value(tx_load(tx, map), map, &value))
         return no_such_block(heap, offset);
     if (extent_value_state(value) == EXTENT_RUN && offset % EXTENT_SIZE == 0 &&
-        extent_value_run(value) <= heap->extent_count - index)
+        extent_value_run(value) <= extents - index)
         return free_extents(heap, tx, shard, index, extent_value_run(value));
     if (extent_value_state(value) != EXTENT_PAGES || extent_value_shard(value) != shard)
         return no_such_block(heap, offset);

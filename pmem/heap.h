@@ -86,7 +86,7 @@ struct heap {
     uint32_t shard_count;
     uint32_t extent_max;          /* extents of the pool at its largest */
     struct heap_extent **extents; /* by extent index; NULL: not loaded. Owner: the shard's lock */
-    uint8_t *page_types;          /* enum page_type + 1 by page, 0: look. Atomic, relaxed */
+    uint8_t *page_types;          /* enum page_type + 1 by page, 0: look. Atomic: released when the page is ready */
     heap_oldest_pin *oldest_pin;
     void *oldest_pin_context;
     struct lock pool_lock;
@@ -160,7 +160,7 @@ static inline bool heap_is_entry(struct heap *heap, uint64_t offset)
 
     if (offset >= (uint64_t)heap->extent_max << EXTENT_SHIFT || offset % ENTRY_SIZE)
         return false;
-    type = __atomic_load_n(&heap->page_types[page], __ATOMIC_RELAXED);
+    type = __atomic_load_n(&heap->page_types[page], __ATOMIC_ACQUIRE); /* pairs with heap_page_type_set */
     if (__builtin_expect(type == PAGE_ENTRIES + 1, 1))
         return true;
     return type == 0 && heap_page_is_entries_slow(heap, page);

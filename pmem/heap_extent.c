@@ -42,7 +42,7 @@ void heap_lock_pool_words(struct heap *heap, struct tx *tx)
 
 void heap_page_type_set(struct heap *heap, uint32_t number, enum page_type type)
 {
-    __atomic_store_n(&heap->page_types[number], (uint8_t)(type + 1), __ATOMIC_RELAXED);
+    __atomic_store_n(&heap->page_types[number], (uint8_t)(type + 1), __ATOMIC_RELEASE);
 }
 
 /* -- opening -- */
@@ -149,7 +149,7 @@ void heap_grown(struct heap *heap)
 {
     uint32_t count = heap_extent_of(heap->file->size);
 
-    heap->extents_free += count - heap->extent_count;
+    __atomic_fetch_add(&heap->extents_free, count - heap->extent_count, __ATOMIC_RELAXED);
     __atomic_store_n(&heap->extent_count, count, __ATOMIC_RELEASE);
 }
 
@@ -341,7 +341,8 @@ bool heap_page_is_entries_slow(struct heap *heap, uint64_t page)
 
     if (index >= __atomic_load_n(&heap->extent_count, __ATOMIC_ACQUIRE) ||
         index < heap_extent_of(heap->file->superblock.heap_offset) ||
-        !checked_value(persist_load(media_word(heap, map)), map, &value) || extent_value_state(value) != EXTENT_PAGES ||
+        !checked_value(persist_load_acquire(media_word(heap, map)), map, &value) ||
+        extent_value_state(value) != EXTENT_PAGES ||
         !checked_value(persist_load(media_word(heap, word)), word, &value) || page_value_type(value) != PAGE_ENTRIES)
         return false;
     heap_page_type_set(heap, (uint32_t)page, PAGE_ENTRIES); /* it stays one for ever */
@@ -400,7 +401,7 @@ int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for
                 continue;
             *first = i - count + 1;
             memset(heap->extent_taken + *first, 1, count);
-            heap->extents_free -= count;
+            __atomic_fetch_sub(&heap->extents_free, count, __ATOMIC_RELAXED);
             if (count == 1)
                 heap->extent_hint = i + 1;
             return SDB_OK;

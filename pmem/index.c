@@ -16,6 +16,7 @@
 #include "error.h"
 #include "index_internal.h"
 #include "persist.h"
+#include "race.h"
 
 /* Copies up to 16 bytes, without a call of memcpy for sizes that are known only now. */
 static inline void load_words(uint64_t words[2], const uint8_t *data, size_t size)
@@ -229,7 +230,12 @@ static inline enum index_result find(struct heap *heap, const struct tx *tx, con
 
 enum index_result index_find(struct heap *heap, const struct index_key *key, struct index_found *found)
 {
-    return find(heap, NULL, key, found);
+    enum index_result result;
+
+    race_reads_begin(); /* index.h, 3 */
+    result = find(heap, NULL, key, found);
+    race_reads_end();
+    return result;
 }
 
 enum index_result index_find_staged(struct heap *heap, const struct tx *tx, const struct index_key *key,
@@ -243,10 +249,13 @@ uint64_t index_prefetch(struct heap *heap, const struct index_key *key)
     struct index_place place;
     uint64_t bucket;
 
-    if (find_place(heap, NULL, key->shard, key->hash, &place) != INDEX_FOUND)
-        return 0;
-    bucket = index_bucket_offset(place.segment, place.bucket[0]);
-    __builtin_prefetch(heap->file->base + bucket);
+    race_reads_begin();
+    bucket = find_place(heap, NULL, key->shard, key->hash, &place) == INDEX_FOUND
+                 ? index_bucket_offset(place.segment, place.bucket[0])
+                 : 0;
+    race_reads_end();
+    if (bucket)
+        __builtin_prefetch(heap->file->base + bucket);
     return bucket;
 }
 
@@ -255,6 +264,7 @@ uint64_t index_prefetch_entry(struct heap *heap, const struct index_key *key, ui
     const uint64_t *line = (const uint64_t *)(const void *)(heap->file->base + bucket);
     uint64_t first = 0;
 
+    race_reads_begin();
     for (unsigned mask = bucket_match(line, index_tag(key->hash)); mask; mask &= mask - 1) {
         uint64_t entry = index_word_entry(persist_load(&line[__builtin_ctz(mask)]));
 
@@ -263,6 +273,7 @@ uint64_t index_prefetch_entry(struct heap *heap, const struct index_key *key, ui
         __builtin_prefetch(heap->file->base + entry);
         first = first ? first : entry;
     }
+    race_reads_end();
     return first;
 }
 

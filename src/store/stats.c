@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu.h"
+#include "race.h"
 #include "session.h"
 #include "word.h"
 
@@ -45,6 +46,7 @@ static uint64_t index_bytes(const struct sdb_pool *pool, uint32_t shard)
     if (root == 0 || directory + count * WORD_SIZE > __atomic_load_n(&pool->file.size, __ATOMIC_ACQUIRE))
         return 0;
     bytes = heap_block_size(count * WORD_SIZE < LINE_SIZE ? LINE_SIZE : count * WORD_SIZE);
+    race_reads_begin(); /* it may have been replaced, and be another's: a figure is wrong for a moment */
     for (uint64_t i = 0; i < count; i++) {
         uint64_t value = peek(pool, directory + i * WORD_SIZE);
 
@@ -52,6 +54,7 @@ static uint64_t index_bytes(const struct sdb_pool *pool, uint32_t shard)
             bytes += (uint64_t)index_segment_buckets(directory_value_code(value)) * LINE_SIZE;
         last = directory_value_segment(value);
     }
+    race_reads_end();
     return bytes;
 }
 
