@@ -57,8 +57,8 @@ static inline void fixture_create(struct fixture *f, uint64_t size, uint64_t siz
 
     memset(f, 0, sizeof(*f));
     f->random = 88172645463325252ull;
-    snprintf(f->path, sizeof(f->path), "%s/superdb-engine-%d-%u.sdb", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
-             (int)getpid(), number++);
+    snprintf(f->path, sizeof(f->path), "%s/superdb-engine-%d-%u.sdb",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid(), number++);
     unlink(f->path);
     options.flags = SDB_CREATE | SDB_EXCLUSIVE;
     options.pool_size = size;

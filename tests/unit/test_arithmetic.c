@@ -80,17 +80,10 @@ static void floats_are_added_as_text(void **state)
         int error;
         const char *new;
     } rows[] = {
-        {NULL, 0.5L, SDB_OK, "0.5"},
-        {"10.50", 0.1L, SDB_OK, "10.6"},
-        {"5.0e3", 200.0L, SDB_OK, "5200"},
-        {"3", -3.0L, SDB_OK, "0"},
-        {"-0", 0.0L, SDB_OK, "0"},
-        {"-1", 0.5L, SDB_OK, "-0.5"},
-        {"abc", 1.0L, SDB_ENOTFLOAT, "abc"},
-        {"1 ", 1.0L, SDB_ENOTFLOAT, "1 "},
-        {" 1", 1.0L, SDB_ENOTFLOAT, " 1"},
-        {"", 1.0L, SDB_ENOTFLOAT, ""},
-        {"nan", 1.0L, SDB_ENOTFLOAT, "nan"},
+        {NULL, 0.5L, SDB_OK, "0.5"},         {"10.50", 0.1L, SDB_OK, "10.6"},     {"5.0e3", 200.0L, SDB_OK, "5200"},
+        {"3", -3.0L, SDB_OK, "0"},           {"-0", 0.0L, SDB_OK, "0"},           {"-1", 0.5L, SDB_OK, "-0.5"},
+        {"abc", 1.0L, SDB_ENOTFLOAT, "abc"}, {"1 ", 1.0L, SDB_ENOTFLOAT, "1 "},   {" 1", 1.0L, SDB_ENOTFLOAT, " 1"},
+        {"", 1.0L, SDB_ENOTFLOAT, ""},       {"nan", 1.0L, SDB_ENOTFLOAT, "nan"},
     };
     static char text[SDB_FLOAT_TEXT_MAX];
 

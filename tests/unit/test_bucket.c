@@ -90,7 +90,8 @@ static void every_combination_of_matching_words_is_told(void **state)
         struct line line;
 
         for (unsigned i = 0; i < BUCKET_WORDS; i++)
-            line.words[i] = index_word(mask >> i & 1 ? 0x1234 : (uint16_t)(0x1235 + i), next_random() & 0x1fffffffffe0ull);
+            line.words[i] =
+                index_word(mask >> i & 1 ? 0x1234 : (uint16_t)(0x1235 + i), next_random() & 0x1fffffffffe0ull);
         assert_int_equal(expected(&line, 0x1234), mask);
         assert_agree(&line, 0x1234);
     }

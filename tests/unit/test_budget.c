@@ -34,7 +34,8 @@ static int set_up(void **state)
     (void)state;
     fixture_create(&f, 64 * MIB, 0, 4);
     if (f.pool->file.persist.flush == PERSIST_NONE)
-        persist_init(&f.pool->file.persist, PERSIST_CLFLUSH, f.pool->file.base, NULL); /* where caches persist, lines count too */
+        persist_init(&f.pool->file.persist, PERSIST_CLFLUSH, f.pool->file.base,
+                     NULL); /* where caches persist, lines count too */
     for (unsigned i = 0; i < KEYS; i++)
         assert_ok(sdb_set(f.session, name, key_of(i, name), "00000000", 8, NULL));
     memset(value, 'v', sizeof(value));

@@ -51,8 +51,13 @@ static void every_content_reads_back_as_it_was_built(void **state)
     for (size_t key = 0; key <= 24; key++)
         for (size_t value = 0; value <= 26; value++)
             for (unsigned expires = 0; expires < 2; expires++) {
-                struct entry_content content = {.key = big, .key_size = key, .value = big + 5, .value_size = value,
-                                                .expire_ms = expires ? 77 : 0, .database = 200, .type = SDB_TYPE_STRING};
+                struct entry_content content = {.key = big,
+                                                .key_size = key,
+                                                .value = big + 5,
+                                                .value_size = value,
+                                                .expire_ms = expires ? 77 : 0,
+                                                .database = 200,
+                                                .type = SDB_TYPE_STRING};
                 const uint8_t *data;
                 uint8_t scratch[16];
                 uint64_t words[4];
@@ -89,15 +94,19 @@ static void what_fits_stays_inline_as_the_header_promises(void **state)
         size_t key, value;
         bool expires, key_blob, value_blob;
     } rows[] = {
-        {16, 8, false, false, false}, {8, 16, false, false, false}, {0, 16, true, false, false}, {8, 8, true, false, false},
-        {16, 0, true, false, false},  {16, 9, false, true, false},  {17, 16, false, true, false}, {16, 17, false, false, true},
-        {9, 16, false, true, false},  {16, 8, true, true, false},   {17, 17, false, true, true},  {8, 17, true, false, true},
+        {16, 8, false, false, false}, {8, 16, false, false, false}, {0, 16, true, false, false},
+        {8, 8, true, false, false},   {16, 0, true, false, false},  {16, 9, false, true, false},
+        {17, 16, false, true, false}, {16, 17, false, false, true}, {9, 16, false, true, false},
+        {16, 8, true, true, false},   {17, 17, false, true, true},  {8, 17, true, false, true},
         {16, 17, true, true, true},   {24, 16, true, true, true},   {24, 8, true, true, false},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct entry_content content = {.key = big, .key_size = rows[i].key, .value = big, .value_size = rows[i].value,
+        struct entry_content content = {.key = big,
+                                        .key_size = rows[i].key,
+                                        .value = big,
+                                        .value_size = rows[i].value,
                                         .expire_ms = rows[i].expires};
         unsigned key, value;
 
@@ -191,12 +200,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(every_content_reads_back_as_it_was_built),
-        TEST(what_fits_stays_inline_as_the_header_promises),
-        TEST(keys_are_compared_by_database_size_and_bytes),
-        TEST(every_damaged_byte_of_a_blob_is_told),
-        TEST(references_to_anywhere_are_harmless),
-        TEST(an_entry_that_is_being_written_is_busy_and_then_whole),
+        TEST(every_content_reads_back_as_it_was_built),     TEST(what_fits_stays_inline_as_the_header_promises),
+        TEST(keys_are_compared_by_database_size_and_bytes), TEST(every_damaged_byte_of_a_blob_is_told),
+        TEST(references_to_anywhere_are_harmless),          TEST(an_entry_that_is_being_written_is_busy_and_then_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,8 @@ static int insert(uint64_t number, uint64_t value)
 
     key_init(number, &key);
     assert_ok(heap_alloc_entry(&f.pool->heap, &tx, 0, &entry));
-    assert_ok(entry_build(&f.pool->heap, &tx, 0, &content, tx_load(&tx, entry) & 0xffffull << META_GENERATION_SHIFT, words));
+    assert_ok(
+        entry_build(&f.pool->heap, &tx, 0, &content, tx_load(&tx, entry) & 0xffffull << META_GENERATION_SHIFT, words));
     entry_seal(words, entry);
     tx_store_entry(&tx, entry, words);
     return index_insert(&f.pool->heap, &tx, &key, entry, &splits);

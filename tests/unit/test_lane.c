@@ -36,7 +36,8 @@ static int set_up(void **state)
     struct sdb_options options = SDB_OPTIONS_INIT;
 
     (void)state;
-    snprintf(path, sizeof(path), "%s/superdb-lane-%d.sdb", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+    snprintf(path, sizeof(path), "%s/superdb-lane-%d.sdb", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+             (int)getpid());
     snprintf(copy_path, sizeof(copy_path), "%s.copy", path);
     unlink(path);
     options.flags = SDB_CREATE;
@@ -406,7 +407,8 @@ static void forged_items_of_any_kind_do_no_harm(void **state)
             random = random * 6364136223846793005ull + 1442695040888963407ull;
             items[i] = random >> random % 50;
             if (i % 2 == 0) /* lines may lie in the area only: the rest of the pool is not to be tested */
-                items[i] = round % 3 ? random >> 20 << 16 | (random & 0xff00) | round % 7 : (AREA / 64ull << 16 | 0x100);
+                items[i] =
+                    round % 3 ? random >> 20 << 16 | (random & 0xff00) | round % 7 : (AREA / 64ull << 16 | 0x100);
             if ((items[i] & 0xff) == RECORD_LINE)
                 items[i] = items[i] | (uint64_t)AREA / 64 << 16;
         }

@@ -56,7 +56,8 @@ static uint64_t rnd(uint64_t n)
 
 static size_t key_of(unsigned k, char *text)
 {
-    static const char *const shapes[] = {"%u", "key:%u", "0123456789ab%04u", "a long name of a key, kept in a blob: %u"};
+    static const char *const shapes[] = {"%u", "key:%u", "0123456789ab%04u",
+                                         "a long name of a key, kept in a blob: %u"};
     size_t size = (size_t)sprintf(text, shapes[k % 4], k);
 
     if (k == 0)
@@ -318,10 +319,10 @@ static void do_whole(unsigned k)
     else
         error = sdb_move(m.f.session, name, name_size, d);
     replace = replace && what != 2;
-    expected = what == 2 && d == m.database                  ? SDB_EINVAL
-               : !alive(m.database, k)                      ? SDB_ENOTFOUND
-               : (same || alive(d, to)) && !replace         ? SDB_ECONDITION
-                                                            : SDB_OK;
+    expected = what == 2 && d == m.database         ? SDB_EINVAL
+               : !alive(m.database, k)              ? SDB_ENOTFOUND
+               : (same || alive(d, to)) && !replace ? SDB_ECONDITION
+                                                    : SDB_OK;
     MODEL_ASSERT(error == expected);
     if (error || same)
         return;

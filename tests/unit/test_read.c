@@ -237,7 +237,8 @@ static void a_batch_reads_what_single_reads_do(void **state)
         }
         assert_memory_equal(views[i].data, i % 3 ? big : "-42", i % 3 ? i : 3);
         if (i % 3 == 0)
-            assert_true(values[i].encoding == SDB_ENCODING_INT && values[i].value.integer == -42 && values[i].size == 8);
+            assert_true(values[i].encoding == SDB_ENCODING_INT && values[i].value.integer == -42 &&
+                        values[i].size == 8);
         else
             assert_int_equal(values[i].result, i > 16 ? SDB_ETOOBIG : SDB_OK);
         sdb_view_release(f.session, &views[i]);

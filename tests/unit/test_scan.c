@@ -102,7 +102,8 @@ static void keys_that_stay_are_seen_while_others_come_and_go(void **state)
         for (unsigned i = 0; i < 40; i++, turn++) { /* deletes the odd ones, makes new ones, overwrites the even ones */
             (void)sdb_delete(f.session, name, name_of((turn * 2 + 1) % KEYS, name));
             assert_ok(fixture_set(&f, (sprintf(name, "new%u:%u", turn % 7, turn + KEYS), name), "x"));
-            assert_ok(sdb_set(f.session, name, name_of(turn * 2 % KEYS, name), "overwritten by another value", turn % 28, NULL));
+            assert_ok(sdb_set(f.session, name, name_of(turn * 2 % KEYS, name), "overwritten by another value",
+                              turn % 28, NULL));
         }
         if (turn % 400 == 0)
             assert_ok(sdb_maintain(f.session, 500, NULL));

@@ -184,7 +184,8 @@ static void an_abort_restores_everything(void **state)
         assert_ok(sdb_begin(f.session, NULL, 0));
         for (unsigned i = 0; i < 2000; i++) { /* splits segments, too */
             assert_ok(sdb_set(f.session, name, (size_t)sprintf(name, "new:%u", i), big, i, NULL));
-            assert_int_equal(sdb_delete(f.session, name, (size_t)sprintf(name, "key:%u", i)), i < 200 ? SDB_OK : SDB_ENOTFOUND);
+            assert_int_equal(sdb_delete(f.session, name, (size_t)sprintf(name, "key:%u", i)),
+                             i < 200 ? SDB_OK : SDB_ENOTFOUND);
         }
         assert_ok(sdb_swap_databases(f.session, 0, 4));
         sdb_abort(f.session);
@@ -205,7 +206,8 @@ static void an_abort_costs_no_fence(void **state)
 
     (void)state;
     assert_ok(fixture_set(&f, "k", "1"));
-    assert_ok(fixture_set(&f, "l", "1")); /* whose shard has a page of entries now: making one takes a fence of its own */
+    assert_ok(
+        fixture_set(&f, "l", "1")); /* whose shard has a page of entries now: making one takes a fence of its own */
     fences = fixture_stats(&f).fences;
     assert_ok(sdb_begin(f.session, NULL, 0));
     assert_ok(fixture_set(&f, "k", "2"));
@@ -304,7 +306,8 @@ static void a_shard_that_another_holds_is_a_conflict_if_waiting_were_not_safe(vo
     assert_ok(fixture_set(&f, low, "1"));
     assert_ok(sdb_begin(other, NULL, 0));
     assert_ok(sdb_set(other, high, strlen(high), "1", 1, NULL));
-    assert_int_equal(sdb_set(other, low, strlen(low), "2", 1, NULL), SDB_ECONFLICT); /* by one thread: it must not wait */
+    assert_int_equal(sdb_set(other, low, strlen(low), "2", 1, NULL),
+                     SDB_ECONFLICT); /* by one thread: it must not wait */
     assert_int_equal(sdb_get(other, low, strlen(low), NULL, 0, NULL), SDB_ECONFLICT);
     sdb_abort(other);
     assert_ok(sdb_commit(f.session));

@@ -263,7 +263,8 @@ static void *blob_writer(void *argument)
         char name[40];
         unsigned k = (unsigned)rnd(t, 8);
         size_t size = view_sizes[rnd(t, 10)];
-        size_t name_size = (size_t)snprintf(name, sizeof(name), k % 2 ? "v%u" : "a name that does not fit inline:%u", k);
+        size_t name_size =
+            (size_t)snprintf(name, sizeof(name), k % 2 ? "v%u" : "a name that does not fit inline:%u", k);
 
         memset(value, (int)('a' + rnd(t, 26)), size);
         if (rnd(t, 4) == 0) {
@@ -295,7 +296,8 @@ static void *view_reader(void *argument)
     do {
         char name[40];
         unsigned k = (unsigned)rnd(t, 8);
-        size_t name_size = (size_t)snprintf(name, sizeof(name), k % 2 ? "v%u" : "a name that does not fit inline:%u", k);
+        size_t name_size =
+            (size_t)snprintf(name, sizeof(name), k % 2 ? "v%u" : "a name that does not fit inline:%u", k);
         struct sdb_view view;
         int error = sdb_view(t->session, name, name_size, &view);
 
@@ -329,7 +331,8 @@ static void *growing_writer(void *argument)
     for (; t->rounds < 6000u * SCALE && !t->failure; t->rounds++) {
         char name[64];
         unsigned n = (unsigned)(t->rounds % 5000 % 4000);
-        size_t size = (size_t)snprintf(name, sizeof(name), "%s%u:%u", n % 3 ? "n" : "a long neighbour of the key, ", t->number, n);
+        size_t size = (size_t)snprintf(name, sizeof(name), "%s%u:%u", n % 3 ? "n" : "a long neighbour of the key, ",
+                                       t->number, n);
 
         if (t->rounds % 5000 < 4000)
             CLAIM_OK(sdb_set(t->session, name, size, name, size, NULL));
@@ -499,7 +502,8 @@ static void *growing_pool_writer(void *argument)
 
     for (; t->rounds < 1000u * SCALE && !t->failure; t->rounds++) {
         char name[32];
-        size_t size = (size_t)snprintf(name, sizeof(name), "grow:%u:%llu", t->number, (unsigned long long)t->rounds % 900);
+        size_t size =
+            (size_t)snprintf(name, sizeof(name), "grow:%u:%llu", t->number, (unsigned long long)t->rounds % 900);
         int error = sdb_set(t->session, name, size, value, sizeof(value), NULL);
 
         CLAIM(error == SDB_OK || error == SDB_ENOSPC);
@@ -575,7 +579,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(transfers_are_seen_whole_or_not_at_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_add_is_lost_and_no_reader_sees_a_counter_go_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(views_are_never_torn_and_stay_as_they_are, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(keys_that_stay_are_found_and_scanned_while_others_come_and_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_that_stay_are_found_and_scanned_while_others_come_and_go, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(everything_at_once_leaves_a_sound_pool_and_exact_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pool_grows_while_it_is_written_to, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_in_a_full_pool_never_wait_for_each_other_in_a_circle, set_up, tear_down),

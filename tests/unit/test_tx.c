@@ -16,7 +16,7 @@
 
 static struct pool_file file; /* no pool: the overlay only wants a base */
 static struct tx tx;
-static uint64_t *model;       /* what the medium will be */
+static uint64_t *model; /* what the medium will be */
 static uint64_t random_state = 88172645463325252ull;
 
 static uint64_t rnd(uint64_t n)

@@ -180,7 +180,8 @@ static void thousands_of_renamings_leave_the_index_whole(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3000; i++)
-        assert_ok(fixture_set(&f, (sprintf(from, "name:%u", i), from), i % 2 ? "short" : "of a size that needs a blob"));
+        assert_ok(
+            fixture_set(&f, (sprintf(from, "name:%u", i), from), i % 2 ? "short" : "of a size that needs a blob"));
     for (unsigned i = 0; i < 3000; i++) { /* inserts while removing: words move, segments split */
         sprintf(from, "name:%u", i);
         sprintf(to, "another name:%u", i);

@@ -115,7 +115,8 @@ static void encoded_fields_come_out_as_they_went_in(void **state)
         uint64_t r = next_random();
         unsigned depth = (unsigned)r & 63, shard = (unsigned)(r >> 6) & 1023, page_class = (unsigned)(r >> 16) & 63;
         uint64_t segment = (r >> 8 & ((1ull << 40) - 1)) << 6, directory = (r >> 8 & ((1ull << 42) - 1)) << 6;
-        uint64_t e = extent_value(depth & 3, shard, r >> 20 & 0xfffff), p = page_value(depth & 7, page_class, shard & 127);
+        uint64_t e = extent_value(depth & 3, shard, r >> 20 & 0xfffff),
+                 p = page_value(depth & 7, page_class, shard & 127);
 
         assert_true(extent_value_state(e) == (depth & 3) && extent_value_shard(e) == shard);
         assert_true(extent_value_run(e) == (r >> 20 & 0xfffff) && e <= CHECKED_VALUE_MASK);

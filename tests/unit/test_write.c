@@ -61,7 +61,8 @@ static void assert_value(const void *key, size_t key_size, const void *value, si
 /* -- sizes -- */
 
 static const size_t key_sizes[] = {0, 1, 7, 8, 9, 15, 16, 17, 24, 25, 100, 4096, 65535, 65536};
-static const size_t value_sizes[] = {0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 56, 57, 1000, 16376, 16377, 32760, 32761, 1 << 20};
+static const size_t value_sizes[] = {0,  1,  7,  8,    9,     15,    16,    17,    23,     24,
+                                     25, 56, 57, 1000, 16376, 16377, 32760, 32761, 1 << 20};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void every_pair_of_sizes_reads_back_and_after_opening_again(void **state)
