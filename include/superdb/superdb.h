@@ -351,7 +351,7 @@ SDB_API int sdb_add(struct sdb_session *session, const void *key, size_t key_siz
 /*
  * Adds delta to a number kept as decimal text, in long double arithmetic, and keeps the sum as the shortest text with at
  * most 17 digits after the point; text (SDB_FLOAT_TEXT_MAX bytes) receives it, without a final zero, its size in *text_size.
- * Errors: SDB_ENOTFLOAT (the value, or a result that is not finite), SDB_ETYPE, and those of sdb_set.
+ * Errors: SDB_ENOTFLOAT (the value), SDB_EOVERFLOW (a result that is not finite), SDB_ETYPE, and those of sdb_set.
  */
 SDB_API int sdb_add_float(struct sdb_session *session, const void *key, size_t key_size, long double delta, char *text,
                           size_t *text_size);

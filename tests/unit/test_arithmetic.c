@@ -110,9 +110,9 @@ static void float_results_that_are_not_finite_change_nothing(void **state)
 
     (void)state;
     assert_ok(fixture_set(&f, "k", "1e4932"));
-    assert_true(sdb_add_float(f.session, "k", 1, 1.18e4932L, text, &size) < 0);
-    assert_true(sdb_add_float(f.session, "k", 1, (long double)INFINITY, text, &size) < 0);
-    assert_true(sdb_add_float(f.session, "k", 1, (long double)NAN, text, &size) < 0);
+    assert_int_equal(sdb_add_float(f.session, "k", 1, 1.18e4932L, text, &size), SDB_EOVERFLOW);
+    assert_int_equal(sdb_add_float(f.session, "k", 1, (long double)INFINITY, text, &size), SDB_EOVERFLOW);
+    assert_int_equal(sdb_add_float(f.session, "k", 1, (long double)NAN, text, &size), SDB_EOVERFLOW);
     assert_true(fixture_has(&f, "k", "1e4932"));
     assert_ok(sdb_add_float(f.session, "k", 1, 0.0L, text, &size)); /* the longest text there is */
     assert_true(size > 4900 && size < SDB_FLOAT_TEXT_MAX);

@@ -550,7 +550,7 @@ static void run(uint64_t seed, uint64_t steps)
     fixture_destroy(&m.f);
 }
 
-static uint64_t seed_first = 1, seed_last = 4, steps_wanted = 12000;
+static uint64_t seed_first = 1, seed_last = 6, steps_wanted = 60000;
 
 static void the_pool_does_what_the_model_does(void **state)
 {
