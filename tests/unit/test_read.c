@@ -159,7 +159,7 @@ static void memory_comes_back_when_the_view_is_released(void **state)
     sdb_view_release(f.session, &view);
     while (sdb_set(f.session, name, (size_t)sprintf(name, "m:%u", after), big, sizeof(big), NULL) == SDB_OK)
         after++;
-    if (after < before * 3 / 4) /* not all: an extent in part used is one shard's, and whose it is has changed */
+    if (after < before / 2) /* not all: extents that are used in part stay with their shard, which may have fewer keys now */
         fail_msg("%u at first, %u then", before, after);
 }
 
