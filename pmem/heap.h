@@ -91,12 +91,12 @@ struct heap {
     void *oldest_pin_context;
     struct lock pool_lock;
     /* Owner: the holder of pool_lock. */
-    uint32_t extent_count;        /* extents of the file as it is now */
     uint8_t *extent_taken;        /* 1: not available */
     uint32_t extent_hint;
     struct heap_freed *runs;      /* quarantine of extents */
     size_t runs_count, runs_capacity;
     /* Atomic. */
+    uint32_t extent_count; /* extents of the file as it is now; released by heap_grown */
     uint64_t epoch;
     uint32_t extents_free;
     uint64_t freed_bytes; /* by commits, since the pool was opened; approximate where they meet */
@@ -106,7 +106,7 @@ struct heap {
 int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, heap_oldest_pin *oldest_pin, void *context);
 void heap_close(struct heap *heap);
 
-/* After pool_file_grow, under pool_lock. */
+/* After pool_file_grow; one thread at a time. Extents that are taken meanwhile are old ones. */
 void heap_grown(struct heap *heap);
 
 /* Bytes of a block by class; those of index segments come last. */

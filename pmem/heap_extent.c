@@ -392,10 +392,11 @@ int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for
     heap_lock_pool_words(heap, tx);
     for (int attempt = 0; attempt < 3; attempt++) {
         uint32_t run = 0, from = count == 1 ? heap->extent_hint : start;
+        uint32_t end = __atomic_load_n(&heap->extent_count, __ATOMIC_ACQUIRE);
 
-        if (!for_body && heap->extents_free < count + EXTENTS_FOR_BODIES)
-            from = heap->extent_count;
-        for (uint32_t i = from; i < heap->extent_count; i++) {
+        if (!for_body && __atomic_load_n(&heap->extents_free, __ATOMIC_RELAXED) < count + EXTENTS_FOR_BODIES)
+            from = end;
+        for (uint32_t i = from; i < end; i++) {
             run = heap->extent_taken[i] ? 0 : run + 1;
             if (run < count)
                 continue;

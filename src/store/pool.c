@@ -243,10 +243,10 @@ int sdb_resize(struct sdb_pool *pool, uint64_t size)
 
     if (error)
         return error;
-    lock_acquire(&pool->heap.pool_lock);
+    lock_acquire(&pool->resize_lock);
     error = pool_file_grow(&pool->file, size);
     if (!error)
         heap_grown(&pool->heap);
-    lock_release(&pool->heap.pool_lock);
+    lock_release(&pool->resize_lock);
     return error;
 }

@@ -52,6 +52,7 @@ struct sdb_pool {
     /* The record that changed the pool's own words last. Owner: heap.pool_lock's holder. */
     uint32_t last_lane;
     uint64_t last_sequence;
+    struct lock resize_lock; /* one resize at a time; not heap.pool_lock, which the caller's own group may hold */
     /* Owner: sessions_lock. Readers of the list (oldest pin) take it too. */
     struct lock sessions_lock;
     struct sdb_session *sessions;

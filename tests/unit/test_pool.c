@@ -198,6 +198,25 @@ static void a_pool_does_not_shrink_or_outgrow_its_maximum(void **state)
 
 /* -- figures -- */
 
+/* The group holds the lock of the pool's own words since it emptied the databases. */
+static void a_pool_grows_for_the_thread_whose_group_is_open(void **state)
+{
+    uint64_t keys;
+
+    (void)state;
+    fixture_destroy(&f);
+    fixture_create(&f, 16 * MIB, 64 * MIB, 2);
+    assert_ok(sdb_set(f.session, "a", 1, "1", 1, NULL));
+    assert_ok(sdb_group_begin(f.session));
+    assert_ok(sdb_flush_all(f.session));
+    assert_ok(sdb_set(f.session, "b", 1, "2", 1, NULL));
+    assert_ok(sdb_resize(f.pool, 32 * MIB));
+    assert_ok(sdb_group_end(f.session));
+    assert_ok(sdb_count(f.session, &keys));
+    assert_int_equal(keys, 1);
+    (void)fixture_check(&f);
+}
+
 static void info_tells_what_was_asked_for_and_given(void **state)
 {
     struct sdb_pool_info info;
@@ -271,6 +290,7 @@ int main(void)
         TEST(a_pool_does_not_shrink_or_outgrow_its_maximum),
         TEST(info_tells_what_was_asked_for_and_given),
         TEST(a_pool_of_any_number_of_shards_opens_with_any_cache),
+        TEST(a_pool_grows_for_the_thread_whose_group_is_open),
         TEST(opening_and_closing_a_hundred_times_costs_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
