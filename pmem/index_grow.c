@@ -179,12 +179,11 @@ static int double_directory(struct heap *heap, struct tx *tx, uint32_t shard, st
 }
 
 /* Stages the directory words of one segment: all slots that share the hash's first `depth` bits. */
-static void publish(struct heap *heap, struct tx *tx, const struct directory *directory, uint64_t prefix, unsigned depth,
-                    unsigned code, uint64_t segment)
+static void publish(struct tx *tx, const struct directory *directory, uint64_t prefix, unsigned depth, unsigned code,
+                    uint64_t segment)
 {
     uint64_t span = 1ull << (directory->depth - depth), first = prefix * span;
 
-    (void)heap;
     for (uint64_t i = first; i < first + span; i++) {
         uint64_t at = directory->offset + i * WORD_SIZE;
 
@@ -204,7 +203,7 @@ static int enlarge(struct heap *heap, struct tx *tx, uint32_t shard, const struc
             return SDB_ECONDITION; /* it does not fit: the caller splits instead */
     error = write_segment(heap, tx, shard, &image, &offset);
     if (!error)
-        publish(heap, tx, directory, prefix, depth, 1, offset);
+        publish(tx, directory, prefix, depth, 1, offset);
     return error;
 }
 
@@ -237,7 +236,7 @@ static int split(struct heap *heap, struct tx *tx, uint32_t shard, struct direct
         }
         error = write_segment(heap, tx, shard, &image, &offset);
         if (!error)
-            publish(heap, tx, directory, prefix, depth + 1, code, offset);
+            publish(tx, directory, prefix, depth + 1, code, offset);
     }
     return error;
 }

@@ -8,7 +8,6 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "entry.h"
 #include "error.h"
@@ -135,8 +134,6 @@ static int set_by_handle(struct sdb_session *session, uint64_t handle, const voi
     if (error)
         return error;
     operation.mark = tx_savepoint(&session->tx);
-    memcpy(operation.found.words, tx_line(&session->tx, operation.found.entry) + operation.found.entry / WORD_SIZE % 8,
-           sizeof(operation.found.words));
     /* Under the lock the entry may have become another's meanwhile. */
     error = read_handle(session, handle, &operation.found.entry, operation.found.words);
     if (!error) {
