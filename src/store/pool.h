@@ -49,6 +49,7 @@ struct sdb_pool {
     /* Atomic. */
     uint32_t failed;        /* sticky: no more commits */
     uint8_t physical[SDB_DATABASES];
+    uint64_t databases_sequence; /* odd while a commit that gives databases other numbers is being applied */
     /* The record that changed the pool's own words last. Owner: heap.pool_lock's holder. */
     uint32_t last_lane;
     uint64_t last_sequence;

@@ -5,12 +5,14 @@
  * Holds:   1. What is found was committed, or staged by this session (D3).
  *          2. A miss counts only if the shard's sequence was even and the same before and after: words may be moving.
  *          3. A blob is read under a pin that was set before its entry was seen to refer to it.
+ *          4. What was found is the session's database's only if no database got another number since the key was prepared.
  * Threads: the session's; takes no lock, except where a writer keeps getting in the way, and inside transactions
  * Memory:  none
  */
 #include "read.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,23 @@
 void read_key_init(const struct sdb_session *session, const void *key, size_t key_size, struct index_key *out)
 {
     index_key_init(out, &session->pool->file, session_physical(session, session->database), key_size ? key : "", key_size);
+}
+
+/* What a key was prepared under. A commit that holds a shard of this session cannot be waited for: it would not be there. */
+static uint64_t databases_begin(const struct sdb_session *session)
+{
+    uint64_t sequence;
+
+    while (__builtin_expect((sequence = __atomic_load_n(&session->pool->databases_sequence, __ATOMIC_ACQUIRE)) & 1, 0))
+        (void)sched_yield();
+    return sequence;
+}
+
+/* Whether a key that was prepared under it may since have become another database's. */
+static bool databases_moved(const struct sdb_session *session, uint64_t sequence)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __builtin_expect(__atomic_load_n(&session->pool->databases_sequence, __ATOMIC_RELAXED) != sequence, 0);
 }
 
 /* With the shard locked, or after locking it for this one look. */
@@ -110,6 +129,20 @@ int read_find(struct sdb_session *session, const struct index_key *key, struct i
     return SDB_OK;
 }
 
+static int find_key(struct sdb_session *session, const void *key, size_t key_size, struct index_found *found)
+{
+    struct index_key k;
+    uint64_t sequence;
+    int error;
+
+    do {
+        sequence = databases_begin(session);
+        read_key_init(session, key, key_size, &k);
+        error = read_find(session, &k, found);
+    } while (databases_moved(session, sequence));
+    return error;
+}
+
 /* The words as this session sees them now: staged or in the pool. */
 static bool still_there(const struct sdb_session *session, uint64_t entry, const uint64_t words[4])
 {
@@ -185,10 +218,15 @@ static int view_key(struct sdb_session *session, const struct index_key *key, st
 
 int sdb_view(struct sdb_session *session, const void *key, size_t key_size, struct sdb_view *view)
 {
-    struct index_key k;
+    struct index_found found;
+    int error;
 
-    read_key_init(session, key, key_size, &k);
-    return view_key(session, &k, view);
+    do {
+        error = find_key(session, key, key_size, &found);
+        if (!error)
+            error = read_view(session, found.entry, found.words, view);
+    } while (error == SDB_EBUSY);
+    return error;
 }
 
 void sdb_view_release(struct sdb_session *session, struct sdb_view *view)
@@ -234,10 +272,8 @@ int sdb_get_range(struct sdb_session *session, const void *key, size_t key_size,
 int sdb_exists(struct sdb_session *session, const void *key, size_t key_size)
 {
     struct index_found found;
-    struct index_key k;
 
-    read_key_init(session, key, key_size, &k);
-    return read_find(session, &k, &found);
+    return find_key(session, key, key_size, &found);
 }
 
 static size_t blob_memory(const struct pool_file *file, uint64_t reference, size_t *size)
@@ -255,15 +291,13 @@ int sdb_stat(struct sdb_session *session, const void *key, size_t key_size, stru
 {
     const struct pool_file *file = &session->pool->file;
     struct index_found found;
-    struct index_key k;
     unsigned code;
     size_t ignored;
     int error;
 
-    read_key_init(session, key, key_size, &k);
     session_pin(session); /* the sizes of blobs stand in the blobs */
     do {
-        error = read_find(session, &k, &found);
+        error = find_key(session, key, key_size, &found);
     } while (!error && !still_there(session, found.entry, found.words));
     if (error) {
         session_unpin(session);
@@ -294,11 +328,8 @@ int sdb_stat(struct sdb_session *session, const void *key, size_t key_size, stru
 int sdb_handle(struct sdb_session *session, const void *key, size_t key_size, uint64_t *handle)
 {
     struct index_found found;
-    struct index_key k;
-    int error;
+    int error = find_key(session, key, key_size, &found);
 
-    read_key_init(session, key, key_size, &k);
-    error = read_find(session, &k, &found);
     if (!error)
         *handle = handle_of(found.entry, found.words[0]);
     return error;
@@ -355,26 +386,34 @@ void sdb_prefetch(struct sdb_session *session, const struct sdb_slice *keys, siz
     }
 }
 
-void sdb_get_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_inline *values)
+static void get_window(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_inline *values)
 {
     struct index_key window[READ_WINDOW];
 
+    for (size_t i = 0; i < count; i++)
+        read_key_init(session, keys[i].data, keys[i].size, &window[i]);
+    prefetch_window(session, window, count);
+    for (size_t i = 0; i < count; i++) {
+        struct index_found found;
+        int error = read_find(session, &window[i], &found);
+
+        if (!error)
+            read_inline(found.words, &values[i]);
+        else
+            values[i] = (struct sdb_inline){.result = error};
+    }
+}
+
+void sdb_get_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_inline *values)
+{
     for (size_t from = 0; from < count; from += READ_WINDOW) {
         size_t n = count - from < READ_WINDOW ? count - from : READ_WINDOW;
+        uint64_t sequence;
 
-        for (size_t i = 0; i < n; i++)
-            read_key_init(session, keys[from + i].data, keys[from + i].size, &window[i]);
-        prefetch_window(session, window, n);
-        for (size_t i = 0; i < n; i++) {
-            struct sdb_inline *value = &values[from + i];
-            struct index_found found;
-            int error = read_find(session, &window[i], &found);
-
-            if (!error)
-                read_inline(found.words, value);
-            else
-                *value = (struct sdb_inline){.result = error};
-        }
+        do {
+            sequence = databases_begin(session);
+            get_window(session, keys + from, n, values + from);
+        } while (databases_moved(session, sequence));
     }
 }
 
@@ -451,17 +490,20 @@ int sdb_view_many(struct sdb_session *session, const struct sdb_slice *keys, siz
             return SDB_ENOMEM;
         }
     }
-    for (size_t i = 0; i < count; i++)
-        read_key_init(session, keys[i].data, keys[i].size, &k[i]);
     for (int attempt = 0;; attempt++) {
-        if (attempt == FREE_TRIES || session->transaction) {
-            error = view_locked(session, k, count, views, results);
-            break;
-        }
-        if (!read_sequences(session->pool, k, count, sequences))
+        uint64_t databases = databases_begin(session);
+        bool locked = attempt >= FREE_TRIES || session->transaction;
+
+        for (size_t i = 0; i < count; i++)
+            read_key_init(session, keys[i].data, keys[i].size, &k[i]);
+        if (!locked && !read_sequences(session->pool, k, count, sequences))
             continue;
-        view_all(session, k, count, views, results);
-        if (count <= 1 || sequences_same(session->pool, k, count, sequences))
+        if (locked)
+            error = view_locked(session, k, count, views, results);
+        else
+            view_all(session, k, count, views, results);
+        if (error || (!databases_moved(session, databases) &&
+                      (locked || count <= 1 || sequences_same(session->pool, k, count, sequences))))
             break;
         release_views(session, count, views, results);
         stat_add(&session->stats.retries, 1);

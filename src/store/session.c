@@ -287,19 +287,38 @@ static int take_lane(struct sdb_session *session, struct lane **out)
     return SDB_OK;
 }
 
-static void sequences_add(struct sdb_session *session, int memory_order_release)
+/* Whether the transaction gives a database another number. */
+static bool moves_databases(const struct sdb_session *session)
+{
+    for (unsigned i = 0; session->tx.pool_locked && i < SDB_DATABASES; i++)
+        if (session_physical(session, i) != session->pool->physical[i])
+            return true;
+    return false;
+}
+
+/* The sequences become odd before anything changes in place. */
+static void sequences_begin(struct sdb_session *session, bool databases)
 {
     for (uint32_t i = 0; i < session->held_count; i++) {
         uint64_t *sequence = &session->pool->shards[session->held[i]].sequence;
-        uint64_t next = __atomic_load_n(sequence, __ATOMIC_RELAXED) + 1;
 
-        if (memory_order_release)
-            __atomic_store_n(sequence, next, __ATOMIC_RELEASE);
-        else
-            __atomic_store_n(sequence, next, __ATOMIC_RELAXED);
+        __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELAXED);
     }
-    if (!memory_order_release)
-        __atomic_thread_fence(__ATOMIC_RELEASE);
+    if (databases)
+        __atomic_store_n(&session->pool->databases_sequence, session->pool->databases_sequence + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+/* And even again after everything has. */
+static void sequences_end(struct sdb_session *session, bool databases)
+{
+    for (uint32_t i = 0; i < session->held_count; i++) {
+        uint64_t *sequence = &session->pool->shards[session->held[i]].sequence;
+
+        __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
+    }
+    if (databases)
+        __atomic_store_n(&session->pool->databases_sequence, session->pool->databases_sequence + 1, __ATOMIC_RELEASE);
 }
 
 static void publish_databases(struct sdb_pool *pool)
@@ -338,8 +357,9 @@ static void apply(struct sdb_session *session, struct lane *lane)
 {
     struct sdb_pool *pool = session->pool;
     struct tx *tx = &session->tx;
+    bool databases = moves_databases(session);
 
-    sequences_add(session, 0);
+    sequences_begin(session, databases);
     /* Copies are hidden before the entries change, so that nobody reads an old one after somebody read the new entry. */
     for (size_t i = 0; i < tx->touches.count && pool->cache; i++)
         cache_hide(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
@@ -351,7 +371,7 @@ static void apply(struct sdb_session *session, struct lane *lane)
                    tx->counts.items[i].expiring);
     if (tx->pool_locked)
         publish_databases(pool);
-    sequences_add(session, 1);
+    sequences_end(session, databases);
 }
 
 /* Memory for the record's body, where the record does not fit the ring. */

@@ -573,6 +573,54 @@ static void groups_in_a_full_pool_never_wait_for_each_other_in_a_circle(void **s
     run_threads(full_pool_writer, full_pool_writer);
 }
 
+/* -- exchanged databases -- */
+
+/* Only database 1 ever holds "marker": each exchange finds both databases with the same value. */
+static void *exchange_writer(void *argument)
+{
+    struct thread *t = argument;
+
+    CLAIM_OK(sdb_select(t->session, 1));
+    for (; t->rounds < 3000u * SCALE && !t->failure && t->number == 0; t->rounds++) {
+        CLAIM_OK(sdb_set(t->session, "k", 1, "marker", 6, NULL));
+        CLAIM_OK(sdb_set(t->session, "k", 1, "common", 6, NULL));
+        CLAIM_OK(sdb_swap_databases(t->session, 0, 1));
+    }
+    t->rounds++;
+    atomic_fetch_sub(&writers_left, 1);
+    return NULL;
+}
+
+static void *exchange_reader(void *argument)
+{
+    struct thread *t = argument;
+    struct sdb_slice keys[64];
+
+    for (unsigned i = 0; i < 64; i++)
+        keys[i] = (struct sdb_slice){"k", 1};
+    for (; atomic_load(&writers_left) && !t->failure; t->rounds++) {
+        struct sdb_inline values[64];
+
+        sdb_get_many(t->session, keys, 64, values);
+        for (unsigned i = 0; i < 64; i++) {
+            CLAIM_OK(values[i].result);
+            CLAIM(memcmp(values[i].value.data, "common", 6) == 0);
+        }
+    }
+    t->rounds++;
+    return NULL;
+}
+
+static void a_read_never_shows_what_another_database_held(void **state)
+{
+    (void)state;
+    for (uint32_t database = 0; database < 2; database++) {
+        assert_ok(sdb_select(f.session, database));
+        assert_ok(sdb_set(f.session, "k", 1, "common", 6, NULL));
+    }
+    run_threads(exchange_writer, exchange_reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -584,6 +632,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(everything_at_once_leaves_a_sound_pool_and_exact_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_pool_grows_while_it_is_written_to, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_in_a_full_pool_never_wait_for_each_other_in_a_circle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_read_never_shows_what_another_database_held, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
