@@ -203,7 +203,7 @@ static int alloc_class(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
     int error = SDB_OK;
 
     if (heap->shards[shard].quarantine_count)
-        heap_release(heap, tx, shard, false);
+        heap_release(heap, shard, false);
     for (int attempt = 0; attempt < 2; attempt++) {
         if (size_class != CLASS_RUN)
             error = alloc_block(heap, tx, shard, size_class, offset);
@@ -213,7 +213,7 @@ static int alloc_class(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
             error = alloc_extents(heap, tx, shard, block, true, offset);
         if (error != SDB_ENOSPC)
             break;
-        heap_release(heap, tx, shard, true);
+        heap_release(heap, shard, true);
     }
     if (!error)
         tx_add_block(tx, TX_BLOCK_ALLOCATED, shard, *offset, block);
@@ -355,7 +355,7 @@ static int more_entries(struct heap *heap, struct tx *tx, uint32_t shard)
     if (error == SDB_ENOSPC) {
         if (find_entry_room(heap, shard, UINT32_MAX))
             return SDB_OK;
-        heap_release(heap, tx, shard, true);
+        heap_release(heap, shard, true);
         error = new_page(heap, tx, shard, PAGE_ENTRIES, 0);
     }
     return error;
@@ -386,10 +386,19 @@ int heap_alloc_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t 
     return tx->failed ? SDB_ENOMEM : SDB_OK;
 }
 
-void heap_free_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
+void heap_free_entry(struct tx *tx, uint32_t shard, uint64_t offset)
 {
-    (void)heap;
     tx_add_block(tx, TX_ENTRY_FREED, shard, offset, ENTRY_SIZE);
+}
+
+bool heap_owner(const struct heap *heap, const struct tx *tx, uint64_t offset, uint32_t *shard)
+{
+    uint64_t map = heap_map_offset(heap, (uint32_t)(offset >> EXTENT_SHIFT)), value;
+
+    if (!checked_value(tx_load(tx, map), map, &value) || extent_value_shard(value) >= heap->shard_count)
+        return false;
+    *shard = extent_value_shard(value);
+    return true;
 }
 
 static void entry_available(struct heap *heap, uint32_t shard, uint64_t offset)

@@ -132,7 +132,7 @@ int heap_reserve_body(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t
 
 /* A free handle entry; the caller stages its words. heap_free_entry: the caller stages the free entry's words. */
 int heap_alloc_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t *offset);
-void heap_free_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset);
+void heap_free_entry(struct tx *tx, uint32_t shard, uint64_t offset);
 
 /* After the commit as record `sequence` of a lane, before the locks are released. */
 void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint64_t sequence);
@@ -141,7 +141,7 @@ void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint6
 void heap_rollback(struct heap *heap, const struct tx *tx, size_t blocks_mark);
 
 /* Lets go of what the quarantine need not keep any more. force: retires lanes where that helps. Under the shard's lock. */
-void heap_release(struct heap *heap, struct tx *tx, uint32_t shard, bool force);
+void heap_release(struct heap *heap, uint32_t shard, bool force);
 
 /*
  * Gives up to HEAP_TRIM_MAX of the shard's extents that hold nothing back to the pool; says how many. Staged: they can be taken after
@@ -149,6 +149,9 @@ void heap_release(struct heap *heap, struct tx *tx, uint32_t shard, bool force);
  */
 #define HEAP_TRIM_MAX 32u /* a map word each: so many fit a record in the smallest ring */
 uint32_t heap_trim(struct heap *heap, struct tx *tx, uint32_t shard);
+
+/* The shard that owns the extent of a file offset, as the transaction sees the map; false: the map's word is damaged. */
+bool heap_owner(const struct heap *heap, const struct tx *tx, uint64_t offset, uint32_t *shard);
 
 bool heap_page_is_entries_slow(struct heap *heap, uint64_t page);
 

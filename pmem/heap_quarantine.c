@@ -90,12 +90,11 @@ static bool force_over(struct heap *heap, const struct heap_freed *freed)
     return is_over(heap, freed);
 }
 
-void heap_release(struct heap *heap, struct tx *tx, uint32_t shard, bool force)
+void heap_release(struct heap *heap, uint32_t shard, bool force)
 {
     struct heap_shard *owner = &heap->shards[shard];
     unsigned budget = 8;
 
-    (void)tx;
     while (owner->quarantine_count && (force || budget-- > 0)) {
         const struct heap_freed *freed = &owner->quarantine[owner->quarantine_head];
 

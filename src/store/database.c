@@ -71,9 +71,9 @@ static int count_shard(struct sdb_session *session, uint32_t shard)
         __atomic_store_n(&s->expiring[d], 0, __ATOMIC_RELAXED);
     }
     for (uint64_t page = scan_next_page(session, 0, &effort); page; page = scan_next_page(session, page + 1, &effort)) {
-        uint64_t map = pool->file.superblock.extent_map_offset + page / PAGES_PER_EXTENT * WORD_SIZE, value;
+        uint32_t owner;
 
-        if (!checked_value(tx_load(&session->tx, map), map, &value) || extent_value_shard(value) != shard)
+        if (!heap_owner(&pool->heap, &session->tx, page << PAGE_SHIFT_POOL, &owner) || owner != shard)
             continue;
         for (unsigned i = 0; i < ENTRIES_PER_PAGE; i++) {
             uint64_t entry = (page << PAGE_SHIFT_POOL) + i * ENTRY_SIZE, words[4];

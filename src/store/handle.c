@@ -27,11 +27,11 @@ static bool is_flushed(const struct sdb_session *session, const uint64_t words[4
 /* Locks the shard of an entry. Errors: SDB_ESTALE (no such place), SDB_ECONFLICT. */
 static int lock_entry(struct sdb_session *session, uint64_t entry)
 {
-    uint64_t map = session->pool->file.superblock.extent_map_offset + (entry >> EXTENT_SHIFT) * WORD_SIZE, value;
+    uint32_t shard;
 
-    if (!checked_value(tx_load(&session->tx, map), map, &value) || extent_value_shard(value) >= session->pool->shard_count)
+    if (!heap_owner(&session->pool->heap, &session->tx, entry, &shard))
         return SDB_ESTALE;
-    return session_lock(session, extent_value_shard(value));
+    return session_lock(session, shard);
 }
 
 int read_entry(struct sdb_session *session, uint64_t entry, uint64_t words[4])

@@ -42,15 +42,16 @@ static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
     struct sdb_pool *pool = session->pool;
     struct operation operation = {.mark = tx_savepoint(&session->tx)};
     enum entry_read result;
-    uint64_t words[4], map = pool->file.superblock.extent_map_offset + (entry >> EXTENT_SHIFT) * WORD_SIZE, value;
+    uint64_t words[4];
     uint8_t scratch[16];
     const uint8_t *key;
     size_t key_size;
+    uint32_t shard;
     int error;
 
-    if (!checked_value(tx_load(&session->tx, map), map, &value) || extent_value_shard(value) >= pool->shard_count)
+    if (!heap_owner(&pool->heap, &session->tx, entry, &shard))
         return SDB_ECORRUPT;
-    error = session_lock(session, extent_value_shard(value));
+    error = session_lock(session, shard);
     if (error)
         return error;
     scan_read(session, entry, words, &result);
@@ -230,7 +231,7 @@ static bool collect_extents(struct sdb_session *session)
         do {
             if (session_lock(session, i) != SDB_OK)
                 return trimmed != 0;
-            heap_release(&pool->heap, &session->tx, i, true);
+            heap_release(&pool->heap, i, true);
             now = heap_trim(&pool->heap, &session->tx, i);
             trimmed += now;
             if (session_commit(session) != SDB_OK)

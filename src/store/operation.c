@@ -224,7 +224,7 @@ int operation_remove(struct sdb_session *session, struct operation *operation)
         return error;
     tx_store_entry(&session->tx, operation->found.entry, words);
     index_remove(&session->tx, operation->found.word);
-    heap_free_entry(&session->pool->heap, &session->tx, operation->key.shard, operation->found.entry);
+    heap_free_entry(&session->tx, operation->key.shard, operation->found.entry);
     tx_add_count(&session->tx, operation->key.shard, operation->key.database, -1, old[0] & META_EXPIRES ? -1 : 0);
     tx_add_touch(&session->tx, operation->key.hash, operation->found.entry);
     operation->exists = false;

@@ -116,7 +116,7 @@ static int set_by_handle(struct sdb_session *session, uint64_t handle, const voi
 {
     struct operation operation = {.mark = tx_savepoint(&session->tx)};
     struct entry_content content = {0};
-    uint64_t map, map_value, words[4];
+    uint64_t words[4];
     uint8_t scratch[16];
     int error = check_value(value_size);
 
@@ -126,10 +126,8 @@ static int set_by_handle(struct sdb_session *session, uint64_t handle, const voi
         error = read_handle(session, handle, &operation.found.entry, words);
     if (error)
         return error;
-    map = session->pool->file.superblock.extent_map_offset + (operation.found.entry >> EXTENT_SHIFT) * WORD_SIZE;
-    if (!checked_value(tx_load(&session->tx, map), map, &map_value))
+    if (!heap_owner(&session->pool->heap, &session->tx, operation.found.entry, &operation.key.shard))
         return SDB_ECORRUPT;
-    operation.key.shard = extent_value_shard(map_value);
     error = session_lock(session, operation.key.shard);
     if (error)
         return error;

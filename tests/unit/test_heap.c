@@ -332,7 +332,7 @@ static void freed_memory_waits_for_the_views_of_it(void **state)
         assert_true(live[live_count - 1].offset != offset);
         commit();
         assert_ok(lanes_retire(&f.pool->lanes, 0));
-        heap_release(heap(), &tx, 0, true);
+        heap_release(heap(), 0, true);
     }
     oldest_pin = heap()->epoch + 1; /* it ends; a younger one is there */
     assert_true(is_handed_out(offset, 5000, 100));
@@ -407,7 +407,7 @@ static void entries_are_handed_out_once_and_free_ones_again(void **state)
     roll_back();
     for (unsigned i = 0; i < N; i++) {
         tx_store_entry(&tx, entries[i], none);
-        heap_free_entry(heap(), &tx, 0, entries[i]);
+        heap_free_entry(&tx, 0, entries[i]);
         if (i % 50 == 49)
             commit();
     }

@@ -128,7 +128,7 @@ static void remove_key(uint64_t number)
     free_words[0] = (uint64_t)(uint16_t)(meta_generation(found.words[0]) + 1) << META_GENERATION_SHIFT;
     entry_seal(free_words, found.entry);
     tx_store_entry(&tx, found.entry, free_words);
-    heap_free_entry(&f.pool->heap, &tx, 0, found.entry);
+    heap_free_entry(&tx, 0, found.entry);
 }
 
 static void an_empty_index_finds_nothing(void **state)
