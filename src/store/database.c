@@ -82,7 +82,7 @@ static int count_shard(struct sdb_session *session, uint32_t shard)
                 pool_count(pool, shard, meta_database(words[0]), 1, (words[0] & META_EXPIRES) != 0);
         }
     }
-    s->counted = true;
+    __atomic_store_n(&s->counted, true, __ATOMIC_RELEASE); /* pairs with database_counts_ready, which takes no lock */
     return SDB_OK;
 }
 

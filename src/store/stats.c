@@ -87,6 +87,7 @@ static void add_extent(const struct sdb_pool *pool, uint32_t extent, struct sdb_
             break;
         case PAGE_BLOCKS:
             used = used_blocks(pool, base, p) * heap_class_sizes[page_value_class(value) % HEAP_CLASSES];
+            used = used < PAGE_SIZE_POOL ? used : PAGE_SIZE_POOL; /* it may have changed its class in between */
             *blocks += used;
             stats->free_bytes += PAGE_SIZE_POOL - used;
             break;

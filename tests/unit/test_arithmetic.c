@@ -10,26 +10,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "engine_fixture.h"
-
-#define NOW 1000000ll
-
-static struct fixture f;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_create(&f, 32 * MIB, 0, 2);
-    sdb_session_set_time(f.session, NOW);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_destroy(&f);
-    return 0;
-}
+#include "engine_case.h"
 
 static void integers_are_added_up_to_their_limits(void **state)
 {

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_file.c - a pool's file: made whole or not at all, locked, checked, grown, and what is left of it after each
- * accident
- *
- * Each test has a directory of its own, in memory (/dev/shm) where there is one; tests that are about disk files use
- * /var/tmp.
+ * test_file.c - a pool's file: made whole or not at all, checked before it is used, and its durability told
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,142 +9,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "error.h"
-#include "file.h"
-#include "superblock.h"
-
-#define MIB (1ull << 20)
-#define SIZE (16 * MIB)
-
-static char directory[64];
-static char path[128];
-static struct pool_file pool; /* must not move: see file.h */
-
-static void enter_directory(const char *parent)
-{
-    (void)snprintf(directory, sizeof(directory), "%s/superdb-file-XXXXXX", parent);
-    assert_non_null(mkdtemp(directory));
-    (void)snprintf(path, sizeof(path), "%s/pool", directory);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    assert_int_equal(unsetenv("SUPERDB_FLUSH"), 0);
-    enter_directory(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return 0;
-}
-
-static int set_up_on_disk(void **state)
-{
-    (void)state;
-    assert_int_equal(unsetenv("SUPERDB_FLUSH"), 0);
-    enter_directory("/var/tmp");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    (void)unlink(path);
-    return rmdir(directory); /* fails where a test left anything else behind */
-}
-
-static struct sdb_options with_flags(uint32_t flags)
-{
-    struct sdb_options options = SDB_OPTIONS_INIT;
-
-    options.flags = flags;
-    options.pool_size = SIZE;
-    options.pool_size_max = 4 * SIZE;
-    return options;
-}
-
-static int open_with(uint32_t flags)
-{
-    struct sdb_options options = with_flags(flags);
-
-    error_clear();
-    return pool_file_open(path, &options, &pool);
-}
-
-/* Opens and expects to be refused so, with these words about this path. */
-static void expect_refusal(uint32_t flags, int error, const char *words)
-{
-    assert_int_equal(open_with(flags), error);
-    if (strstr(error_text(), words) == NULL || strstr(error_text(), path) == NULL)
-        fail_msg("\"%s\" does not say \"%s\" of %s", error_text(), words, path);
-}
-
-static void make_clean_pool(void)
-{
-    assert_int_equal(open_with(SDB_CREATE), 0);
-    assert_int_equal(pool_file_mark_open(&pool), 0);
-    assert_int_equal(pool_file_mark_clean(&pool), 0);
-    pool_file_close(&pool);
-}
-
-static uint64_t file_size(void)
-{
-    struct stat facts;
-
-    assert_int_equal(stat(path, &facts), 0);
-    return (uint64_t)facts.st_size;
-}
-
-static int exists(void)
-{
-    return access(path, F_OK) == 0;
-}
-
-static void write_file(uint64_t offset, const void *bytes, size_t size)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(pwrite(fd, bytes, size, (off_t)offset), size);
-    assert_int_equal(close(fd), 0);
-}
-
-static void read_file(uint64_t offset, void *bytes, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    assert_true(fd >= 0);
-    assert_int_equal(pread(fd, bytes, size, (off_t)offset), size);
-    assert_int_equal(close(fd), 0);
-}
-
-static struct sdb_m_superblock read_copy(int copy)
-{
-    struct sdb_m_superblock sb;
-
-    read_file(copy == 0 ? SB_COPY_OFFSET_A : SB_COPY_OFFSET_B, &sb, sizeof(sb));
-    return sb;
-}
-
-static void write_copy(int copy, const struct sdb_m_superblock *sb, size_t size)
-{
-    write_file(copy == 0 ? SB_COPY_OFFSET_A : SB_COPY_OFFSET_B, sb, size);
-}
-
-static void expect_zeros(const uint8_t *bytes, uint64_t from, uint64_t to)
-{
-    for (uint64_t i = from; i < to; i++) {
-        if (bytes[i] != 0)
-            fail_msg("byte %llu is %02x", (unsigned long long)i, bytes[i]);
-    }
-}
+#include "file_fixture.h"
 
 /* ---- creation ---- */
 
@@ -220,23 +83,6 @@ static void a_refused_creation_leaves_no_file(void **state)
     assert_int_equal(pool_file_open(path, &options, &pool), SDB_EINVAL);
     assert_int_equal(pool_file_open("", NULL, &pool), SDB_EINVAL);
     assert_int_equal(pool_file_open(NULL, NULL, &pool), SDB_EINVAL);
-}
-
-/* The file system is full, as far as this process can tell. Returns what pool_file_open or _grow answered. */
-static int with_file_size_limit(uint64_t limit, int (*attempt)(void))
-{
-    struct rlimit before;
-    struct rlimit now;
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    now = before;
-    now.rlim_cur = limit;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
-    int error = attempt();
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    (void)signal(SIGXFSZ, handler);
-    return error;
 }
 
 static int try_to_create(void)
@@ -538,171 +384,6 @@ static void a_file_without_permission_is_refused(void **state)
     assert_int_equal(read_error, SDB_EACCESS);
 }
 
-/* ---- one writer ---- */
-
-/* A child that opens the pool for writing and holds it until it is killed. */
-static pid_t hold_in_child(void)
-{
-    int ready[2];
-    char answer = 0;
-
-    assert_int_equal(pipe(ready), 0);
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        answer = open_with(0) == 0 && pool_file_mark_open(&pool) == 0 ? 'y' : 'n';
-        (void)!write(ready[1], &answer, 1);
-        for (;;)
-            (void)pause();
-    }
-    assert_int_equal(read(ready[0], &answer, 1), 1);
-    assert_int_equal(answer, 'y');
-    (void)close(ready[0]);
-    (void)close(ready[1]);
-    return child;
-}
-
-static void end(pid_t child)
-{
-    int status;
-
-    assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-}
-
-static void a_second_process_is_told_who_holds_the_pool(void **state)
-{
-    char words[64];
-    (void)state;
-
-    make_clean_pool();
-    pid_t child = hold_in_child();
-    (void)snprintf(words, sizeof(words), "locked by process %d", (int)child);
-    expect_refusal(0, SDB_ELOCKED, words);
-    expect_refusal(SDB_CREATE, SDB_ELOCKED, words);
-    expect_refusal(SDB_READONLY, SDB_ELOCKED, words);
-    end(child);
-
-    /* The lock died with the process, and nothing else of it is in the way. */
-    assert_int_equal(open_with(0), 0);
-    assert_int_equal(pool.was_clean, 0);
-    pool_file_close(&pool);
-}
-
-static void the_same_process_cannot_open_a_pool_twice(void **state)
-{
-    static struct pool_file second;
-    struct sdb_options options = with_flags(0);
-    (void)state;
-
-    make_clean_pool();
-    assert_int_equal(open_with(0), 0);
-    assert_int_equal(pool_file_open(path, &options, &second), SDB_ELOCKED);
-    assert_non_null(strstr(error_text(), "already in this process"));
-    options.flags = SDB_READONLY;
-    assert_int_equal(pool_file_open(path, &options, &second), SDB_ELOCKED);
-    pool_file_close(&pool);
-    assert_int_equal(pool_file_open(path, &options, &second), 0);
-    pool_file_close(&second);
-}
-
-/* ---- reading only ---- */
-
-static void a_read_only_pool_refuses_every_change(void **state)
-{
-    (void)state;
-    make_clean_pool();
-    assert_int_equal(open_with(SDB_READONLY), 0);
-    assert_int_equal(pool_file_mark_open(&pool), SDB_EREADONLY);
-    assert_int_equal(pool_file_mark_clean(&pool), SDB_EREADONLY);
-    assert_int_equal(pool_file_grow(&pool, 2 * SIZE), SDB_EREADONLY);
-    pool_file_close(&pool);
-}
-
-static void a_pool_that_needs_recovery_is_not_opened_for_reading_only(void **state)
-{
-    (void)state;
-    assert_int_equal(open_with(SDB_CREATE), 0);
-    assert_int_equal(pool_file_mark_open(&pool), 0);
-    pool_file_close(&pool);
-    expect_refusal(SDB_READONLY, SDB_EREADONLY, "needs recovery");
-}
-
-/* ---- growing ---- */
-
-static void growing_keeps_the_place_and_the_contents_and_adds_zeros(void **state)
-{
-    (void)state;
-
-    assert_int_equal(open_with(SDB_CREATE), 0);
-    assert_int_equal(pool_file_mark_open(&pool), 0);
-    uint8_t *const base = pool.base;
-    memset(base + SIZE - 4096, 0x77, 4096);
-    assert_int_equal(pool_file_grow(&pool, SIZE + 1), 0);
-    assert_int_equal(pool.size, SIZE + EXTENT_SIZE);
-    assert_int_equal(pool_file_grow(&pool, 4 * SIZE), 0);
-    assert_ptr_equal(pool.base, base);
-    assert_int_equal(base[SIZE - 1], 0x77);
-    expect_zeros(base, SIZE, 4 * SIZE);
-    memset(base + 3 * SIZE, 0x78, 4096);
-    pool_file_close(&pool); /* as after a kill */
-
-    assert_int_equal(open_with(0), 0);
-    assert_int_equal(pool.size, 4 * SIZE);
-    assert_int_equal(pool.base[SIZE - 4096], 0x77);
-    assert_int_equal(pool.base[3 * SIZE + 4095], 0x78);
-    pool_file_close(&pool);
-}
-
-static void sizes_that_cannot_be_are_refused(void **state)
-{
-    (void)state;
-
-    assert_int_equal(open_with(SDB_CREATE), 0);
-    assert_int_equal(pool_file_mark_open(&pool), 0);
-    assert_int_equal(pool_file_grow(&pool, SIZE), 0);
-    assert_int_equal(pool_file_grow(&pool, SIZE - EXTENT_SIZE), SDB_EINVAL);
-    assert_int_equal(pool_file_grow(&pool, 0), SDB_EINVAL);
-    assert_int_equal(pool_file_grow(&pool, 4 * SIZE + 1), SDB_EINVAL);
-    assert_int_equal(pool_file_grow(&pool, UINT64_MAX), SDB_EINVAL);
-    assert_non_null(strstr(error_text(), "its maximum is 67108864"));
-    assert_int_equal(pool.size, SIZE);
-    pool_file_close(&pool);
-}
-
-static int try_to_grow(void)
-{
-    return pool_file_grow(&pool, 3 * SIZE);
-}
-
-static void a_full_file_system_leaves_the_pool_as_it_was(void **state)
-{
-    (void)state;
-
-    assert_int_equal(open_with(SDB_CREATE), 0);
-    assert_int_equal(pool_file_mark_open(&pool), 0);
-    assert_int_equal(with_file_size_limit(2 * SIZE, try_to_grow), SDB_ENOSPC);
-    assert_int_equal(pool.size, SIZE);
-    assert_int_equal(file_size(), SIZE);
-    assert_int_equal(pool_file_grow(&pool, 3 * SIZE), 0);
-    expect_zeros(pool.base, SIZE, 3 * SIZE);
-    pool_file_close(&pool);
-}
-
-static void a_growth_that_was_cut_short_is_forgotten(void **state)
-{
-    (void)state;
-
-    make_clean_pool();
-    write_file(2 * SIZE - 1, "x", 1); /* longer than the superblock says, and not even zero there */
-    assert_int_equal(open_with(0), 0);
-    assert_int_equal(pool.size, SIZE);
-    assert_int_equal(pool_file_mark_open(&pool), 0);
-    assert_int_equal(pool_file_grow(&pool, 2 * SIZE), 0);
-    expect_zeros(pool.base, SIZE, 2 * SIZE);
-    pool_file_close(&pool);
-}
 
 /* ---- durability ---- */
 
@@ -768,29 +449,8 @@ static void the_environment_chooses_the_flush(void **state)
     expect_refusal(0, SDB_EINVAL, "SUPERDB_FLUSH=nonsense");
 }
 
-/* ---- accidents while open ---- */
-
-static void a_file_that_shrinks_under_the_process_costs_its_contents_only(void **state)
-{
-    (void)state;
-
-    assert_int_equal(open_with(SDB_CREATE), 0);
-    assert_int_equal(pool_file_mark_open(&pool), 0);
-    memset(pool.base + SIZE - 4096, 0x77, 4096);
-    assert_int_equal(truncate(path, SIZE / 2), 0);
-    assert_int_equal(*(volatile uint8_t *)(pool.base + SIZE - 1), 0);
-    assert_int_equal(pool.sigbus.failed, 1);
-    assert_int_equal(pool.sigbus.last_offset, SIZE - 1);
-    assert_int_equal(pool_file_grow(&pool, 2 * SIZE), SDB_EFAILED);
-    assert_int_equal(pool_file_mark_clean(&pool), SDB_EIO);
-    pool_file_close(&pool);
-    expect_refusal(0, SDB_ECORRUPT, "truncated");
-}
-
 int main(void)
 {
-#define IN_MEMORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-#define ON_DISK(test) cmocka_unit_test_setup_teardown(test, set_up_on_disk, tear_down)
     const struct CMUnitTest tests[] = {
         IN_MEMORY(a_new_pool_is_zero_behind_its_superblock_and_has_no_holes),
         ON_DISK(a_new_pool_is_zero_behind_its_superblock_and_has_no_holes),
@@ -815,22 +475,10 @@ int main(void)
         IN_MEMORY(a_newer_version_and_unknown_features_are_refused),
         IN_MEMORY(what_is_no_regular_file_is_refused),
         IN_MEMORY(a_file_without_permission_is_refused),
-        IN_MEMORY(a_second_process_is_told_who_holds_the_pool),
-        IN_MEMORY(the_same_process_cannot_open_a_pool_twice),
-        IN_MEMORY(a_read_only_pool_refuses_every_change),
-        IN_MEMORY(a_pool_that_needs_recovery_is_not_opened_for_reading_only),
-        IN_MEMORY(growing_keeps_the_place_and_the_contents_and_adds_zeros),
-        ON_DISK(growing_keeps_the_place_and_the_contents_and_adds_zeros),
-        IN_MEMORY(sizes_that_cannot_be_are_refused),
-        IN_MEMORY(a_full_file_system_leaves_the_pool_as_it_was),
-        ON_DISK(a_full_file_system_leaves_the_pool_as_it_was),
-        IN_MEMORY(a_growth_that_was_cut_short_is_forgotten),
         IN_MEMORY(the_class_and_its_reason_are_told),
         ON_DISK(the_class_and_its_reason_are_told),
         ON_DISK(a_pool_on_disk_is_kept_by_msync),
         IN_MEMORY(the_environment_chooses_the_flush),
-        IN_MEMORY(a_file_that_shrinks_under_the_process_costs_its_contents_only),
-        ON_DISK(a_file_that_shrinks_under_the_process_costs_its_contents_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,26 +9,14 @@
 
 #include <cmocka.h>
 
-#include "engine_fixture.h"
+#include "engine_case.h"
 
-#define NOW 1000000ll
-
-static struct fixture f;
 static char big[50000];
 
-static int set_up(void **state)
+static int fill_big(void **state)
 {
     (void)state;
-    fixture_create(&f, 32 * MIB, 64 * MIB, 2);
-    sdb_session_set_time(f.session, NOW);
     memset(big, 'b', sizeof(big));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_destroy(&f);
     return 0;
 }
 
@@ -239,5 +227,5 @@ int main(void)
         TEST(forged_handles_do_no_harm),
         TEST(forged_handles_in_a_transaction_do_no_harm),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, fill_big, NULL);
 }

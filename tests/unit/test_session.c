@@ -11,26 +11,14 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "engine_fixture.h"
+#include "engine_case.h"
 
-#define NOW 1000000ll
-
-static struct fixture f;
 static char big[100000];
 
-static int set_up(void **state)
+static int fill_big(void **state)
 {
     (void)state;
-    fixture_create(&f, 32 * MIB, 0, 4);
-    sdb_session_set_time(f.session, NOW);
     memset(big, 'b', sizeof(big));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_destroy(&f);
     return 0;
 }
 
@@ -422,5 +410,5 @@ int main(void)
         TEST(a_conflict_inside_a_group_keeps_the_groups_other_writes),
         TEST(sessions_take_turns_over_all_lanes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, fill_big, NULL);
 }

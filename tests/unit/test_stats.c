@@ -9,27 +9,9 @@
 
 #include <cmocka.h>
 
-#include "engine_fixture.h"
+#include "engine_case.h"
 
-#define NOW 1000000ll
-
-static struct fixture f;
 static char big[100000];
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_create(&f, 32 * MIB, 64 * MIB, 2);
-    sdb_session_set_time(f.session, NOW);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_destroy(&f);
-    return 0;
-}
 
 static void assert_bytes_add_up(void)
 {

@@ -9,29 +9,18 @@
 
 #include <cmocka.h>
 
-#include "engine_fixture.h"
+#include "engine_case.h"
 
-#define NOW 1000000ll
-
-static struct fixture f;
 static char big[70000];
-static char *const values[] = {"", "17", "inline", "of sixteen bytes", "just too large to be inline", big};
 
-static int set_up(void **state)
+static int fill_big(void **state)
 {
     (void)state;
-    fixture_create(&f, 32 * MIB, 0, 4);
-    sdb_session_set_time(f.session, NOW);
     memset(big, 'b', sizeof(big) - 1);
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_destroy(&f);
-    return 0;
-}
+static char *const values[] = {"", "17", "inline", "of sixteen bytes", "just too large to be inline", big};
 
 static int set_expiring(const char *key, const char *value, int64_t expire_ms)
 {
@@ -217,5 +206,5 @@ int main(void)
         TEST(thousands_of_renamings_leave_the_index_whole),
         TEST(a_renaming_is_undone_by_an_abort),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, fill_big, NULL);
 }

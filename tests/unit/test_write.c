@@ -9,27 +9,15 @@
 
 #include <cmocka.h>
 
-#include "engine_fixture.h"
+#include "engine_case.h"
 
-#define NOW 1000000ll
-
-static struct fixture f;
 static char big[(1 << 20) + 64]; /* read from a few bytes on, too */
 
-static int set_up(void **state)
+static int fill_big(void **state)
 {
     (void)state;
-    fixture_create(&f, 32 * MIB, 0, 2);
-    sdb_session_set_time(f.session, NOW);
     for (size_t i = 0; i < sizeof(big); i++)
         big[i] = (char)('a' + i % 23);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_destroy(&f);
     return 0;
 }
 
@@ -463,5 +451,5 @@ int main(void)
         TEST(a_full_pool_can_overwrite_in_place),
         TEST(many_that_do_not_fit_leave_nothing_behind),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, fill_big, NULL);
 }
