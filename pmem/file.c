@@ -392,7 +392,7 @@ int pool_file_open(const char *path, const struct sdb_options *options, struct p
         file->libpmem_is_pmem = ask_libpmem(file->path); /* opens and closes the file: before the lock */
         error = pool_lock_take(file->fd, file->path);
     } else {
-        error = pool_lock_test(file->fd, file->path);
+        error = pool_lock_share(file->fd, file->path);
     }
     if (error != 0)
         goto disclaim; /* locked by somebody else: the file stays, whoever made it */

@@ -62,6 +62,7 @@ struct heap_freed {
 };
 
 struct heap_shard {
+    bool index_lost; /* Immutable after open: the medium has extents of the shard and no directory */
     /* Owner: the holder of the shard's lock. */
     uint32_t room[HEAP_CLASSES]; /* lists of pages with available blocks, by class */
     uint32_t entry_room;         /* list of entry pages with free entries */
@@ -102,7 +103,7 @@ struct heap {
     uint64_t freed_bytes; /* by commits, since the pool was opened; approximate where they meet */
 };
 
-/* Reads the extent map. Errors: SDB_ECORRUPT, SDB_ENOMEM. Owner: heap_close. */
+/* Reads the extent map; damaged words of it cost their extents, not the pool. Errors: SDB_ENOMEM. Owner: heap_close. */
 int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, heap_oldest_pin *oldest_pin, void *context);
 void heap_close(struct heap *heap);
 

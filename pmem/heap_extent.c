@@ -62,33 +62,26 @@ static int shard_add_extent(struct heap_shard *shard, uint32_t extent)
     return SDB_OK;
 }
 
-static int read_map_word(struct heap *heap, uint32_t extent, uint32_t first)
+/*
+ * An extent whose word is damaged belongs to nobody: nothing is taken from it, and its keys are errors until the pool is repaired.
+ * So it is with every extent that is not plainly free.
+ */
+static int read_map_word(struct heap *heap, uint32_t extent)
 {
-    uint64_t offset = heap_map_offset(heap, extent), value, run;
+    uint64_t offset = heap_map_offset(heap, extent), value;
 
-    if (!checked_value(persist_load(media_word(heap, offset)), offset, &value))
-        return damaged(heap, "extent map", offset);
-    run = extent_value_run(value);
-    switch (extent_value_state(value)) {
-    case EXTENT_FREE:
-        heap->extents_free++;
-        return SDB_OK;
-    case EXTENT_PAGES:
-        if (extent_value_shard(value) >= heap->shard_count)
-            return damaged(heap, "extent map", offset);
-        heap->extent_taken[extent] = 1;
-        return shard_add_extent(&heap->shards[extent_value_shard(value)], extent);
-    case EXTENT_RUN:
-        if (run == 0 || run > heap->extent_count - extent)
-            return damaged(heap, "extent map", offset);
-        heap->extent_taken[extent] = 1;
-        return SDB_OK;
-    default: /* EXTENT_TAIL: behind its run */
-        if (extent == first || !heap->extent_taken[extent - 1])
-            return damaged(heap, "extent map", offset);
+    if (!checked_value(persist_load(media_word(heap, offset)), offset, &value)) {
         heap->extent_taken[extent] = 1;
         return SDB_OK;
     }
+    if (value == 0) {
+        heap->extents_free++;
+        return SDB_OK;
+    }
+    heap->extent_taken[extent] = 1;
+    if (extent_value_state(value) == EXTENT_PAGES && extent_value_shard(value) < heap->shard_count)
+        return shard_add_extent(&heap->shards[extent_value_shard(value)], extent);
+    return SDB_OK;
 }
 
 static int allocate(struct heap *heap)
@@ -98,6 +91,14 @@ static int allocate(struct heap *heap)
     heap->page_types = calloc(heap->extent_max, PAGES_PER_EXTENT);
     heap->extent_taken = calloc(heap->extent_max, 1);
     return heap->shards && heap->extents && heap->page_types && heap->extent_taken ? SDB_OK : SDB_ENOMEM;
+}
+
+/* A shard's first extent and its directory are one commit: a shard with extents and without a directory has lost it. */
+static bool is_without_index(const struct heap *heap, uint32_t shard)
+{
+    const uint64_t offset = heap->file->superblock.shards_offset + (uint64_t)shard * sizeof(struct sdb_m_shard);
+
+    return heap->shards[shard].extent_count != 0 && persist_load(media_word(heap, offset)) == 0;
 }
 
 int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, heap_oldest_pin *oldest_pin, void *context)
@@ -120,7 +121,9 @@ int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, he
     if (!error)
         memset(heap->extent_taken, 1, first);
     for (uint32_t extent = first; extent < heap->extent_count && !error; extent++)
-        error = read_map_word(heap, extent, first);
+        error = read_map_word(heap, extent);
+    for (uint32_t i = 0; i < heap->shard_count && !error; i++)
+        heap->shards[i].index_lost = is_without_index(heap, i);
     if (error)
         heap_close(heap);
     return error;

@@ -104,7 +104,7 @@ static inline enum index_result find_place(const struct heap *heap, const struct
     if (__builtin_expect(!checked_value(word_of(heap, tx, at), at, &value), 0))
         return damaged(heap, "shard header", at);
     if (value == 0)
-        return INDEX_MISSING;
+        return __builtin_expect(heap->shards[shard].index_lost, 0) ? damaged(heap, "shard header", at) : INDEX_MISSING;
     directory = root_value_directory(value);
     at = directory + index_directory_slot(heap->file, hash, root_value_depth(value)) * WORD_SIZE;
     if (__builtin_expect(!in_heap(heap, at, WORD_SIZE) || !checked_value(word_of(heap, tx, at), at, &value) || !value, 0))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pool_lock.c - the pool's writer lock
+ * pool_lock.c - the lock of a pool's writer, or of its readers
  *
  * Media:   none: locks live in the kernel
  * Threads: any
@@ -47,11 +47,13 @@ int pool_lock_take(int fd, const char *path)
     return 0;
 }
 
-int pool_lock_test(int fd, const char *path)
+int pool_lock_share(int fd, const char *path)
 {
-    struct flock exclusion = lock_of_byte(F_RDLCK, 0); /* a read lock may be asked about on a read-only descriptor */
+    struct flock share = lock_of_byte(F_RDLCK, 0);
+    struct flock name = lock_of_byte(F_RDLCK, 1);
 
-    if (fcntl(fd, F_OFD_GETLK, &exclusion) == 0 && exclusion.l_type != F_UNLCK)
+    if (fcntl(fd, F_OFD_SETLK, &share) != 0 && (errno == EAGAIN || errno == EACCES))
         return name_holder(fd, path);
+    (void)fcntl(fd, F_SETLK, &name);
     return 0;
 }

@@ -131,7 +131,7 @@ enum sdb_durability {
 enum sdb_open_flags {
     SDB_CREATE = 1u << 0,    /* make the pool where there is none */
     SDB_EXCLUSIVE = 1u << 1, /* with SDB_CREATE: fail with SDB_EEXIST where there is one */
-    SDB_READONLY = 1u << 2,  /* for tools: takes no lock, writes nothing; refused while the pool needs recovery */
+    SDB_READONLY = 1u << 2,  /* for tools: writes nothing; keeps writers out, refused while there is one or the pool needs recovery */
 };
 
 struct sdb_options {

@@ -59,6 +59,17 @@ static bool id_is_free(const struct sdb_session *session, unsigned id)
 
 /* -- counting -- */
 
+/* The next page of entries that can be told for one: keys that damage hides are not counted. False: there is none. */
+static bool next_page(struct sdb_session *session, uint64_t *page, size_t *effort)
+{
+    while (scan_next_page(session, page, effort) != SDB_OK) {
+        __atomic_store_n(&session->pool->hides_keys, 1, __ATOMIC_RELAXED);
+        if (*page == 0)
+            return false;
+    }
+    return *page != 0;
+}
+
 /* Counts a shard's entries. Under its lock; what this session staged is not counted here. */
 static int count_shard(struct sdb_session *session, uint32_t shard)
 {
@@ -70,7 +81,7 @@ static int count_shard(struct sdb_session *session, uint32_t shard)
         __atomic_store_n(&s->keys[d], 0, __ATOMIC_RELAXED);
         __atomic_store_n(&s->expiring[d], 0, __ATOMIC_RELAXED);
     }
-    for (uint64_t page = scan_next_page(session, 0, &effort); page; page = scan_next_page(session, page + 1, &effort)) {
+    for (uint64_t page = 0; next_page(session, &page, &effort); page++) {
         uint32_t owner;
 
         if (!heap_owner(&pool->heap, &session->tx, page << PAGE_SHIFT_POOL, &owner) || owner != shard)
@@ -78,7 +89,9 @@ static int count_shard(struct sdb_session *session, uint32_t shard)
         for (unsigned i = 0; i < ENTRIES_PER_PAGE; i++) {
             uint64_t entry = (page << PAGE_SHIFT_POOL) + i * ENTRY_SIZE, words[4];
 
-            if (entry_read(&pool->file, entry, words) == ENTRY_OK && meta_type(words[0]))
+            if (entry_read(&pool->file, entry, words) != ENTRY_OK)
+                __atomic_store_n(&pool->hides_keys, 1, __ATOMIC_RELAXED);
+            else if (meta_type(words[0]))
                 pool_count(pool, shard, meta_database(words[0]), 1, (words[0] & META_EXPIRES) != 0);
         }
     }
@@ -141,7 +154,7 @@ static int give_new_id(struct sdb_session *session, unsigned database)
     uint64_t count;
     int error = sum(session, old, false, &count);
 
-    if (error || count == 0)
+    if (error || (count == 0 && !__atomic_load_n(&session->pool->hides_keys, __ATOMIC_RELAXED)))
         return error;
     for (unsigned id = 0; id < DATABASE_IDS; id++) {
         if (!id_is_free(session, id))

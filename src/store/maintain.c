@@ -36,6 +36,15 @@ static void leave(const struct sdb_session *session, const uint64_t words[4])
         __atomic_store_n(round, __atomic_load_n(&pool->maintain_round, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
 }
 
+/* Damage hides a page of entries: any number may have keys there. */
+static void leave_all(struct sdb_pool *pool)
+{
+    for (unsigned id = 0; id < DATABASE_IDS; id++)
+        if (__atomic_load_n(&pool->id_dead_round[id], __ATOMIC_RELAXED))
+            __atomic_store_n(&pool->id_dead_round[id], __atomic_load_n(&pool->maintain_round, __ATOMIC_RELAXED) + 1,
+                             __ATOMIC_RELEASE);
+}
+
 /* Deletes the entry if it still is garbage, now that its shard is locked. */
 static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
 {
@@ -150,8 +159,14 @@ static int walk(struct sdb_session *session, size_t effort, int *done)
     int error = SDB_OK;
 
     while (effort > 0 && !error) {
-        uint64_t page = scan_next_page(session, entry >> PAGE_SHIFT_POOL, &effort), end;
+        uint64_t page = entry >> PAGE_SHIFT_POOL, end;
 
+        if (scan_next_page(session, &page, &effort) != SDB_OK) {
+            leave_all(pool);
+            entry = page << PAGE_SHIFT_POOL;
+            if (page != 0)
+                continue;
+        }
         if (page == 0) {
             entry = 0;
             error = end_round(session);

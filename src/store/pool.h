@@ -48,6 +48,7 @@ struct sdb_pool {
     bool recovered;
     /* Atomic. */
     uint32_t failed;        /* sticky: no more commits */
+    uint32_t hides_keys;    /* damage kept keys from being counted: a count of 0 does not mean that there are none */
     uint8_t physical[SDB_DATABASES];
     uint64_t databases_sequence; /* odd while a commit that gives databases other numbers is being applied */
     /* The record that changed the pool's own words last. Owner: heap.pool_lock's holder. */

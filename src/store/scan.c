@@ -13,6 +13,7 @@
 
 #include "entry.h"
 #include "error.h"
+#include "heap_internal.h"
 #include "read.h"
 #include "word.h"
 
@@ -28,25 +29,69 @@ void scan_read(const struct sdb_session *session, uint64_t entry, uint64_t words
     }
 }
 
-uint64_t scan_next_page(struct sdb_session *session, uint64_t page, size_t *effort)
+/* The value of a checked word, staged or in the pool. False: it is damaged, or zero because its page was lost. */
+static bool read_word(const struct sdb_session *session, uint64_t offset, uint64_t *value)
+{
+    return checked_value(tx_load(&session->tx, offset), offset, value) &&
+           (*value != 0 || !pool_file_is_lost(&session->pool->file, offset));
+}
+
+/* What the heap's words say of a page that is not known to have entries: how many pages to pass over, as far as they can be read. */
+static int pass_over(const struct sdb_session *session, uint64_t page, unsigned *pages)
+{
+    const uint64_t map = session->pool->file.superblock.extent_map_offset + page / PAGES_PER_EXTENT * WORD_SIZE;
+    const uint64_t word = heap_page_word_offset((uint32_t)page);
+    const unsigned rest = PAGES_PER_EXTENT - (unsigned)(page % PAGES_PER_EXTENT);
+    const uint64_t map_word = tx_load(&session->tx, map);
+    uint64_t value;
+
+    *pages = rest;
+    if (!read_word(session, map, &value)) {
+        error_set("%s: the extent map at offset %" PRIu64 " is damaged: keys there are not known",
+                  session->pool->file.path, map);
+        return SDB_ECORRUPT;
+    }
+    if (extent_value_state(value) != EXTENT_PAGES)
+        return SDB_OK;
+    *pages = 1;
+    if (read_word(session, word, &value) && page_value_type(value) <= PAGE_HEADER)
+        return SDB_OK;
+    if (tx_load(&session->tx, map) != map_word) /* another's by now, and what stands there no page word */
+        return SDB_OK;
+    if (tx_load(&session->tx, word) == 0) /* lost, and the other page words with it */
+        *pages = rest;
+    error_set("%s: the page word at offset %" PRIu64 " is damaged: keys there are not known", session->pool->file.path,
+              word);
+    return SDB_ECORRUPT;
+}
+
+int scan_next_page(struct sdb_session *session, uint64_t *page, size_t *effort)
 {
     struct heap *heap = &session->pool->heap;
-    uint64_t first = session->pool->file.superblock.heap_offset >> PAGE_SHIFT_POOL;
+    uint64_t at = session->pool->file.superblock.heap_offset >> PAGE_SHIFT_POOL;
     uint64_t end = (uint64_t)__atomic_load_n(&heap->extent_count, __ATOMIC_ACQUIRE) * PAGES_PER_EXTENT;
     unsigned skipped = 0;
 
-    for (page = page < first ? first : page; page < end; page++) {
-        uint64_t map = session->pool->file.superblock.extent_map_offset + page / PAGES_PER_EXTENT * WORD_SIZE;
+    for (at = *page < at ? at : *page; at < end;) {
+        unsigned pages;
+        int error;
 
-        if (heap_is_entry(heap, page << PAGE_SHIFT_POOL))
-            return page;
-        if (page % PAGES_PER_EXTENT == 0 &&
-            extent_value_state(tx_load(&session->tx, map) & CHECKED_VALUE_MASK) != EXTENT_PAGES)
-            page += PAGES_PER_EXTENT - 1;
+        if (heap_is_entry(heap, at << PAGE_SHIFT_POOL)) {
+            *page = at;
+            return SDB_OK;
+        }
+        error = pass_over(session, at, &pages);
+        at += pages;
+        if (error) {
+            stat_add(&session->stats.checksum_errors, 1);
+            *page = at < end ? at : 0;
+            return error;
+        }
         if (++skipped % SKIPPED_PAGES_PER_EFFORT == 0 && *effort > 1)
             --*effort;
     }
-    return 0;
+    *page = 0;
+    return SDB_OK;
 }
 
 /* Whether the entry's key can be trusted: a damaged blob, or an entry that was freed before the pin was there? */
@@ -107,10 +152,11 @@ int sdb_scan(struct sdb_session *session, uint64_t *cursor, size_t effort, sdb_s
 
     session_pin(session); /* keys in blobs are shown where they lie */
     while (!stop && effort > 0) {
-        uint64_t page = scan_next_page(session, entry >> PAGE_SHIFT_POOL, &effort), end;
+        uint64_t page = entry >> PAGE_SHIFT_POOL, end;
 
-        if (page == 0) {
-            entry = 0;
+        error = scan_next_page(session, &page, &effort);
+        if (error || page == 0) {
+            entry = page << PAGE_SHIFT_POOL;
             break;
         }
         if (entry < page << PAGE_SHIFT_POOL)
@@ -203,8 +249,8 @@ int sdb_random_key(struct sdb_session *session, void *buffer, size_t buffer_size
     }
     page = random_next(&state) % end;
     for (int round = 0; round < 2 && !picked.found && !error; round++) {
-        for (page = scan_next_page(session, page, &effort); page && !picked.found && !error;
-             page = scan_next_page(session, page + 1, &effort))
+        for (error = scan_next_page(session, &page, &effort); page && !picked.found && !error;
+             page++, error = scan_next_page(session, &page, &effort))
             error = pick_from_page(session, page, &state, &picked);
     }
     if (error)

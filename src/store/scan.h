@@ -6,8 +6,11 @@
 #include "entry.h"
 #include "session.h"
 
-/* The next page of entries from `page` on, 0: none. Long stretches of other pages are charged to effort. */
-uint64_t scan_next_page(struct sdb_session *session, uint64_t page, size_t *effort);
+/*
+ * Moves *page on to the next page of entries, itself included; 0: there is none. Long stretches of other pages are charged to effort.
+ * Errors: SDB_ECORRUPT: what says which pages have entries is damaged here; *page stands behind what cannot be told.
+ */
+int scan_next_page(struct sdb_session *session, uint64_t *page, size_t *effort);
 
 /* Reads an entry as the session sees it. */
 void scan_read(const struct sdb_session *session, uint64_t entry, uint64_t words[4], enum entry_read *result);

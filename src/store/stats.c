@@ -42,8 +42,9 @@ static uint64_t index_bytes(const struct sdb_pool *pool, uint32_t shard)
 {
     uint64_t root = peek(pool, index_shard_offset(&pool->file, shard)), bytes, last = 0;
     uint64_t count = 1ull << root_value_depth(root), directory = root_value_directory(root);
+    uint64_t size = __atomic_load_n(&pool->file.size, __ATOMIC_ACQUIRE);
 
-    if (root == 0 || directory + count * WORD_SIZE > __atomic_load_n(&pool->file.size, __ATOMIC_ACQUIRE))
+    if (root == 0 || directory >= size || count > (size - directory) / WORD_SIZE) /* nothing, or damage */
         return 0;
     bytes = heap_block_size(count * WORD_SIZE < LINE_SIZE ? LINE_SIZE : count * WORD_SIZE);
     race_reads_begin(); /* it may have been replaced, and be another's: a figure is wrong for a moment */
