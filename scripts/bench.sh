@@ -215,11 +215,12 @@ load()
         --value-size "$value_size" --server-pid "${pids[$name]}" "$@"
 }
 
+# What a server takes of DRAM and of the pool, noted under a label.
 record_memory()
 {
-    local name=$1
+    local name=$1 label=$2
     awk -v name="$name" '/^(VmRSS|RssAnon|RssShmem|RssFile):/ { sub(":", "", $1); out = out ", \"" $1 "\": " $2 * 1024 }
-        END { print "{\"server\": \"" name "\"" out "}" }' "/proc/${pids[$name]}/status" >"$results/memory-$name.json"
+        END { print "{\"server\": \"" name "\"" out "}" }' "/proc/${pids[$name]}/status" >"$results/memory-$label.json"
 }
 
 run_network()
@@ -230,7 +231,7 @@ run_network()
         say "starting and filling $name"
         start_server "$name" 1gb
         load "$name" --preload --verify "$keys" --operation get --duration-ms 100 --json "$results/fill-$name.json"
-        record_memory "$name"
+        record_memory "$name" "$name"
         kill -STOP "${pids[$name]}"
     done
     for round in $(seq "$rounds"); do
@@ -272,8 +273,7 @@ time_restart()
     keys=$count
     load "$name" --preload --operation ping --duration-ms 10 --warmup-ms 0 --json "$results/fill-$name-$count.json"
     keys=$fill_keys
-    record_memory "$name"
-    mv "$results/memory-$name.json" "$results/memory-$name-$count.json"
+    record_memory "$name" "$name-$count"
     port=${ports[$name]}
     end_server "$name"
     command=$(command_of "$name" "$port" "$at" "$size")
