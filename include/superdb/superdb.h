@@ -243,8 +243,9 @@ struct sdb_set_options {
 
 /*
  * Stores value under key. options may be NULL.
- * Errors: SDB_ECONDITION, SDB_ENOSPC, SDB_ETOOBIG, SDB_ECONFLICT, SDB_EREADONLY, SDB_EFAILED, SDB_ECORRUPT; in each case
- * the store is as before. A time to live in the past deletes the key and is no error. One fence.
+ * Errors: SDB_ECONDITION, SDB_ENOSPC, SDB_ETOOBIG, SDB_ECONFLICT, SDB_EREADONLY, SDB_EFAILED, SDB_ECORRUPT, SDB_ENOMEM; in
+ * each case the store is as before. SDB_EIO: the medium refused; the pool has failed, and its next open tells whether the
+ * write took effect. A time to live in the past deletes the key and is no error. One fence.
  */
 SDB_API int sdb_set(struct sdb_session *session, const void *key, size_t key_size, const void *value, size_t value_size,
                     const struct sdb_set_options *options);
@@ -310,11 +311,15 @@ struct sdb_pair {
 
 /*
  * Stores all pairs or none, at once for every reader. flags: SDB_IF_ABSENT for "only if none of the keys exists"
- * (SDB_ECONDITION otherwise), or 0. Of a key that is named twice the last value counts. Clears times to live. One fence.
+ * (SDB_ECONDITION otherwise), or 0. Of a key that is named twice the last value counts. Clears times to live.
+ * Errors: those of sdb_set. One fence.
  */
 SDB_API int sdb_set_many(struct sdb_session *session, const struct sdb_pair *pairs, size_t count, uint32_t flags);
 
-/* Deletes those of the keys that exist, all at once; *deleted says how many did. One fence. */
+/*
+ * Deletes those of the keys that exist, all at once; *deleted, may be NULL, says how many did. That none does is no error.
+ * Errors: those of sdb_set. One fence.
+ */
 SDB_API int sdb_delete_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, size_t *deleted);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -382,11 +387,11 @@ SDB_API int sdb_get_range(struct sdb_session *session, const void *key, size_t k
 SDB_API int sdb_rename(struct sdb_session *session, const void *key, size_t key_size, const void *new_key,
                        size_t new_key_size, int replace);
 
-/* Copies a key with its time to live to new_key in database. replace as above. One fence. */
+/* Copies a key with its time to live to new_key in database. replace and errors as in sdb_rename. One fence. */
 SDB_API int sdb_copy(struct sdb_session *session, const void *key, size_t key_size, uint32_t database, const void *new_key,
                      size_t new_key_size, int replace);
 
-/* Moves a key to another database. SDB_ECONDITION where it exists there. One fence. */
+/* Moves a key to another database. SDB_ECONDITION where it exists there; other errors as in sdb_rename. One fence. */
 SDB_API int sdb_move(struct sdb_session *session, const void *key, size_t key_size, uint32_t database);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -455,7 +460,10 @@ SDB_API int sdb_begin(struct sdb_session *session, const struct sdb_slice *keys,
 /* As sdb_begin, and locks every key of the pool: for work whose keys are not known beforehand. */
 SDB_API int sdb_begin_all(struct sdb_session *session);
 
-/* One fence (none inside a group, none where nothing was written). Errors: SDB_EFAILED, SDB_EIO; nothing took effect. */
+/*
+ * One fence (none inside a group, none where nothing was written). The transaction is over, whatever is returned.
+ * Errors: SDB_EINVAL (none is open), SDB_ENOSPC, SDB_ENOMEM, SDB_EREADONLY, SDB_EFAILED: nothing took effect; SDB_EIO as in sdb_set.
+ */
 SDB_API int sdb_commit(struct sdb_session *session);
 
 /* Takes back everything since sdb_begin. No fence. */
@@ -498,11 +506,14 @@ SDB_API int sdb_count(struct sdb_session *session, uint64_t *count);
 /* How many of the selected database's keys have a time to live. As sdb_count. */
 SDB_API int sdb_count_expiring(struct sdb_session *session, uint64_t *count);
 
-/* Empties the selected database, or all of them: at once, whatever its size; the memory comes back by sdb_maintain. One fence. */
+/*
+ * Empties the selected database, or all of them: at once, whatever its size; the memory comes back by sdb_maintain. One fence.
+ * Errors: SDB_ENOSPC (too many emptied databases wait for it), and those of sdb_set.
+ */
 SDB_API int sdb_flush(struct sdb_session *session);
 SDB_API int sdb_flush_all(struct sdb_session *session);
 
-/* Exchanges two databases, for everyone at once. Errors: SDB_EINVAL. One fence. */
+/* Exchanges two databases, for everyone at once. Errors: SDB_EINVAL, and those of sdb_set. One fence. */
 SDB_API int sdb_swap_databases(struct sdb_session *session, uint32_t a, uint32_t b);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -513,6 +524,7 @@ SDB_API int sdb_swap_databases(struct sdb_session *session, uint32_t a, uint32_t
  * Does up to `effort` entries' worth of background work: deletes expired keys, reclaims flushed databases. Writes that
  * find the pool full do so by themselves. *done, may be NULL, is 1 when a whole round over the pool found nothing more to do.
  * Call it now and then from any one thread. A fence for each batch of entries that it deletes.
+ * Errors: SDB_EINVAL (a transaction is open), and those of sdb_set.
  */
 SDB_API int sdb_maintain(struct sdb_session *session, size_t effort, int *done);
 
