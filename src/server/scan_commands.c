@@ -15,7 +15,9 @@
 #include "key_handlers.h"
 
 #define COUNT_DEFAULT 10
-#define SCAN_STEPS_MAX 10 /* COUNTs of entries that one call looks at where few of them match, as in Redis */
+/* Entries that one call looks at where few of them match: COUNTs of them as in Redis, and at least some pages' worth of free ones. */
+#define SCAN_COUNTS_MAX 10
+#define SCAN_ENTRIES_MIN 4096
 
 struct walk {
     struct reply *reply;
@@ -144,9 +146,9 @@ void scan_command(struct client *client, const struct request_arg *argv, int arg
     if (!parse_options(client, argv, argc, &walk, &count))
         return;
     /* A damaged entry hides its own key only: the walk goes on behind it, and the pool's figures count it. */
-    for (int step = 0; step < SCAN_STEPS_MAX && (result == SDB_OK || result == SDB_ECORRUPT); step++) {
+    for (size_t step = 0; step < SCAN_COUNTS_MAX || step < SCAN_ENTRIES_MIN / count; step++) {
         result = sdb_scan(client->session, &cursor, count, visit, &walk);
-        if (cursor == 0 || walk.found >= count || client->reply.failed)
+        if (cursor == 0 || walk.found >= count || client->reply.failed || (result != SDB_OK && result != SDB_ECORRUPT))
             break;
     }
     if (result == SDB_OK || result == SDB_ECORRUPT)

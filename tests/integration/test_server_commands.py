@@ -242,6 +242,22 @@ def test_scan_visits_what_stays_while_others_come_and_go():
             assert staying <= set(seen), f"{len(staying - set(seen))} keys were not visited"
 
 
+def test_scan_of_few_keys_takes_few_calls():
+    with Superdb() as server:
+        server.start()
+        with server.connect() as connection:
+            connection.pipeline([("SET", f"other:{i}", "x") for i in range(3000)])
+            connection.call("SELECT", "1")
+            connection.call("MSET", "a", "1", "b", "2", "c", "3")
+            cursor, keys, calls = b"0", [], 0
+            while calls == 0 or cursor != b"0":
+                cursor, found = connection.call("SCAN", cursor)
+                keys += found
+                calls += 1
+            assert sorted(keys) == [b"a", b"b", b"c"], keys
+            assert calls <= 32, f"{calls} calls for three keys"
+
+
 def test_scan_takes_any_cursor():
     with Superdb() as server:
         server.start()
