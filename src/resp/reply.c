@@ -37,6 +37,11 @@ static char *grow(struct reply *reply, size_t size)
 {
     if (reply->failed)
         return NULL;
+    if (reply->size_max != 0 && (size > reply->size_max || reply->size > reply->size_max - size)) {
+        reply->failed = 1;
+        reply->too_large = 1;
+        return NULL;
+    }
     size_t capacity = reply->capacity < CAPACITY_FIRST ? CAPACITY_FIRST : reply->capacity;
     while (capacity - reply->size < size) {
         if (capacity > SIZE_MAX / 2) {

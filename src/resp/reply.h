@@ -3,7 +3,8 @@
  * reply.h - writes RESP2 and RESP3 replies into a growing buffer. Pure: no I/O.
  *
  * The buffer is one flat allocation; its owner sends reply->data[sent..size). An allocation that fails sets reply->failed
- * and the writer goes on doing nothing: the owner checks once, and closes the connection.
+ * and the writer goes on doing nothing: the owner checks once, and closes the connection. So does a buffer that would have to
+ * grow beyond size_max.
  */
 #ifndef SDB_RESP_REPLY_H
 #define SDB_RESP_REPLY_H
@@ -15,8 +16,10 @@ struct reply {
     char *data;
     size_t size;
     size_t capacity;
+    size_t size_max;  /* 0: none */
     uint8_t protocol; /* 2 or 3 */
     uint8_t failed;
+    uint8_t too_large; /* it failed because it would have grown past size_max */
 };
 
 void reply_init(struct reply *reply);

@@ -104,6 +104,8 @@ static void run_request(struct worker *worker, const struct batch_request *reque
     if (client->reply.capacity == 0) {
         client->reply.data = worker_take_buffer(worker);
         client->reply.capacity = client->reply.data == NULL ? 0 : WORKER_REPLY_CAPACITY;
+        /* One reply alone may be larger than memory: the hard limit holds while it is written, too. */
+        client->reply.size_max = (size_t)CONFIG_READ(output_limits[CONFIG_CLIENT_NORMAL].hard);
     }
     size_t mark = client->reply.size;
     select_database(worker, client);
@@ -154,7 +156,7 @@ static void add(struct batch *batch, struct connection *connection, const struct
     request->connection = connection;
     request->argv = argv;
     request->argc = argc;
-    request->size = (uint32_t)size;
+    request->size = size;
     connection->segment_parsed += size;
     batch->count++;
 }

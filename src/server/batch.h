@@ -27,7 +27,7 @@ struct batch_request {
     const struct command *command; /* NULL: unknown */
     const struct request_arg *argv;
     int argc;
-    uint32_t size; /* bytes of input */
+    size_t size; /* bytes of input */
 };
 
 struct batch {

@@ -23,11 +23,18 @@ size_t client_list_count(void)
     return count;
 }
 
+/* Lets others look at this worker, and go on with what it wrote, while it waits for theirs. */
+static void leave_turn(struct worker *worker)
+{
+    worker_let_go(worker);
+    lock_release(&worker->turn_lock);
+}
+
 void client_list_each(struct client *self, client_visit *visit, void *context)
 {
     int stopped = 0;
 
-    lock_release(&self->worker->turn_lock);
+    leave_turn(self->worker);
     for (unsigned i = 0; i < workers_count() && !stopped; i++) {
         struct worker *worker = worker_at(i);
 
@@ -54,7 +61,7 @@ size_t client_list_kill(struct client *self, const struct client_filter *filter)
 {
     size_t killed = 0;
 
-    lock_release(&self->worker->turn_lock);
+    leave_turn(self->worker);
     for (unsigned i = 0; i < workers_count(); i++) {
         struct worker *worker = worker_at(i);
         uint32_t marked = 0;

@@ -428,6 +428,8 @@ static void drop_reply(struct client *client, size_t before)
 {
     if (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP) && client->reply.size > before)
         client->reply.size = before;
+    if (client->reply.too_large) /* nobody was to have it */
+        client->reply.too_large = client->reply.failed = 0;
     client->flags &= ~(unsigned)CLIENT_REPLY_SKIP;
     if (client->flags & CLIENT_REPLY_SKIP_NEXT)
         client->flags = (client->flags & ~(unsigned)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;

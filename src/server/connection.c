@@ -330,6 +330,7 @@ void connection_touch(struct connection *connection)
 
 void io_on_sent(struct connection *connection)
 {
+    connection->client.last_active_ms = connection->client.worker->now_ms; /* who reads is not idle */
     if (connection->out_sent == connection->out_size) {
         give_back_buffer(connection->client.worker, connection->out, connection->out_capacity);
         connection->out = NULL;
@@ -364,6 +365,13 @@ static void start_sending(struct connection *connection)
     worker->io_operations->send(worker->io, connection);
 }
 
+static void note_closed_by_limit(const struct client *client)
+{
+    log_message(LOG_LEVEL_WARNING, "Client id=%llu addr=%s closed for overcoming of output buffer limits.",
+                (unsigned long long)client->id, client->address);
+    worker_stats_add(&worker_stats_self->counters.clients_closed_output, 1);
+}
+
 /* client-output-buffer-limit normal. Returns 1 where the client is to be closed. */
 static int is_over_limit(struct connection *connection, size_t size)
 {
@@ -379,11 +387,8 @@ static int is_over_limit(struct connection *connection, size_t size)
     } else {
         connection->soft_limit_since = 0;
     }
-    if (over) {
-        log_message(LOG_LEVEL_WARNING, "Client id=%llu addr=%s closed for overcoming of output buffer limits.",
-                    (unsigned long long)connection->client.id, connection->client.address);
-        worker_stats_add(&worker_stats_self->counters.clients_closed_output, 1);
-    }
+    if (over)
+        note_closed_by_limit(&connection->client);
     return over;
 }
 
@@ -418,7 +423,10 @@ void connection_settle(struct connection *connection)
 
     if (connection->detached)
         return;
-    if (client->reply.failed) {
+    if (client->reply.too_large) {
+        note_closed_by_limit(client);
+        connection->blocked |= CONNECTION_BLOCK_CLOSING;
+    } else if (client->reply.failed) {
         log_message(LOG_LEVEL_WARNING, "Closing client id=%llu addr=%s: out of memory for its replies",
                     (unsigned long long)client->id, client->address);
         connection->blocked |= CONNECTION_BLOCK_CLOSING;

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "connection.h"
 #include "io.h"
+#include "listener.h"
 #include "worker.h"
 
 #define EVENTS 256
@@ -35,6 +36,9 @@ struct epoll_io {
     struct epoll_event events[EVENTS];
     char *arena;
     size_t arena_used;
+    int listen_again[LISTENERS_MAX]; /* listeners that are left alone, because nothing can be accepted */
+    int listen_again_count;
+    uint64_t listen_again_ns; /* until then */
 };
 
 static struct epoll_io *epoll_of(struct io *io)
@@ -47,6 +51,11 @@ static int control(struct epoll_io *self, int operation, int fd, uint32_t intere
     struct epoll_event event = {.events = interest, .data.u64 = data};
 
     return epoll_ctl(self->epoll_fd, operation, fd, &event) == 0 ? 0 : -errno;
+}
+
+static uint64_t listener_data(int fd)
+{
+    return (uint64_t)(unsigned)fd << 2 | TAG_LISTENER;
 }
 
 static int open_epoll(struct worker *worker, int wake_fd, struct io **io)
@@ -98,7 +107,7 @@ static int listen_on(struct io *io, int fd)
     /* A connection may be gone again by the time it is accepted. */
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
-    return control(epoll_of(io), EPOLL_CTL_ADD, fd, EPOLLIN, (uint64_t)(unsigned)fd << 2 | TAG_LISTENER);
+    return control(epoll_of(io), EPOLL_CTL_ADD, fd, EPOLLIN, listener_data(fd));
 }
 
 static void unlisten(struct io *io, int fd)
@@ -174,10 +183,23 @@ static void detach(struct io *io, struct connection *connection)
     io_on_detached(connection);
 }
 
+static void listen_again(struct epoll_io *self)
+{
+    if (clock_ns() < self->listen_again_ns)
+        return;
+    while (self->listen_again_count > 0) {
+        int fd = self->listen_again[--self->listen_again_count];
+
+        (void)control(self, EPOLL_CTL_MOD, fd, EPOLLIN, listener_data(fd)); /* refused where it has been unlistened */
+    }
+}
+
 static enum io_waited wait_events(struct io *io, int64_t timeout_ns, int64_t spin_ns)
 {
     struct epoll_io *self = epoll_of(io);
 
+    if (__builtin_expect(self->listen_again_count > 0, 0))
+        listen_again(self);
     self->events_count = epoll_wait(self->epoll_fd, self->events, EVENTS, 0);
     if (self->events_count > 0)
         return IO_AT_ONCE;
@@ -197,15 +219,29 @@ static enum io_waited wait_events(struct io *io, int64_t timeout_ns, int64_t spi
     return self->events_count > 0 ? IO_BY_SLEEPING : IO_NOTHING;
 }
 
+/* Who waits to be accepted would be reported again and again. */
+static void pause_listening(struct epoll_io *self, int listen_fd, int error)
+{
+    if (self->listen_again_count == LISTENERS_MAX || control(self, EPOLL_CTL_MOD, listen_fd, 0, listener_data(listen_fd)) != 0)
+        return;
+    self->listen_again[self->listen_again_count++] = listen_fd;
+    self->listen_again_ns = clock_ns() + IO_ACCEPT_PAUSE_NS;
+    io_on_accept_failed(self->io.worker, error);
+}
+
 static void accept_all(struct epoll_io *self, int listen_fd)
 {
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
-        if (fd >= 0)
+        if (fd >= 0) {
             io_on_accepted(self->io.worker, listen_fd, fd);
-        else if (errno != EINTR && errno != ECONNABORTED)
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            pause_listening(self, listen_fd, errno);
+            return;
+        }
     }
 }
 

@@ -33,6 +33,8 @@
 #define BUFFER_SIZE 16384u
 #define BUFFER_GROUP 0
 #define REAP 64u
+#define SEND_ALL_MAX (64u * 1024)
+#define SEND_MAX (1u << 30) /* a submission's length is of 32 bits, and the kernel takes less than 2 GiB at once */
 
 /* The low bits of user_data; the others are a connection's address, or a descriptor shifted. */
 enum operation {
@@ -59,6 +61,7 @@ struct uring_io {
     uint8_t wake_armed;
     int listen_again[LISTENERS_MAX]; /* listeners whose accept ended */
     int listen_again_count;
+    uint64_t listen_again_ns; /* not before */
 };
 
 static struct uring_io *uring_of(struct io *io)
@@ -225,14 +228,17 @@ static void submit_receive(struct uring_io *self, struct connection *connection)
 static void submit_send(struct uring_io *self, struct connection *connection)
 {
     struct io_uring_sqe *sqe = connection->io.detaching ? NULL : take_sqe(self);
+    size_t size = connection->out_size - connection->out_sent;
+    int flags = MSG_NOSIGNAL;
 
     if (sqe == NULL) {
         want_again(self, connection, REARM_SEND);
         return;
     }
-    /* MSG_WAITALL lets the kernel go on by itself after a short send. */
-    io_uring_prep_send(sqe, connection->client.fd, connection->out + connection->out_sent,
-                       connection->out_size - connection->out_sent, MSG_NOSIGNAL | MSG_WAITALL);
+    /* The kernel goes on by itself after a short send; with a large one it is to tell how it gets on, or a slow reader looks idle. */
+    if (size <= SEND_ALL_MAX)
+        flags |= MSG_WAITALL;
+    io_uring_prep_send(sqe, connection->client.fd, connection->out + connection->out_sent, size < SEND_MAX ? size : SEND_MAX, flags);
     sqe->user_data = name_of(connection, OPERATION_SEND);
     connection->io.sending = 1;
     connection->io.in_flight++;
@@ -303,6 +309,8 @@ static int listen_on(struct io *io, int fd)
 /* Out of descriptors and the like end a multishot accept. */
 static void listen_again(struct uring_io *self)
 {
+    if (clock_ns() < self->listen_again_ns)
+        return;
     while (self->listen_again_count > 0) {
         if (listen_on(&self->io, self->listen_again[self->listen_again_count - 1]) != 0)
             return;
@@ -457,8 +465,13 @@ static void on_accept(struct uring_io *self, int listen_fd, int result, uint32_t
 {
     if (result >= 0)
         io_on_accepted(self->io.worker, listen_fd, result);
-    if ((flags & IORING_CQE_F_MORE) == 0 && result != -ECANCELED && result != -EBADF && result != -EINVAL)
-        self->listen_again[self->listen_again_count++] = listen_fd;
+    if ((flags & IORING_CQE_F_MORE) != 0 || result == -ECANCELED || result == -EBADF || result == -EINVAL)
+        return;
+    self->listen_again[self->listen_again_count++] = listen_fd;
+    if (result < 0 && result != -ECONNABORTED && result != -EINTR && result != -EAGAIN) {
+        self->listen_again_ns = clock_ns() + IO_ACCEPT_PAUSE_NS;
+        io_on_accept_failed(self->io.worker, -result);
+    }
 }
 
 static void deliver_one(struct uring_io *self, const struct io_uring_cqe *cqe)

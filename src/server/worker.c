@@ -78,6 +78,25 @@ void worker_open_group(struct worker *worker)
         worker->group_is_open = 1;
 }
 
+/* A failure is remembered until the end of the turn: what was replied before it is not durable. */
+static void close_group(struct worker *worker)
+{
+    int result;
+
+    if (!worker->group_is_open)
+        return;
+    worker->group_is_open = 0;
+    result = sdb_group_end(worker->session);
+    if (worker->group_error == SDB_OK)
+        worker->group_error = result;
+}
+
+void worker_let_go(struct worker *worker)
+{
+    close_group(worker);
+    worker_open_group(worker);
+}
+
 char *worker_take_buffer(struct worker *worker)
 {
     return worker->spare_count > 0 ? worker->spare[--worker->spare_count] : malloc(WORKER_REPLY_CAPACITY);
@@ -220,6 +239,14 @@ void io_on_accepted(struct worker *worker, int listen_fd, int fd)
         drop_socket(chosen, fd);
 }
 
+void io_on_accept_failed(struct worker *worker, int error)
+{
+    if (worker->now_ms < worker->accept_log_ms)
+        return;
+    worker->accept_log_ms = worker->now_ms + 1000;
+    log_message(LOG_LEVEL_WARNING, "Accepting client connection: %s", strerror(error));
+}
+
 /* ---- a turn ----------------------------------------------------------------------------------------------------------- */
 
 static void begin_turn(struct worker *worker)
@@ -256,11 +283,12 @@ static void end_group(struct worker *worker)
     char error[128];
     int result;
 
-    if (!worker->group_is_open)
+    if (!worker->group_is_open && worker->group_error == SDB_OK)
         return;
-    worker->group_is_open = 0;
     worker_stats_add(&worker_stats_self->counters.turns, 1);
-    result = sdb_group_end(worker->session);
+    close_group(worker);
+    result = worker->group_error;
+    worker->group_error = SDB_OK;
     if (__builtin_expect(result == SDB_OK, 1))
         return;
     log_message(LOG_LEVEL_WARNING, "A commit failed, its clients are told and closed: %s", sdb_last_error());
@@ -318,7 +346,7 @@ static void update_pause(struct worker *worker)
     worker->pause_mode = mode;
 }
 
-/* Closes clients that were silent for longer than `timeout`; looks at all of them within 16 seconds. */
+/* Closes clients that neither sent nor read anything for longer than `timeout`; looks at all of them within 16 seconds. */
 static void close_idle(struct worker *worker)
 {
     int64_t timeout_ms = (int64_t)CONFIG_READ(timeout) * 1000;
@@ -329,7 +357,8 @@ static void close_idle(struct worker *worker)
         return;
     while (connection != NULL && checks-- > 0) {
         worker->idle_cursor = connection->next;
-        if (worker->now_ms - connection->client.last_active_ms > timeout_ms && connection->blocked == 0) {
+        if (worker->now_ms - connection->client.last_active_ms > timeout_ms &&
+            (connection->blocked & ~(uint32_t)CONNECTION_BLOCK_OUTPUT) == 0) {
             log_message(LOG_LEVEL_VERBOSE, "Closing idle client %s", connection->client.address);
             worker_stats_add(&worker_stats_self->counters.clients_closed_idle, 1);
             connection_close(connection);

@@ -57,6 +57,7 @@ struct worker {
     uint64_t turn;
     int64_t now_ms;
     int group_is_open;
+    int group_error;            /* of a part of this turn that was committed early: enum sdb_error */
     int session_database;       /* selected in the session; -1: unknown */
     int pause_mode;             /* of this turn: client_list_paused */
     size_t turn_output;         /* bytes that were replied in this turn */
@@ -68,6 +69,7 @@ struct worker {
     unsigned spare_count;
     int64_t second_ms;          /* when the once-a-second work is due */
     int64_t maintain_ms;        /* when sdb_maintain is due */
+    int64_t accept_log_ms;      /* when it may be said again that no connection can be accepted */
     int64_t pause_end_ms;
     int stopping;
     int64_t stop_deadline_ms;
@@ -102,6 +104,12 @@ int worker_turn_is_full(const struct worker *worker);
 
 /* Opens the turn's group, where it is not open. */
 void worker_open_group(struct worker *worker);
+
+/*
+ * Commits what the turn wrote so far: the worker holds no shard then. Before it waits for another worker's turn, which may in turn be
+ * waiting for a shard.
+ */
+void worker_let_go(struct worker *worker);
 
 /* A buffer of WORKER_REPLY_CAPACITY bytes from the worker's spare ones, or new; NULL: out of memory. And back. */
 char *worker_take_buffer(struct worker *worker);

@@ -215,6 +215,19 @@ static void a_reply_that_memory_does_not_hold_fails_and_stays_failed(void **stat
     assert_int_equal(reply.size, 5);
 }
 
+static void a_reply_stops_at_its_largest_size(void **state)
+{
+    char data[1000] = {0};
+
+    (void)state;
+    reply.size_max = 4096;
+    for (int i = 0; i < 100; i++)
+        reply_bulk(&reply, data, sizeof(data));
+    assert_true(reply.failed && reply.too_large);
+    assert_in_range(reply.size, 3 * sizeof(data), 4096);
+    assert_true(reply.capacity <= 8192);
+}
+
 static void truncation_takes_back_and_never_adds(void **state)
 {
     (void)state;
@@ -238,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_count_that_comes_late_goes_in_front, begin, end),
         cmocka_unit_test_setup_teardown(the_buffer_grows_to_what_is_written, begin, end),
         cmocka_unit_test_setup_teardown(a_reply_that_memory_does_not_hold_fails_and_stays_failed, begin, end),
+        cmocka_unit_test_setup_teardown(a_reply_stops_at_its_largest_size, begin, end),
         cmocka_unit_test_setup_teardown(truncation_takes_back_and_never_adds, begin, end),
     };
 

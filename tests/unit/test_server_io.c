@@ -14,12 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "connection.h"
 #include "io.h"
 #include "worker.h"
@@ -37,7 +40,7 @@ static int peer; /* the other end of the connection's socket */
 static struct {
     char *data;
     size_t size;
-    int ended, ended_cleanly, sent, detached, woken, crowded, accepted;
+    int ended, ended_cleanly, sent, detached, woken, crowded, accepted, refused;
 } told;
 static int release_when_crowded;
 
@@ -47,6 +50,13 @@ void io_on_accepted(struct worker *of, int listen_fd, int fd)
     assert_true(listen_fd >= 0);
     told.accepted++;
     close(fd);
+}
+
+void io_on_accept_failed(struct worker *of, int error)
+{
+    assert_ptr_equal(of, &worker);
+    assert_int_equal(error, EMFILE);
+    told.refused++;
 }
 
 void io_on_received(struct connection *from, const char *data, size_t size)
@@ -347,16 +357,74 @@ static void detaching_ends_a_receive_and_a_send_under_way(void **state)
     free(connection.out);
 }
 
-static void a_listener_accepts_until_it_is_told_not_to(void **state)
+static void a_send_of_more_than_two_gibibytes_is_taken(void **state)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), clients[3];
+    char buffer[65536];
 
     (void)state;
-    /* An abstract name: no file is left behind. */
-    snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "superdb-test-io-%ld", (long)getpid());
-    assert_int_equal(bind(listener, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
+    connection.out_size = 3ull << 30;
+    /* Zeros that take no memory; what is not sent of them does not matter. */
+    connection.out = mmap(NULL, connection.out_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_ptr_not_equal(connection.out, MAP_FAILED);
+    attach();
+    io->operations->send(io, &connection);
+    for (int i = 0; i < 1000 && connection.out_sent < 4 * sizeof(buffer) && told.ended == 0; i++) {
+        turn(SHORT_NS);
+        (void)!recv(peer, buffer, sizeof(buffer), MSG_DONTWAIT);
+    }
+    assert_int_equal(told.ended, 0);
+    assert_true(connection.out_sent >= 4 * sizeof(buffer));
+    io->operations->detach(io, &connection);
+    turn_until(&told.detached, 1);
+    munmap(connection.out, connection.out_size);
+}
+
+/* An abstract name: no file is left behind. */
+static int open_listener(struct sockaddr_un *address)
+{
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    memset(address, 0, sizeof(*address));
+    address->sun_family = AF_UNIX;
+    snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "superdb-test-io-%ld", (long)getpid());
+    assert_int_equal(bind(listener, (const struct sockaddr *)(const void *)address, sizeof(*address)), 0);
     assert_int_equal(listen(listener, 8), 0);
+    return listener;
+}
+
+static void a_listener_that_cannot_accept_rests_and_goes_on_later(void **state)
+{
+    struct sockaddr_un address;
+    int listener = open_listener(&address), client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int next = dup(client); /* the first free descriptor */
+    struct rlimit limit, low;
+    uint64_t begin = clock_ns();
+
+    (void)state;
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(io->operations->listen(io, listener), 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
+    turn_until(&told.refused, 1);
+    for (int i = 0; i < 100; i++)
+        turn(0);
+    assert_true((uint64_t)told.refused <= 1 + (clock_ns() - begin) / IO_ACCEPT_PAUSE_NS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    turn_until(&told.accepted, 1);
+    close(client);
+    io->operations->unlisten(io, listener);
+    turn(0);
+    close(listener);
+}
+
+static void a_listener_accepts_until_it_is_told_not_to(void **state)
+{
+    struct sockaddr_un address;
+    int listener = open_listener(&address), clients[3];
+
+    (void)state;
     assert_int_equal(io->operations->listen(io, listener), 0);
     for (int i = 0; i < 3; i++) {
         if (i == 2) {
@@ -386,6 +454,8 @@ static void a_listener_accepts_until_it_is_told_not_to(void **state)
         WITH(pausing_and_resuming_at_once_loses_nothing, operations), WITH(a_send_goes_on_until_all_is_gone, operations),  \
         WITH(a_send_to_a_peer_that_is_gone_ends_the_connection, operations),                                               \
         WITH(detaching_ends_a_receive_and_a_send_under_way, operations),                                                   \
+        WITH(a_send_of_more_than_two_gibibytes_is_taken, operations),                                                      \
+        WITH(a_listener_that_cannot_accept_rests_and_goes_on_later, operations),                                           \
         WITH(a_listener_accepts_until_it_is_told_not_to, operations)
 
 int main(void)
