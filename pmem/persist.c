@@ -28,8 +28,6 @@
 #endif
 
 static const uint32_t never_failed = 0;
-static pthread_once_t persistent_caches_once = PTHREAD_ONCE_INIT;
-static int persistent_caches; /* after persistent_caches_once */
 
 static const char *const flush_names[] = {
     [PERSIST_CLWB] = "clwb",     [PERSIST_CLFLUSHOPT] = "clflushopt", [PERSIST_CLFLUSH] = "clflush",
@@ -94,6 +92,10 @@ int persist_flush_is_supported(enum persist_flush flush)
     return flush == PERSIST_NONE || flush == PERSIST_MSYNC || has_instruction(flush);
 }
 
+#ifndef SDB_PERSIST_BACKEND /* which knows what its medium is */
+static pthread_once_t persistent_caches_once = PTHREAD_ONCE_INIT;
+static int persistent_caches; /* after persistent_caches_once */
+
 /* 1 where the kernel knows of any NVDIMM region. */
 static int has_regions(void)
 {
@@ -133,6 +135,7 @@ enum persist_flush persist_flush_best(void)
     }
     return PERSIST_CLFLUSH; /* every x86-64 CPU has it */
 }
+#endif
 
 void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, const uint32_t *media_failed)
 {

@@ -15,6 +15,7 @@ ALLOWED = {
     "pmem": ["pmem", "src/base", "include"],  # of the public header: the error numbers and durability classes
     "include": ["include"],
     "src/store": ["src/store", "pmem", "src/base", "include"],
+    "src/crashtest": ["src/crashtest", "src/store", "pmem", "src/base", "include"],
     "src/resp": ["src/resp", "src/base"],
     "src/server": ["src/server", "src/resp", "src/base", "include"],
     "src/tools": ["src/tools", "include", "pmem", "src/base"],

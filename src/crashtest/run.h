@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * run.h - a run of the harness, as its parts see it: crashtest.c (the interface), point.c (which images), image.c (one image)
+ *
+ * Threads: under the domain's lock, or by the thread that runs alone
+ */
+#ifndef SDB_CRASHTEST_RUN_H
+#define SDB_CRASHTEST_RUN_H
+
+#include "domain.h"
+#include "states.h"
+#include "superdb/crashtest.h"
+
+/* 64-bit keys of images that were seen, open addressing; 0 is none. */
+struct seen {
+    uint64_t *keys;
+    size_t count, capacity;
+};
+
+enum phase { PHASE_NONE = 0, PHASE_CREATION, PHASE_SETUP, PHASE_WORK };
+
+/* An image about to be made: a state for each dirty unit of the level, in the order of its list, and the file's size. */
+struct plan {
+    struct state *states;
+    size_t capacity;
+    bool small; /* the file has the size that is durable, not the one it has now */
+};
+
+struct sdb_crashtest {
+    struct sdb_crashtest_options options;
+    struct sdb_crashtest_case test;
+    struct sdb_crashtest_report *report;
+    struct sdb_pool *pool;
+    enum phase phase;
+    bool blind; /* sdb_crashtest_look */
+    uint64_t begun, acknowledged;
+    uint64_t point;  /* number of the present one */
+    uint64_t random; /* of the present one */
+    uint64_t thread_seed;
+    struct seen tried, recovered;
+    struct plan plan[LEVELS];
+    int error; /* the first; SDB_ECORRUPT: an image failed */
+};
+
+/* Whether the key was there; it is then. */
+bool seen_add(struct seen *seen, uint64_t key);
+void seen_clear(struct seen *seen);
+
+/* A fence of the level, or the end of an operation, is about to be passed. */
+void point_reached(struct sdb_crashtest *test, unsigned level);
+
+/* Makes the image of the level's plan on the next level's medium, tries it, and takes it back. */
+void image_try(struct sdb_crashtest *test, unsigned level);
+
+void run_options(const struct sdb_crashtest *test, struct sdb_options *options);
+
+/* "crashtest:/1" */
+const char *run_path(unsigned level);
+
+/* Notes the first failure: what was found. The present point and plan are added. */
+void run_fail(struct sdb_crashtest *test, unsigned level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif
