@@ -166,7 +166,7 @@ static int choose_durability(struct pool_file *file, uint32_t wanted)
     struct durability chosen;
 
     durability_file_system(file->fd, file->file_system, &facts.in_memory);
-    facts.map_sync = !file->readonly && mapping_can_sync(file->fd);
+    facts.map_sync = mapping_can_sync(file->fd, file->readonly);
     facts.caches_persistent = persist_caches_are_persistent();
     facts.best = persist_flush_best();
     int error = durability_choose(file->readonly ? SDB_DURABILITY_AUTO : wanted, &facts, &chosen);

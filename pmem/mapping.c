@@ -46,9 +46,10 @@ int mapping_reserve(uint64_t size, uint64_t size_max, struct mapping *mapping)
     return SDB_ENOMEM;
 }
 
-int mapping_can_sync(int fd)
+int mapping_can_sync(int fd, int readonly)
 {
-    void *probe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+    const int protection = readonly ? PROT_READ : PROT_READ | PROT_WRITE;
+    void *probe = mmap(NULL, 4096, protection, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
 
     if (probe == MAP_FAILED)
         return 0;

@@ -31,7 +31,7 @@ struct mapping_kind {
 int mapping_place(const struct mapping *mapping, const struct mapping_kind *kind, uint64_t from, uint64_t to);
 
 /* 1 where the kernel maps this file with MAP_SYNC. */
-int mapping_can_sync(int fd);
+int mapping_can_sync(int fd, int readonly);
 
 void mapping_release(struct mapping *mapping);
 
