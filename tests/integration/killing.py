@@ -295,6 +295,10 @@ class Reader(threading.Thread):
 
 
 class Killing:
+    SETTLED = 200       # operations acknowledged before the kill may fall
+    SETTLING = 20       # seconds that these may take
+    KILL_WITHIN = 0.15  # seconds after that in which it falls
+
     def __init__(self, rounds, seed):
         self.rounds = rounds
         self.seed = seed
@@ -304,10 +308,13 @@ class Killing:
         self.keys_that_grow = [key for writer in self.writers for key in writer.grown]
         self.lost = []
 
+    def make_server(self):
+        return Superdb(pool_size=str(self.pool_size))
+
     def run(self):
         begun = time.monotonic()
         print(f"seed {self.seed}")
-        server = Superdb(pool_size=str(self.pool_size))
+        server = self.make_server()
         try:
             server.start()
             for number in range(self.rounds):
@@ -341,13 +348,13 @@ class Killing:
         reader = Reader(server, self.keys_that_grow)
         reader.start()
         threads = [*self.writers, reader]
-        deadline = time.monotonic() + 20
-        while self.acknowledged() < before + 200 and server.alive() and time.monotonic() < deadline:
+        deadline = time.monotonic() + self.SETTLING
+        while self.acknowledged() < before + self.SETTLED and server.alive() and time.monotonic() < deadline:
             time.sleep(0.001)  # the load must be on before the clock of the kill starts
         if number % 5 == 2:
             threads.append(Grower(server, self.pool_size))
             threads[-1].start()
-        time.sleep(self.source.uniform(0, 0.15))  # when the kill falls is the point of the test
+        time.sleep(self.source.uniform(0, self.KILL_WITHIN))  # when the kill falls is the point of the test
         if not server.alive():
             status = server.process.returncode
             self.lost.append(f"round {number}: the server ended by itself with {status}\n{server.log()}")
@@ -356,16 +363,19 @@ class Killing:
             thread.join()
         self.pool_size = max(self.pool_size, *(thread.size for thread in threads if isinstance(thread, Grower)), 0)
         self.lost += [f"round {number}: {text}" for writer in self.writers for text in writer.wrong]
-        if self.acknowledged() < before + 200:
+        if self.acknowledged() < before + self.SETTLED:
             self.lost.append(f"round {number}: the server answered hardly anything\n{server.log()}")
         if number % 4 == 3:
             self.kill_while_starting(server)
         self.check_pool(server, f"round {number}")
+        self.start_again(server)
+        with server.connect() as connection:
+            self.verify(connection, number, reader)
+
+    def start_again(self, server):
         server.threads = self.source.randint(1, 4)
         server.arguments = ["--io-backend", self.source.choice(["auto", "auto", "epoll"])]
         server.start()
-        with server.connect() as connection:
-            self.verify(connection, number, reader)
 
     def kill_while_starting(self, server):
         for _ in range(3):
