@@ -252,11 +252,6 @@ double floor_ns(struct floor *floor, enum floor_test test)
     return median(floor->samples[test], floor->rounds[test]);
 }
 
-const char *floor_test_name(enum floor_test test)
-{
-    return test_names[test];
-}
-
 void floor_describe(struct floor *floor, struct json *json)
 {
     json_object(json, "floor_ns");

@@ -44,7 +44,6 @@ void floor_measure(struct floor *floor);
 
 /* The median of the rounds so far, in nanoseconds. */
 double floor_ns(struct floor *floor, enum floor_test test);
-const char *floor_test_name(enum floor_test test);
 
 /* Writes the object "floor_ns". */
 void floor_describe(struct floor *floor, struct json *json);

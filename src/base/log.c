@@ -10,14 +10,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINE_SIZE_MAX 1024
 
-static const char *const level_names[] = {"debug", "verbose", "notice", "warning", "nothing"};
 static const char level_marks[] = {'.', '-', '*', '#', '#'};
 
 static char file_path[PATH_MAX];                      /* empty: standard output. Immutable once threads run. */
@@ -52,22 +50,6 @@ void log_set_level(enum log_level level)
 enum log_level log_get_level(void)
 {
     return __atomic_load_n(&least_level, __ATOMIC_RELAXED);
-}
-
-bool log_level_parse(const char *name, enum log_level *level)
-{
-    for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_NOTHING; i++) {
-        if (strcasecmp(name, level_names[i]) == 0) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-const char *log_level_name(enum log_level level)
-{
-    return (unsigned)level <= LOG_LEVEL_NOTHING ? level_names[level] : "unknown";
 }
 
 /* "4711:M 23 Nov 2026 02:51:04.123 * " */

@@ -9,7 +9,6 @@
 #ifndef SDB_BASE_LOG_H
 #define SDB_BASE_LOG_H
 
-#include <stdbool.h>
 
 enum log_level {
     LOG_LEVEL_DEBUG = 0,
@@ -29,10 +28,6 @@ int log_open(const char *path);
 /* Messages below this level are dropped. LOG_LEVEL_NOTICE at the start. */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
-
-/* "debug", "verbose", "notice", "warning", "nothing", in any case. False and *level untouched for anything else. */
-bool log_level_parse(const char *name, enum log_level *level);
-const char *log_level_name(enum log_level level);
 
 /* Writes one line. Longer ones than 1,024 bytes are cut off; control characters become blanks. errno is kept. */
 void log_message(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -123,8 +123,3 @@ size_t number_format_i64(char *buffer, int64_t value)
     buffer[0] = '-';
     return 1 + number_format_u64(buffer + 1, 0 - (uint64_t)value);
 }
-
-size_t number_size_i64(int64_t value)
-{
-    return value < 0 ? 1 + count_digits(0 - (uint64_t)value) : count_digits((uint64_t)value);
-}

@@ -23,7 +23,4 @@ size_t number_format_i64(char *buffer, int64_t value);
 /* The same for numbers without a sign. */
 size_t number_format_u64(char *buffer, uint64_t value);
 
-/* How many characters number_format_i64 would write. */
-size_t number_size_i64(int64_t value);
-
 #endif

@@ -56,11 +56,6 @@ uint64_t latency_ns(uint64_t ticks)
     return (uint64_t)((double)ticks * ns_per_tick);
 }
 
-uint64_t latency_ticks_of_ns(uint64_t ns)
-{
-    return (uint64_t)((double)ns / ns_per_tick);
-}
-
 static uint32_t bucket_of(uint64_t ns)
 {
     uint32_t octave, shift;

@@ -48,9 +48,6 @@ static inline uint64_t latency_ticks(void)
 /* A difference of time stamps in nanoseconds. */
 uint64_t latency_ns(uint64_t ticks);
 
-/* The inverse, for comparing with a threshold without a multiplication for each command. */
-uint64_t latency_ticks_of_ns(uint64_t ns);
-
 /* Records `count` durations of about ns. */
 void latency_record(struct latency_histogram *histogram, uint64_t ns, uint64_t count);
 

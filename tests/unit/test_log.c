@@ -117,19 +117,6 @@ static void a_file_that_cannot_be_opened_is_refused(void **state)
     assert_non_null(strstr(text, "still here"));
 }
 
-static void levels_have_names(void **state)
-{
-    enum log_level level = LOG_LEVEL_DEBUG;
-
-    (void)state;
-    assert_true(log_level_parse("Warning", &level));
-    assert_int_equal(level, LOG_LEVEL_WARNING);
-    assert_false(log_level_parse("loud", &level));
-    assert_int_equal(level, LOG_LEVEL_WARNING);
-    assert_string_equal(log_level_name(LOG_LEVEL_VERBOSE), "verbose");
-    (void)unlink(path);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,7 +125,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_message_stays_one_line_of_bounded_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_was_moved_away_is_made_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_opened_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(levels_have_names, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,6 @@ static void ticks_follow_the_clock(void **state)
         ;
     measured = latency_ns(latency_ticks() - start);
     assert_true(measured >= ns - ns / 20);
-    assert_in_range(latency_ns(latency_ticks_of_ns(1000000)), 990000, 1010000);
 }
 
 int main(void)
