@@ -3,6 +3,7 @@
 # superdb_flags: the flags that all of our own code is compiled with. No -march: one binary runs on every x86-64, and
 # functions for newer CPUs carry a target attribute and are dispatched at run time.
 option(SUPERDB_WERROR "Treat warnings as errors" OFF)
+option(SUPERDB_ALIASED "Map pools twice, so that a store around the persist layer faults (tests; pmem/alias.h)" OFF)
 set(SUPERDB_SANITIZE "" CACHE STRING "Sanitizers to build with: 'address,undefined' or 'thread'")
 
 set(CMAKE_C_STANDARD 11)
@@ -18,7 +19,8 @@ target_compile_options(superdb_flags INTERFACE
     $<$<BOOL:${SUPERDB_WERROR}>:-Werror>)
 target_compile_definitions(superdb_flags INTERFACE
     _GNU_SOURCE
-    $<IF:$<CONFIG:Debug>,SUPERDB_DEBUG=1,SUPERDB_DEBUG=0>)
+    $<IF:$<CONFIG:Debug>,SUPERDB_DEBUG=1,SUPERDB_DEBUG=0>
+    $<$<BOOL:${SUPERDB_ALIASED}>:SDB_PERSIST_ALIASED>)
 
 if(SUPERDB_SANITIZE)
     add_compile_options(-fsanitize=${SUPERDB_SANITIZE} -fno-omit-frame-pointer)

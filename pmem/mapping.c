@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "alias.h"
 #include "error.h"
 #include "layout.h"
 #include "superdb/superdb.h"
@@ -22,6 +23,11 @@
 
 static int try_reserve(uint64_t size, struct mapping *mapping)
 {
+    if (ALIAS_BUILD) {
+        mapping->base = alias_reserve(size);
+        mapping->reserved = size;
+        return mapping->base != NULL;
+    }
     uint8_t *room = mmap(NULL, (size_t)(size + EXTENT_SIZE), PROT_NONE, RESERVE_FLAGS, -1, 0);
 
     if (room == MAP_FAILED)
@@ -57,32 +63,52 @@ int mapping_can_sync(int fd, int readonly)
     return 1;
 }
 
+static int place(uint8_t *at, size_t size, int protection, const struct mapping_kind *kind, uint64_t offset)
+{
+    const int sharing = kind->sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+
+    if (mmap(at, size, protection, sharing | MAP_FIXED, kind->fd, (off_t)offset) == MAP_FAILED)
+        return 0;
+    (void)madvise(at, size, MADV_HUGEPAGE); /* refused where there are none: mapping_huge_page_bytes tells */
+    return 1;
+}
+
+static void place_nothing(uint8_t *at, size_t size)
+{
+    (void)mmap(at, size, PROT_NONE, RESERVE_FLAGS | MAP_FIXED, -1, 0);
+}
+
 int mapping_place(const struct mapping *mapping, const struct mapping_kind *kind, uint64_t from, uint64_t to)
 {
     const int protection = kind->readonly ? PROT_READ : PROT_READ | PROT_WRITE;
-    const int sharing = kind->sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
     const size_t size = (size_t)(to - from);
-    uint8_t *at = mapping->base + from;
+    uint8_t *view = mapping->base + from;
+    uint8_t *alias = alias_of(view); /* the view itself, but in the double-mapping build */
 
     if (to > mapping->reserved) {
         error_set("only %llu MiB of address space were given at open: close the pool, open it and grow again",
                   (unsigned long long)(mapping->reserved >> 20));
         return SDB_ENOMEM;
     }
-    if (mmap(at, size, protection, sharing | MAP_FIXED, kind->fd, (off_t)from) == MAP_FAILED) {
+    if ((alias != view && !place(view, size, PROT_READ, kind, from)) || !place(alias, size, protection, kind, from)) {
         const int number = errno;
 
-        (void)mmap(at, size, PROT_NONE, RESERVE_FLAGS | MAP_FIXED, -1, 0);
+        place_nothing(view, size);
+        if (alias != view)
+            place_nothing(alias, size);
         error_set("mapping %llu MiB: %s", (unsigned long long)(size >> 20), strerror(number));
         return number == ENOMEM ? SDB_ENOMEM : SDB_EIO;
     }
-    (void)madvise(at, size, MADV_HUGEPAGE); /* refused where there are none: mapping_huge_page_bytes tells */
     return 0;
 }
 
 void mapping_release(struct mapping *mapping)
 {
+    uint8_t *alias = alias_of(mapping->base);
+
     (void)munmap(mapping->base, (size_t)mapping->reserved);
+    if (alias != mapping->base)
+        (void)munmap(alias, (size_t)mapping->reserved);
     mapping->base = NULL;
     mapping->reserved = 0;
 }

@@ -259,7 +259,7 @@ void persist_copy_nt(const struct persist *persist, struct persist_thread *threa
     persist_flush(persist, thread, to, head);
     to += head;
     from += head;
-    stream_lines(to, from, lines);
+    stream_lines(alias_of(to), from, lines);
     persist_count(&thread->lines, lines); /* a streamed line leaves the CPU as a flushed one does */
     to += lines * LINE_SIZE;
     from += lines * LINE_SIZE;
@@ -282,7 +282,7 @@ void persist_zero_nt(const struct persist *persist, struct persist_thread *threa
 
     persist_zero(to, head);
     persist_flush(persist, thread, to, head);
-    stream_zero_lines(to + head, lines);
+    stream_zero_lines(alias_of(to + head), lines);
     persist_count(&thread->lines, lines);
     to += head + lines * LINE_SIZE;
     persist_zero(to, tail);

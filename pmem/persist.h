@@ -13,7 +13,8 @@
  * Memory:  allocates nothing.
  *
  * The seam: a build that defines SDB_PERSIST_BACKEND (a quoted header name) takes the functions of that header in place
- * of the ones here; the structs and the names stay the same.
+ * of the ones here; the structs and the names stay the same. Every store here goes to alias_of(dst), which is dst itself but
+ * in the double-mapping build (alias.h).
  */
 #ifndef SDB_PMEM_PERSIST_H
 #define SDB_PMEM_PERSIST_H
@@ -22,6 +23,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "alias.h"
 #include "layout.h"
 #include "superdb/superdb.h"
 
@@ -100,7 +102,7 @@ static inline void persist_count(uint64_t *counter, uint64_t n)
 /* 8 bytes, aligned, at once: a reader or a crash sees the old word or the new one (P1). */
 static inline void persist_store(uint64_t *dst, uint64_t value)
 {
-    __atomic_store_n(dst, value, __ATOMIC_RELAXED);
+    __atomic_store_n((uint64_t *)alias_of(dst), value, __ATOMIC_RELAXED);
 }
 
 /*
@@ -109,7 +111,7 @@ static inline void persist_store(uint64_t *dst, uint64_t value)
  */
 static inline void persist_store_release(uint64_t *dst, uint64_t value)
 {
-    __atomic_store_n(dst, value, __ATOMIC_RELEASE);
+    __atomic_store_n((uint64_t *)alias_of(dst), value, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t persist_load(const uint64_t *src)
@@ -125,13 +127,13 @@ static inline uint64_t persist_load_acquire(const uint64_t *src)
 /* To memory that no reader can reach yet; the ranges do not overlap. */
 static inline void persist_copy(void *dst, const void *src, size_t size)
 {
-    memcpy(dst, src, size);
+    memcpy(alias_of(dst), src, size);
 }
 
 /* As persist_copy, with zeros. */
 static inline void persist_zero(void *dst, size_t size)
 {
-    memset(dst, 0, size);
+    memset(alias_of(dst), 0, size);
 }
 
 /*

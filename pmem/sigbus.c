@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alias.h"
 #include "error.h"
 #include "superdb/superdb.h"
 
@@ -78,10 +79,19 @@ static void hole_around(const struct sigbus_region *region, uint64_t offset, con
     *to = *from + granule < region->size ? *from + granule : region->size;
 }
 
-/* Returns 1 where the access may be tried again. */
-static int fill_hole(struct sigbus_region *region, const siginfo_t *info)
+static int place_zeros(uint8_t *at, size_t size)
 {
-    uint64_t offset = (uint64_t)((uintptr_t)info->si_addr - (uintptr_t)region->base);
+    if (alias_of(at) != at)
+        return alias_place_zeros(at, size);
+    /* The bare system call: POSIX does not list mmap among what a handler may call, and wrappers may do more. */
+    return syscall(SYS_mmap, at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+                   -1, 0L) == (long)at;
+}
+
+/* Returns 1 where the access may be tried again. */
+static int fill_hole(struct sigbus_region *region, uintptr_t address, const siginfo_t *info)
+{
+    uint64_t offset = (uint64_t)(address - (uintptr_t)region->base);
     uint64_t from;
     uint64_t to;
 
@@ -89,9 +99,7 @@ static int fill_hole(struct sigbus_region *region, const siginfo_t *info)
     __atomic_store_n(&region->last_offset, offset, __ATOMIC_RELAXED);
     __atomic_fetch_add(&region->media_errors, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&region->failed, 1, __ATOMIC_SEQ_CST); /* before the page: see Holds 1 */
-    /* The bare system call: POSIX does not list mmap among what a handler may call, and wrappers may do more. */
-    return syscall(SYS_mmap, region->base + from, (size_t)(to - from), PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0L) == (long)(region->base + from);
+    return place_zeros(region->base + from, (size_t)(to - from));
 }
 
 static void call_former(const struct sigaction *action, int number, siginfo_t *info, void *context)
@@ -132,9 +140,10 @@ static void pass_on(int number, siginfo_t *info, void *context)
 static void handle(int number, siginfo_t *info, void *context)
 {
     const int saved = errno;
-    struct sigbus_region *region = info->si_code > 0 ? region_of((uintptr_t)info->si_addr) : NULL;
+    const uintptr_t address = alias_view((uintptr_t)info->si_addr);
+    struct sigbus_region *region = info->si_code > 0 ? region_of(address) : NULL;
 
-    if (region == NULL || !fill_hole(region, info))
+    if (region == NULL || !fill_hole(region, address, info))
         pass_on(number, info, context);
     errno = saved;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alias.h"
 #include "pool.h"
 #include "session.h"
 #include "superdb/superdb.h"

@@ -147,7 +147,7 @@ static void every_damaged_byte_of_a_blob_is_told(void **state)
 
     (void)state;
     assert_ok(entry_write_blob(&f.pool->heap, &tx, 0, big, 500, &reference));
-    bytes = f.pool->file.base + blob_reference_offset(reference);
+    bytes = alias_of(f.pool->file.base + blob_reference_offset(reference));
     assert_true(entry_blob_verify(&f.pool->file, reference));
     for (unsigned i = 0; i < 508; i++)
         for (unsigned d = 1; d < 256; d += 11) {
@@ -179,7 +179,7 @@ static void references_to_anywhere_are_harmless(void **state)
 static void an_entry_that_is_being_written_is_busy_and_then_whole(void **state)
 {
     uint64_t offset = f.pool->file.superblock.heap_offset + PAGE_SIZE_POOL, words[4] = {1, 2, 3, 4}, read[4];
-    uint64_t *entry = (uint64_t *)(void *)(f.pool->file.base + offset);
+    uint64_t *entry = alias_of(f.pool->file.base + offset);
     uint64_t saved[4];
 
     (void)state;

@@ -20,14 +20,14 @@ static void growing_keeps_the_place_and_the_contents_and_adds_zeros(void **state
     assert_int_equal(open_with(SDB_CREATE), 0);
     assert_int_equal(pool_file_mark_open(&pool), 0);
     uint8_t *const base = pool.base;
-    memset(base + SIZE - 4096, 0x77, 4096);
+    memset(alias_of(base + SIZE - 4096), 0x77, 4096);
     assert_int_equal(pool_file_grow(&pool, SIZE + 1), 0);
     assert_int_equal(pool.size, SIZE + EXTENT_SIZE);
     assert_int_equal(pool_file_grow(&pool, 4 * SIZE), 0);
     assert_ptr_equal(pool.base, base);
     assert_int_equal(base[SIZE - 1], 0x77);
     expect_zeros(base, SIZE, 4 * SIZE);
-    memset(base + 3 * SIZE, 0x78, 4096);
+    memset(alias_of(base + 3 * SIZE), 0x78, 4096);
     pool_file_close(&pool); /* as after a kill */
 
     assert_int_equal(open_with(0), 0);
@@ -95,7 +95,7 @@ static void a_file_that_shrinks_under_the_process_costs_its_contents_only(void *
 
     assert_int_equal(open_with(SDB_CREATE), 0);
     assert_int_equal(pool_file_mark_open(&pool), 0);
-    memset(pool.base + SIZE - 4096, 0x77, 4096);
+    memset(alias_of(pool.base + SIZE - 4096), 0x77, 4096);
     assert_int_equal(truncate(path, SIZE / 2), 0);
     assert_int_equal(*(volatile uint8_t *)(pool.base + SIZE - 1), 0);
     assert_int_equal(pool.sigbus.failed, 1);

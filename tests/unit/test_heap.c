@@ -456,7 +456,7 @@ static void damage_to_an_extents_header_is_told_and_hands_out_nothing_twice(void
 
         header = live[0].offset & ~(uint64_t)(EXTENT_SIZE - 1);
         reopen(false);
-        word = (uint64_t *)(void *)(f.pool->file.base + header + places[p]);
+        word = alias_of(f.pool->file.base + header + places[p]);
         *word ^= 1ull << 13;
         for (unsigned i = 0; i < 600 && live_count < LIVE_MAX - 1; i++) {
             error = take(0, i % 2 ? 16000 : 100);

@@ -317,7 +317,7 @@ static void a_damaged_index_word_is_told_and_no_key_is_missed_silently(void **st
     for (uint64_t i = 0; i < 500; i += 7) {
         key_init(i, &key);
         assert_int_equal(index_find(&f.pool->heap, &key, &found), INDEX_FOUND);
-        word = (uint64_t *)(void *)(f.pool->file.base + found.word);
+        word = alias_of(f.pool->file.base + found.word);
         for (unsigned byte = 0; byte < 8; byte++) {
             *word ^= 0x21ull << (8 * byte);
             assert_int_equal(index_find(&f.pool->heap, &key, &found), INDEX_DAMAGED);
@@ -337,9 +337,9 @@ static void damage_to_header_or_directory_is_told(void **state)
     (void)state;
     assert_ok(insert(1, 1));
     commit();
-    words[0] = (uint64_t *)(void *)(f.pool->file.base + at);
+    words[0] = alias_of(f.pool->file.base + at);
     assert_true(checked_value(*words[0], at, &value));
-    words[1] = (uint64_t *)(void *)(f.pool->file.base + root_value_directory(value));
+    words[1] = alias_of(f.pool->file.base + root_value_directory(value));
     for (unsigned w = 0; w < 2; w++)
         for (unsigned byte = 0; byte < 8; byte++) {
             *words[w] ^= 0x11ull << (8 * byte);

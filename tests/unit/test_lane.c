@@ -62,7 +62,7 @@ static int tear_down(void **state)
 
 static uint64_t *word_of(const struct opened *o, unsigned i)
 {
-    return (uint64_t *)(void *)(o->file.base + AREA + (uint64_t)i * 8);
+    return alias_of(o->file.base + AREA + (uint64_t)i * 8);
 }
 
 static struct lane *lane(void)
@@ -130,7 +130,7 @@ static uint64_t *newest_record(uint64_t size_in_words)
 {
     uint64_t size = ((size_in_words + 2) * 8 + 63) & ~63ull;
 
-    return (uint64_t *)(void *)(pool.file.base + lane()->offset + LINE_SIZE + lane()->head - size);
+    return alias_of(pool.file.base + lane()->offset + LINE_SIZE + lane()->head - size);
 }
 
 static void recovery_applies_the_two_newest_records(void **state)
@@ -185,7 +185,7 @@ static void a_record_counts_only_if_its_fresh_range_is_whole(void **state)
     (void)state;
     commit_word(1, 1);
     for (unsigned blob = 0; blob < 2; blob++) {
-        uint8_t *range = pool.file.base + BODY + blob * 4096ull;
+        uint8_t *range = alias_of(pool.file.base + BODY + blob * 4096ull);
 
         memset(range, 'r', 2000);
         if (blob) {
@@ -209,17 +209,18 @@ static void a_record_counts_only_if_its_fresh_range_is_whole(void **state)
 static void a_predecessors_ranges_are_not_looked_at(void **state)
 {
     (void)state;
-    memset(pool.file.base + BODY, 'r', 2000);
+    memset(alias_of(pool.file.base + BODY), 'r', 2000);
     tx_store(&tx, AREA + 8, 1);
     tx_add_range(&tx, BODY, 2000, true);
     commit(0, false);
     commit_word(2, 1);
-    memset(pool.file.base + BODY, 's', 2000); /* later commits may have changed it */
+    memset(alias_of(pool.file.base + BODY), 's', 2000); /* later commits may have changed it */
     assert_recovers("11");
 }
 
 static void a_record_with_a_body_is_applied_if_the_body_is_whole(void **state)
 {
+    uint8_t *body = alias_of(pool.file.base + BODY);
     uint64_t words;
 
     (void)state;
@@ -235,13 +236,13 @@ static void a_record_with_a_body_is_applied_if_the_body_is_whole(void **state)
         assert_int_equal(*word_of(&copy, 8 + i * 3), i + 1);
     crash_end();
     for (uint64_t at = 0; at < words * 8; at += words * 8 / 13 + 1) {
-        pool.file.base[BODY + at] ^= 1;
+        body[at] ^= 1;
         assert_recovers("10");
-        pool.file.base[BODY + at] ^= 1;
+        body[at] ^= 1;
     }
     commit_word(3, 1);
     assert_recovers("011");
-    pool.file.base[BODY] ^= 1; /* the predecessor's body is kept until it is dead: its damage is damage */
+    body[0] ^= 1; /* the predecessor's body is kept until it is dead: its damage is damage */
     assert_int_equal(crash(), SDB_ECORRUPT);
     assert_non_null(strstr(sdb_last_error(), "body"));
     crash_end();
@@ -368,7 +369,7 @@ static void nothing_is_recovered_after_a_clean_close(void **state)
 /* A record whose checksum is right and whose items are not. */
 static void forge(const uint64_t *items, size_t words)
 {
-    uint64_t *record = (uint64_t *)(void *)(pool.file.base + lane()->offset + LINE_SIZE);
+    uint64_t *record = alias_of(pool.file.base + lane()->offset + LINE_SIZE);
 
     memset(record, 0, 4096);
     memcpy(record + 2, items, words * 8);
@@ -422,7 +423,7 @@ static void forged_items_of_any_kind_do_no_harm(void **state)
 static void a_damaged_header_is_named(void **state)
 {
     (void)state;
-    *(uint64_t *)(void *)(pool.file.base + lane()->offset) ^= 1;
+    *(uint64_t *)alias_of(pool.file.base + lane()->offset) ^= 1;
     assert_int_equal(crash(), SDB_ECORRUPT);
     assert_non_null(strstr(sdb_last_error(), "lane 0"));
     crash_end();

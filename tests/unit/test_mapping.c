@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "alias.h"
 #include "error.h"
 #include "layout.h"
 #include "mapping.h"
@@ -72,7 +73,7 @@ static void parts_follow_the_file_and_a_refused_one_stays_kept(void **state)
     assert_int_equal(ftruncate(fileno(file), (off_t)(2 * EXTENT)), 0);
     assert_int_equal(mapping_reserve(EXTENT, 2 * EXTENT, &mapping), 0);
     assert_int_equal(mapping_place(&mapping, &kind, 0, EXTENT), 0);
-    mapping.base[EXTENT - 1] = 'a';
+    *(char *)alias_of(mapping.base + EXTENT - 1) = 'a';
 
     kind.fd = -1;
     assert_int_equal(mapping_place(&mapping, &kind, EXTENT, 2 * EXTENT), SDB_EIO);
@@ -82,7 +83,7 @@ static void parts_follow_the_file_and_a_refused_one_stays_kept(void **state)
 
     kind.fd = fileno(file);
     assert_int_equal(mapping_place(&mapping, &kind, EXTENT, 2 * EXTENT), 0);
-    mapping.base[2 * EXTENT - 1] = 'b';
+    *(char *)alias_of(mapping.base + 2 * EXTENT - 1) = 'b';
     assert_int_equal(pread(fileno(file), &byte, 1, (off_t)(EXTENT - 1)), 1);
     assert_int_equal(byte, 'a');
     assert_int_equal(pread(fileno(file), &byte, 1, (off_t)(2 * EXTENT - 1)), 1);

@@ -267,7 +267,7 @@ static void a_damaged_value_is_an_error_and_never_wrong_bytes(void **state)
     (void)state;
     assert_ok(sdb_set(f.session, "k", 1, big, 600, NULL));
     assert_ok(sdb_view(f.session, "k", 1, &view));
-    byte = f.pool->file.base + ((const uint8_t *)view.data - f.pool->file.base);
+    byte = alias_of(view.data);
     sdb_view_release(f.session, &view);
     for (size_t i = 0; i < 600; i += 13) {
         byte[i] ^= 0x40;
@@ -294,7 +294,7 @@ static void a_damaged_byte_of_an_entry_is_an_error(void **state)
     assert_ok(fixture_set(&f, "key", "inline"));
     fixture_reopen(&f);
     assert_ok(sdb_stat(f.session, "key", 3, &stat));
-    entry = f.pool->file.base + (stat.handle >> 16 << ENTRY_SHIFT);
+    entry = alias_of(f.pool->file.base + (stat.handle >> 16 << ENTRY_SHIFT));
     for (unsigned i = 0; i < ENTRY_SIZE; i++)
         for (unsigned bit = 0; bit < 8; bit++) {
             int error;

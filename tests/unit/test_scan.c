@@ -222,7 +222,7 @@ static void a_damaged_entry_is_told_and_the_rest_is_seen(void **state)
 
     (void)state;
     assert_ok(sdb_handle(f.session, name, name_of(100, name), &handle));
-    byte = f.pool->file.base + (handle >> 16 << ENTRY_SHIFT) + 9;
+    byte = alias_of(f.pool->file.base + (handle >> 16 << ENTRY_SHIFT) + 9);
     *byte ^= 1;
     memset(seen, 0, sizeof(seen));
     do {
