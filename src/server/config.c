@@ -354,11 +354,14 @@ static const struct config_choice debug_choices[] = {
     {                                                                                                                  \
         name, NULL, standard, help, KIND_SPECIAL, flags, 0, 0, 0, NULL, set, text, NULL                                \
     }
-#define CONSTANT(name, alias, value, why)                                                                              \
+#define FIXED(name, alias, value, why, flags)                                                                          \
     {                                                                                                                  \
-        name, alias, value, why, KIND_CONSTANT, OPTION_SETTABLE | OPTION_WORDS | OPTION_CONSTANT, 0, 0, 0, NULL, NULL, \
-            NULL, NULL                                                                                                 \
+        name, alias, value, why, KIND_CONSTANT, OPTION_SETTABLE | OPTION_WORDS | OPTION_CONSTANT | (flags), 0, 0, 0,   \
+            NULL, NULL, NULL, NULL                                                                                     \
     }
+/* Whoever asks for something else misses something that matters: refused. CONSTANT: it does not, see config_ignored.h. */
+#define REFUSING(name, alias, value, why) FIXED(name, alias, value, why, 0)
+#define CONSTANT(name, alias, value, why) FIXED(name, alias, value, why, OPTION_IGNORABLE)
 
 #define WHY_DURABLE "every write is durable when it is acknowledged: there is nothing to save"
 #define WHY_POOL "the pool's size bounds the memory, and nothing is evicted: see pool-size"
@@ -431,9 +434,9 @@ static const struct config_option options[] = {
     CONSTANT("maxmemory-policy", NULL, "noeviction", WHY_POOL),
     CONSTANT("maxmemory-samples", NULL, "5", WHY_POOL),
     CONSTANT("maxmemory-clients", NULL, "0", "see client-output-buffer-limit and client-query-buffer-limit"),
-    CONSTANT("replicaof", "slaveof", "", WHY_SINGLE),
-    CONSTANT("min-replicas-to-write", "min-slaves-to-write", "0", WHY_SINGLE),
-    CONSTANT("cluster-enabled", NULL, "no", WHY_SINGLE),
+    REFUSING("replicaof", "slaveof", "", WHY_SINGLE),
+    REFUSING("min-replicas-to-write", "min-slaves-to-write", "0", WHY_SINGLE),
+    REFUSING("cluster-enabled", NULL, "no", WHY_SINGLE),
     CONSTANT("notify-keyspace-events", NULL, "", "there is no publish and subscribe"),
     CONSTANT("io-threads", NULL, "1", WHY_THREADS),
     CONSTANT("io-threads-do-reads", NULL, "no", WHY_THREADS),
@@ -449,8 +452,8 @@ static const struct config_option options[] = {
     CONSTANT("enable-module-command", NULL, "no", "there are no modules"),
     CONSTANT("always-show-logo", NULL, "no", "there is none"),
     CONSTANT("syslog-enabled", NULL, "no", "see logfile"),
-    CONSTANT("tls-port", NULL, "0", "there is no TLS: put a proxy in front"),
-    CONSTANT("aclfile", NULL, "", "there is one user, default: see requirepass"),
+    REFUSING("tls-port", NULL, "0", "there is no TLS: put a proxy in front"),
+    REFUSING("aclfile", NULL, "", "there is one user, default: see requirepass"),
 };
 
 size_t config_option_count(void)

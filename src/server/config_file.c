@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config_ignored.h"
 #include "config_option.h"
 
 #define INCLUDE_DEPTH_MAX 16
@@ -201,6 +202,19 @@ static int include(const struct place *place, const char *name)
     return include_matching(place, slash == path ? "/" : path, slash + 1);
 }
 
+/* A directive that is not taken: the server goes on, and says so when it has a log. */
+static int ignore(const struct place *place, const char *name, const char *why)
+{
+    char text[512];
+    size_t at = 0;
+
+    if (place->line > 0)
+        at = (size_t)snprintf(text, sizeof(text), "%s:%d: ", place->file, place->line);
+    if (at < sizeof(text))
+        (void)snprintf(text + at, sizeof(text) - at, "%s is ignored: %s", name, why);
+    return config_note_ignored(text) == 0 ? 0 : fail(place, "out of memory");
+}
+
 static int take_words(struct place *place, char **words, int count)
 {
     const struct config_option *option = config_option_find(words[0], strlen(words[0]));
@@ -209,13 +223,18 @@ static int take_words(struct place *place, char **words, int count)
     if (strcasecmp(words[0], "include") == 0)
         return count == 2 ? include(place, words[1]) : fail(place, "include: wrong number of arguments");
     if (option == NULL) {
-        const char *why = config_option_refusal(words[0]);
+        const char *why = config_ignored_why(words[0]);
+        if (why != NULL)
+            return ignore(place, words[0], why);
+        why = config_option_refusal(words[0]);
         return why != NULL ? fail(place, "%s is not supported: %s", words[0], why)
                            : fail(place, "unknown option '%s'", words[0]);
     }
-    if (config_option_set(option, words + 1, count - 1, &error) != 0)
-        return fail(place, "%s: %s", words[0], error);
-    return 0;
+    if (config_option_set(option, words + 1, count - 1, &error) == 0)
+        return 0;
+    if (config_constant_may_differ(option, words + 1, count - 1))
+        return ignore(place, words[0], option->help);
+    return fail(place, "%s: %s", words[0], error);
 }
 
 static int read_stream(FILE *stream, struct place *place)

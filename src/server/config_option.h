@@ -19,6 +19,7 @@ enum config_option_flags {
     OPTION_OCTAL = 1u << 4,
     OPTION_CONSTANT = 1u << 5, /* has one value; setting another is an error that says why */
     OPTION_REPEATS = 1u << 6,  /* may stand on several lines of the file, each adding to the others */
+    OPTION_IGNORABLE = 1u << 7, /* of a constant: another value in the file is ignored, and named in the log */
 };
 
 struct config_choice {

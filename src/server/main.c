@@ -19,6 +19,7 @@
 #include "command.h"
 #include "command_dump.h"
 #include "config.h"
+#include "config_ignored.h"
 #include "io.h"
 #include "latency.h"
 #include "listener.h"
@@ -250,6 +251,7 @@ static int run(void)
     raise_descriptor_limit();
     log_message(LOG_LEVEL_NOTICE, "SuperDB %s, process %ld%s%s", sdb_version(), (long)getpid(),
                 config.file != NULL ? ", configuration " : "", config.file != NULL ? config.file : "");
+    config_log_ignored();
     if (open_pool(&pool) != SDB_OK)
         return fail("cannot open the pool", sdb_last_error()[0] != '\0' ? sdb_last_error() : config.pool);
     log_pool(pool);

@@ -390,6 +390,8 @@ static void get_window(struct sdb_session *session, const struct sdb_slice *keys
 {
     struct index_key window[READ_WINDOW];
 
+    if (count == 0)
+        return;
     for (size_t i = 0; i < count; i++)
         read_key_init(session, keys[i].data, keys[i].size, &window[i]);
     prefetch_window(session, window, count);

@@ -5,7 +5,7 @@ test_configuration.py - options from the command line and from files, wrong ones
 import os
 import subprocess
 
-from harness import Superdb, run_tests, superdb_server
+from harness import Redis, Superdb, run_tests, superdb_server
 
 
 def refused(*arguments, data=None):
@@ -72,6 +72,60 @@ def test_file_flags_and_rewrite():
             assert connection.call("CONFIG", "GET", "timeout") == [b"timeout", b"99"]
             assert connection.call("CONFIG", "GET", "slowlog-max-len") == [b"slowlog-max-len", b"5"]
             assert connection.command("GET", "k") == b"$1\r\nv\r\n"
+
+
+def serve_file(server, lines):
+    """Starts the server with a file of these lines, where the test needs it to listen."""
+    path = os.path.join(server.directory, "redis.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+    flags = server.command_line()[1:]
+    server.command_line = lambda: [superdb_server(), path, *flags, "--dir", server.directory, "--logfile", "", "--pidfile", ""]
+    return server.start()
+
+
+def test_a_redis_configuration_starts_and_what_means_nothing_is_named():
+    """Every directive that redis-server has, with its own value, and those that Debian's file sets otherwise."""
+    with Redis() as redis:
+        with redis.start().connect() as connection:
+            words = [word.decode() for word in connection.call("CONFIG", "GET", "*")]
+    theirs = dict(zip(words[::2], words[1::2]))
+    assert len(theirs) > 150, len(theirs)
+    lines = [f"{name} {value or chr(34) * 2}" for name, value in theirs.items()]
+    other = ("daemonize yes", "save 3600 1 300 100", "save 60 10000", "appendonly yes", "appendfsync everysec", "maxmemory 100mb",
+             "maxmemory-policy allkeys-lru", "databases 4", "supervised systemd", "io-threads 4", "SYSLOG-ENABLED yes")
+    with Superdb() as server:
+        serve_file(server, [*lines, *other])
+        with server.connect() as connection:
+            assert connection.command("SET", "k", "v") == b"+OK\r\n"
+            ours = {word.decode() for word in connection.call("CONFIG", "GET", "*")[::2]}
+            assert connection.command("CONFIG", "SET", "appendonly", "yes").startswith(b"-ERR CONFIG SET failed")
+            assert connection.command("CONFIG", "REWRITE") == b"+OK\r\n"
+        with open(server.log_path, encoding="utf-8") as log:
+            text = log.read()
+        for name in set(theirs) - ours:
+            assert f": {name} is ignored: " in text, name
+        for number, line in enumerate(other, len(lines) + 1):
+            assert f"redis.conf:{number}: {line.split()[0]} is ignored: " in text, line
+        for name in ("port", "timeout", "maxclients", "requirepass"):
+            assert f": {name} is ignored" not in text
+        with open(os.path.join(server.directory, "redis.conf"), encoding="utf-8") as file:
+            rewritten = file.read()
+        for line in other:
+            assert f"{line}\n" in rewritten, line
+
+
+def test_what_would_break_a_promise_is_refused():
+    with Superdb() as server:
+        path = os.path.join(server.directory, "redis.conf")
+        for line in ("replicaof 127.0.0.1 6380", "cluster-enabled yes", "tls-port 6380", "aclfile /etc/users.acl", "databases 17",
+                     "min-replicas-to-write 1", "user default on >secret ~* +@all", "rename-command FLUSHALL \"\"",
+                     "loadmodule /x.so", "tls-por 0", "save-x 1", "databases x", "databases 0"):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"daemonize yes\n{line}\n")
+            text = refused(path, "--pool", server.pool)
+            assert "redis.conf:2: " in text and line.split()[0] in text, text
+            assert not os.path.exists(server.pool)
 
 
 def test_help_and_version():

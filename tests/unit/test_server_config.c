@@ -243,7 +243,7 @@ static void what_cannot_be_read_is_named_with_file_and_line(void **state)
     assert_string_equal(error, "command line: unknown option 'prot'");
     assert_int_equal(load(1, "--port"), -1);
     assert_string_equal(error, "command line: port: needs a value");
-    assert_int_equal(load(2, "--save", "900 1"), -1);
+    assert_int_equal(load(2, "--min-replicas-to-write", "1"), -1);
 }
 
 static void included_files_count_where_they_stand(void **state)
