@@ -6,6 +6,8 @@ option(SUPERDB_WERROR "Treat warnings as errors" OFF)
 option(SUPERDB_ALIASED "Map pools twice, so that a store around the persist layer faults (tests; pmem/alias.h)" OFF)
 set(SUPERDB_SANITIZE "" CACHE STRING "Sanitizers to build with: 'address,undefined' or 'thread'")
 
+option(SUPERDB_FUZZ "Link the fuzz targets with libFuzzer (clang)" OFF)
+
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
@@ -32,4 +34,9 @@ if(SUPERDB_SANITIZE)
     if(SUPERDB_SANITIZE MATCHES "thread" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
         add_compile_options(-Wno-tsan)
     endif()
+endif()
+
+# libFuzzer learns from what it can see: every object counts the branches that it takes.
+if(SUPERDB_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link -O2)
 endif()

@@ -53,6 +53,13 @@ static int set_bind(char **words, int count, const char **error)
     }
     if (count == 1 && words[0][0] == '\0')
         count = 0;
+    /* The addresses are shown as words between blanks (CONFIG GET, REWRITE): each must be one. */
+    for (int i = 0; i < count; i++) {
+        if (words[i][0] == '\0' || strpbrk(words[i], " \t\n\v\f\r\"'") != NULL) {
+            *error = "an address is empty, or has blanks or quotes in it";
+            return -1;
+        }
+    }
     for (int i = 0; i < count; i++, used++) {
         addresses[used] = strdup(words[i]);
         if (addresses[used] == NULL) {

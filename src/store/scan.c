@@ -23,10 +23,13 @@ void scan_read(const struct sdb_session *session, uint64_t entry, uint64_t words
 {
     if (session->tx.line_count && tx_find(&session->tx, entry / LINE_SIZE)) {
         memcpy(words, tx_line(&session->tx, entry) + entry / WORD_SIZE % 8, 4 * WORD_SIZE);
-        *result = ENTRY_OK;
+        *result = entry_valid(words, entry) ? ENTRY_OK : ENTRY_DAMAGED; /* a neighbour in the line, as it was found */
     } else {
         *result = entry_read(&session->pool->file, entry, words);
     }
+    /* Codes that do not fit together would lead behind the words, however right the check bits are. */
+    if (*result == ENTRY_OK && !entry_is_sane(words))
+        *result = ENTRY_DAMAGED;
 }
 
 /* The value of a checked word, staged or in the pool. False: it is damaged, or zero because its page was lost. */

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "engine_case.h"
+#include "word.h"
 
 static void fill(unsigned keys, unsigned each_expires)
 {
@@ -148,6 +149,46 @@ static void a_full_pool_is_swept_by_the_write_that_needs_room(void **state)
         assert_ok(sdb_set(f.session, name, (size_t)sprintf(name, "new:%u", i), value, sizeof(value), NULL));
 }
 
+/* Where the inline key of one entry stands. */
+static uint64_t entry_of(const char *key)
+{
+    const uint8_t *base = f.pool->file.base + f.pool->file.superblock.heap_offset;
+    const uint8_t *at = memmem(base, f.pool->file.size - f.pool->file.superblock.heap_offset, key, strlen(key));
+
+    assert_non_null(at);
+    return (uint64_t)(at - f.pool->file.base) & ~(uint64_t)(ENTRY_SIZE - 1);
+}
+
+static int no_visit(void *context, const struct sdb_scan_item *item)
+{
+    (void)context;
+    (void)item;
+    return 0;
+}
+
+/* The check bits of an entry are 16: they can be right by chance. Its codes then say that it holds more than it has room for. */
+static void an_entry_that_says_it_is_larger_than_it_is_counts_as_damaged(void **state)
+{
+    struct sdb_set_options options = {.expire_ms = NOW + 100};
+    uint64_t cursor = 0, words[4], old[4];
+    int done;
+
+    (void)state;
+    fill(10, 2);
+    assert_ok(sdb_set(f.session, "the victim", 10, NULL, 0, &options));
+    uint64_t entry = entry_of("the victim");
+    memcpy(old, f.pool->file.base + entry, sizeof(old));
+    memcpy(words, old, sizeof(words));
+    words[0] = (words[0] & ~((uint64_t)CODE_MASK << META_KEY_SHIFT)) | 29u << META_KEY_SHIFT;
+    entry_seal(words, entry);
+    memcpy(alias_of(f.pool->file.base + entry), words, sizeof(words));
+    sdb_session_set_time(f.session, NOW + 200);
+    assert_ok(sdb_maintain(f.session, 1 << 20, &done));
+    assert_memory_equal(f.pool->file.base + entry, words, sizeof(words));
+    assert_int_equal(sdb_scan(f.session, &cursor, 1 << 20, no_visit, NULL), SDB_ECORRUPT);
+    memcpy(alias_of(f.pool->file.base + entry), old, sizeof(old));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -160,6 +201,7 @@ int main(void)
         TEST(emptied_databases_are_reclaimed_over_crashes),
         TEST(in_a_transaction_it_is_refused),
         TEST(in_a_group_it_leaves_the_groups_writes),
+        TEST(an_entry_that_says_it_is_larger_than_it_is_counts_as_damaged),
         TEST(a_full_pool_is_swept_by_the_write_that_needs_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

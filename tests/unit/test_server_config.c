@@ -305,6 +305,23 @@ static void the_password_is_compared_as_a_whole(void **state)
     assert_false(config.has_password);
 }
 
+/* "a  b" would be read back as two addresses: the empty one between them was lost by CONFIG REWRITE. */
+static void addresses_that_could_not_be_written_back_are_refused(void **state)
+{
+    static const char *const bad[] = {"bind a '' b\n", "bind \"a b\" c\n", "bind \"a\\\"b\"\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        write_file("shop.conf", bad[i]);
+        assert_int_equal(config_read_file(path, error, sizeof(error)), -1);
+        assert_non_null(strstr(error, "shop.conf:1: bind: an address"));
+        assert_shows("bind", "127.0.0.1 -::1");
+    }
+    write_file("shop.conf", "bind ''\n");
+    assert_int_equal(config_read_file(path, error, sizeof(error)), 0);
+    assert_shows("bind", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_named_with_file_and_line, setup, teardown),
         cmocka_unit_test_setup_teardown(included_files_count_where_they_stand, setup, teardown),
         cmocka_unit_test_setup_teardown(rewriting_keeps_comments_and_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(addresses_that_could_not_be_written_back_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(the_password_is_compared_as_a_whole, setup, teardown),
     };
 

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+make_seeds.py DIRECTORY - writes first inputs for the fuzz targets to DIRECTORY/TARGET/, out of the streams of the other tests
+
+The command cases of tests/integration/cases/ become streams for `request` and `commands`. The corpus that is kept in
+tests/fuzz/corpus/ came from these by fuzzing and minimising (scripts/fuzz.sh).
+"""
+import hashlib
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+
+from harness import encode  # noqa: E402
+from test_differential_fixed import read_groups, words  # noqa: E402
+
+STREAM_MAX = 1500
+NOW = 1700000000  # the fuzz target's clock
+
+
+def write(directory, target, data):
+    path = os.path.join(directory, target)
+    os.makedirs(path, exist_ok=True)
+    with open(os.path.join(path, hashlib.sha1(data).hexdigest()), "wb") as out:
+        out.write(data)
+
+
+def streams():
+    for _, commands in read_groups():
+        stream = b""
+        for _, command in commands:
+            request = encode(*(words(command, NOW) if isinstance(command, str) else command))
+            if len(request) > STREAM_MAX:
+                continue
+            if len(stream) + len(request) > STREAM_MAX:
+                yield stream
+                stream = b""
+            stream += request
+        yield stream
+
+
+def main():
+    directory = sys.argv[1]
+    for number, stream in enumerate(streams()):
+        flags = number * 7 % 16 & ~2
+        write(directory, "commands", bytes([flags, 0 if number % 3 else 255]) + stream)
+        write(directory, "request", bytes([number & 1, number % 256]) + stream[:500])
+    for text in (b"PING\r\nSET k \"a\\x20b\\n\" \r\nGET 'k'\n\n*1\r\n$4\r\nPING\r\n", b"*-1\r\n*0\r\n*2\r\n$3\r\nGET\r\n$-1\r\n"):
+        write(directory, "request", b"\0\0" + text)
+    for text in (b"0", b"-1", b"9223372036854775807", b"-9223372036854775808", b"18446744073709551615", b"1.5e10", b"0x1p-3",
+                 b"inf", b"-0", b"007", b" 1", b"1e400", b"nan"):
+        write(directory, "number", text)
+    for pattern, text in ((b"h[^a-c]llo*", b"hello world"), (b"*a*b*c", b"xxaxxbxxc"), (b"\\*?[x-", b"*1x"), (b"[]]", b"]")):
+        write(directory, "glob", bytes([0, len(pattern)]) + pattern + text)
+        write(directory, "glob", bytes([1, len(pattern)]) + pattern.upper() + text)
+    for text in (b"port 7000\nbind 127.0.0.1 -::1\n# no\nrequirepass \"a\\x20b\"\n", b"maxmemory 1gb\n", b"save 60 1\nsave \"\"\n",
+                 b"pool-size 32mb\nhz 20\nslowlog-max-len 4\n", b"client-output-buffer-limit normal 1mb 2mb 60\n",
+                 b"include sub.conf\n", b"latency-tracking-info-percentiles 50 99.9\n", b"unixsocket /tmp/s\nunixsocketperm 700\n"):
+        write(directory, "config", text)
+    for number in range(32):
+        write(directory, "reply", bytes([number, 10, 3] + [number, 5] + list(b"hello") + [11, 2, 3, 1, 2, 3, 7, 8] * 4))
+
+
+if __name__ == "__main__":
+    main()
