@@ -134,6 +134,9 @@ SDB_API void sdb_crashtest_end(struct sdb_crashtest *test);
 typedef int sdb_crashtest_thread(void *context, struct sdb_crashtest *test, struct sdb_pool *pool, unsigned number);
 SDB_API int sdb_crashtest_threads(struct sdb_crashtest *test, unsigned count, sdb_crashtest_thread *thread, void *context);
 
+/* Lets another one of these threads run: for loops that wait for one, like that of a transaction which met SDB_ECONFLICT. */
+SDB_API void sdb_crashtest_yield(struct sdb_crashtest *test);
+
 /*
  * Closes the pool and opens it again, with crashes in both. Every session must be closed; the old pointer is gone. Called by
  * work. Errors: as sdb_open and sdb_close.
@@ -152,6 +155,7 @@ SDB_API const struct sdb_crashtest_report *sdb_crashtest_progress(const struct s
 /* A place in the engine's source that flushes or fences, and how often all runs of this process came by. */
 struct sdb_crashtest_site {
     const char *file;
+    const char *function;
     unsigned line;
     int fences; /* 1: a fence or a sync, 0: a flush */
     uint64_t reached;

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "run.h"
 #include "schedule.h"
+#include "unflushed.h"
 
 #define POOL_SIZE_USUAL (16ull << 20)
 #define TIME_USUAL 1700000000000ll
@@ -170,9 +171,17 @@ void sdb_crashtest_end(struct sdb_crashtest *test)
     domains_lock();
     test->acknowledged++;
     model_changed(test);
+    if (!test->error && !test->options.only_point)
+        unflushed_check(test);
     point_reached(test, 0);
     domains_unlock();
     schedule_point();
+}
+
+void sdb_crashtest_yield(struct sdb_crashtest *test)
+{
+    (void)test;
+    schedule_wait();
 }
 
 int sdb_crashtest_reopen(struct sdb_crashtest *test, struct sdb_pool **pool)
@@ -238,7 +247,7 @@ extern struct site __stop_superdb_sites[] __attribute__((visibility("hidden")));
 void sdb_crashtest_sites(sdb_crashtest_site_fn *visit, void *context)
 {
     for (const struct site *site = __start_superdb_sites; site < __stop_superdb_sites; site++) {
-        struct sdb_crashtest_site told = {.file = site->file, .line = site->line, .fences = site->kind >= SITE_FENCE,
+        struct sdb_crashtest_site told = {.file = site->file, .function = site->function, .line = site->line, .fences = site->kind >= SITE_FENCE,
                                           .reached = __atomic_load_n(&site->reached, __ATOMIC_RELAXED)};
 
         if (site->kind != SITE_STORE)

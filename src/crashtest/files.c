@@ -20,7 +20,7 @@
 #define FD_DIRECTORY (FD_FIRST + (int)LEVELS)
 #define EXTENT (2ull << 20)
 
-static _Thread_local int opened = -1; /* the level that this thread opened last, until it is mapped */
+static bool opening[LEVELS]; /* from the open of the file to its mapping */
 static int64_t virtual_ms;
 static uint64_t random_state;
 
@@ -78,7 +78,7 @@ int files_open(const char *path, int flags, mode_t mode)
         return -1;
     }
     medium->exists = true;
-    opened = (int)level_of(fd);
+    opening[level_of(fd)] = true;
     return fd;
 }
 
@@ -251,12 +251,11 @@ void *files_mmap(void *at, size_t size, int protection, int flags, int fd, off_t
     }
     if (medium)
         return medium->base + offset; /* where the room for it is: see below */
-    if (domains_active() && opened >= 0 && fd == -1 && protection == PROT_NONE &&
-        size <= domains.levels[opened].medium.capacity + EXTENT) {
-        uint8_t *base = domains.levels[opened].medium.base;
-
-        opened = -1;
-        return base; /* 2 MiB aligned, so that the caller gives nothing in front of it back */
+    /* While an image of a level is tried, the one above is being opened, and none of those below. */
+    if (domains_active() && opening[domains.floor] && fd == -1 && protection == PROT_NONE &&
+        size <= domains.levels[domains.floor].medium.capacity + EXTENT) {
+        opening[domains.floor] = false;
+        return domains.levels[domains.floor].medium.base; /* 2 MiB aligned: the caller gives nothing in front of it back */
     }
     return mmap(at, size, protection, flags, fd, offset);
 }

@@ -44,7 +44,7 @@ static void describe_plan(struct sdb_crashtest *test, unsigned level, char *text
         const struct state *state = &test->plan[level].states[i];
         size_t n;
 
-        if (i < test->plan[level].capacity && state->prefix == shape.groups && (shape.streams == 0 || ~state->streams == 0))
+        if (i >= test->plan[level].capacity || (state->prefix == shape.groups && (shape.streams == 0 || ~state->streams == 0)))
             continue; /* whole: the usual */
         n = describe_unit(text, room, unit, state);
         text += n;
@@ -69,7 +69,8 @@ void run_fail(struct sdb_crashtest *test, unsigned level, const char *format, ..
     n += snprintf(text + n, room - (size_t)n, "; point %" PRIu64 "%s, image %" PRIu64 ", seed %" PRIu64 ", operations %" PRIu64
                   " begun and %" PRIu64 " acknowledged", test->point, level ? " (in the recovery)" : "", test->report->images,
                   test->report->seed, test->begun, test->acknowledged);
-    describe_plan(test, level, text + n, room - (size_t)n);
+    if (domains.floor > level) /* an image of that level is being tried */
+        describe_plan(test, level, text + n, room - (size_t)n);
 }
 
 /* -- trying -- */

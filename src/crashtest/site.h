@@ -14,10 +14,11 @@ enum site_kind { SITE_STORE = 0, SITE_FLUSH = 1, SITE_FENCE = 2, SITE_SYNC = 3 }
 
 struct site {
     const char *file;
+    const char *function;
     uint32_t line;
     uint32_t kind;
     uint64_t reached;
-    uint64_t padding[5]; /* 64 bytes, whatever the alignment */
+    uint64_t padding[4]; /* 64 bytes, whatever the alignment */
 };
 
 extern _Thread_local const struct site *site_here;
@@ -26,7 +27,7 @@ extern _Thread_local const struct site *site_here;
 #define SITE_REACHED(what)                                                                                             \
     __extension__({                                                                                                    \
         static struct site site_ __attribute__((section("superdb_sites"), used, aligned(64))) = {                      \
-            .file = __FILE__, .line = __LINE__, .kind = (what)};                                                       \
+            .file = __FILE__, .function = __func__, .line = __LINE__, .kind = (what)};                                 \
         __atomic_add_fetch(&site_.reached, 1, __ATOMIC_RELAXED);                                                       \
         site_here = &site_;                                                                                            \
     })

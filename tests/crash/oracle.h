@@ -47,6 +47,7 @@ struct oracle {
     uint64_t random;
     struct cell done[ORACLE_KEYS];
     struct cell now[ORACLE_KEYS]; /* as the pool is, for the sessions at work */
+    struct cell aside[ORACLE_KEYS]; /* of a database that was exchanged for an empty one */
     struct actor actor[ORACLE_ACTORS];
     uint64_t judged;
     const struct scenario *scenario;

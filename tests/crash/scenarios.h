@@ -10,7 +10,21 @@ typedef int setup_function(void *oracle, struct sdb_pool *pool);
 typedef int work_function(void *oracle, struct sdb_crashtest *test, struct sdb_pool *pool);
 
 /* scenario_keys.c */
-prepare_function prepare_random, prepare_random_eadr, prepare_random_pages;
-work_function work_random;
+prepare_function prepare_random, prepare_random_eadr, prepare_random_pages, prepare_nested, prepare_kinds, prepare_batches;
+prepare_function prepare_transactions;
+work_function work_random, work_kinds, work_batches, work_transactions;
+
+/* scenario_space.c */
+prepare_function prepare_extents, prepare_full, prepare_big_deletes, prepare_splits, prepare_growth;
+work_function work_extents, work_full, work_big_deletes, work_splits, work_growth;
+
+/* scenario_pool.c */
+prepare_function prepare_creation, prepare_creation_pages, prepare_reopen, prepare_reopen_eadr, prepare_reopen_pages;
+prepare_function prepare_expiry, prepare_databases;
+work_function work_creation, work_reopen, work_expiry, work_databases;
+
+/* scenario_threads.c */
+prepare_function prepare_threads, prepare_threads_eadr, prepare_threads_pages;
+work_function work_threads;
 
 #endif
