@@ -435,13 +435,18 @@ static int write_copy(struct pool_file *file, struct sdb_m_superblock *sb, int c
     return persist_fence(&file->persist, &file->thread);
 }
 
+static int is_plain_in_class_process(const struct pool_file *file)
+{
+    return file->durability == SDB_DURABILITY_PROCESS && !file->in_memory;
+}
+
 /*
  * A plain file that promises no power cut still should not call itself clean after one: its superblock pages alone are
  * written at each change of state, which costs a few milliseconds and no matter how large the pool is.
  */
 static int write_back_superblock(const struct pool_file *file)
 {
-    if (file->durability != SDB_DURABILITY_PROCESS || file->in_memory)
+    if (!is_plain_in_class_process(file))
         return 0;
     return msync(file->base, SUPERBLOCK_AREA_SIZE, MS_SYNC) == 0 ? 0 : fail(file, "msync of the superblock", errno);
 }
@@ -480,6 +485,12 @@ int pool_file_mark_open(struct pool_file *file)
 
     if (file->readonly)
         return refuse_readonly(file);
+    /*
+     * The pool may have been in class msync until the power went. What recovery applied from its records must be on the
+     * drive before the incarnation, which write_back_superblock puts there, makes these records count no more.
+     */
+    if (!file->was_clean && is_plain_in_class_process(file) && fdatasync(file->fd) != 0)
+        return fail(file, "fdatasync", errno);
     sb.incarnation++;
     sb.state = SB_STATE_OPEN;
     return change_superblock(file, &sb);
@@ -492,7 +503,7 @@ int pool_file_mark_clean(struct pool_file *file)
     if (file->readonly)
         return refuse_readonly(file);
     /* What an orderly stop leaves on a plain file is worth keeping over a power cut, though nobody promised it. */
-    if (file->durability == SDB_DURABILITY_PROCESS && !file->in_memory && fdatasync(file->fd) != 0)
+    if (is_plain_in_class_process(file) && fdatasync(file->fd) != 0)
         return fail(file, "fdatasync", errno);
     sb.state = SB_STATE_CLEAN;
     return change_superblock(file, &sb);
