@@ -22,8 +22,9 @@ cd "$(dirname "$0")/.."
 home=${SUPERDB_VM_HOME:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/superdb-vm}
 export SUPERDB_VM_HOME=$home
 
-# The drivers from the NVDIMM up to the file system, and the network; modprobe adds what they need.
-modules=(nfit nd_pmem dax_pmem ext4 xfs virtio_pci virtio_net)
+# The drivers from the NVDIMM up, and the network; file systems are loaded where they are mounted. modprobe adds what they need.
+modules=(nfit nd_pmem dax_pmem virtio_pci virtio_net)
+file_systems=(ext4 xfs)
 
 cannot()
 {
@@ -63,18 +64,31 @@ unpack_kernel()
     rm -f "$2.packed"
 }
 
-# The modules in the order in which they must be loaded, their names beginning with it, without what a debugger would want.
-collect_modules()
+# collect TREE TARGET MODULE...: the modules in the order in which they must be loaded, their names beginning with it, without what
+# a debugger would want, and without those that stand in TARGET/.. already.
+collect()
 {
-    local tree=$1 target=$2 version path number=100
+    local tree=$1 target=$2 version path name number=100
     version=$(basename "$tree"/lib/modules/*)
-    depmod -b "$tree" "$version"
+    shift 2
     mkdir -p "$target"
-    for path in $(for module in "${modules[@]}"; do
+    for path in $(for module in "$@"; do
         modprobe -C /dev/null -d "$tree" -S "$version" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
     done | awk '!seen[$0]++'); do
+        name=$(basename "$path")
+        [ -z "$(find "$target/.." -maxdepth 1 -name "*-$name")" ] || continue
         number=$((number + 1))
-        strip --strip-debug -o "$target/$number-$(basename "$path")" "$path"
+        strip --strip-debug -o "$target/$number-$name" "$path"
+    done
+}
+
+collect_modules()
+{
+    local fs
+    depmod -b "$1" "$(basename "$1"/lib/modules/*)"
+    collect "$1" "$2" "${modules[@]}"
+    for fs in "${file_systems[@]}"; do
+        collect "$1" "$2/$fs" "$fs"
     done
 }
 

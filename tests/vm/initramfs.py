@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DIRECTORIES = ["bin", "dev", "etc", "lib", "lib64", "mnt", "mnt/pmem", "modules", "proc", "sys", "tmp"]
@@ -35,8 +36,10 @@ class Archive:
             self.add(name, stat.S_IFREG | 0o755, file.read())
 
     def add_program(self, path):
-        """A program in /bin, and each library where the loader looks for it."""
-        self.add_file(path, "bin/" + os.path.basename(path))
+        """A program in /bin, without what a debugger would want, and each library where the loader looks for it."""
+        with tempfile.NamedTemporaryFile() as stripped:
+            subprocess.run(["strip", "-o", stripped.name, path], check=True)
+            self.add_file(stripped.name, "bin/" + os.path.basename(path))
         listed = subprocess.run(["ldd", path], check=True, capture_output=True, text=True).stdout
         for library in re.findall(r"(/\S+) \(0x", listed):
             self.add_file(library, library.lstrip("/"))
@@ -56,8 +59,10 @@ def build(path, home, programs):
     archive.add_file("/bin/busybox", "bin/busybox")
     archive.add_file(os.path.join(HERE, "init.sh"), "init")
     modules = os.path.join(home, "modules")
-    for name in sorted(os.listdir(modules)):
-        archive.add_file(os.path.join(modules, name), "modules/" + name)
+    for directory, _, names in os.walk(modules):
+        for name in names:
+            path_there = os.path.join(directory, name)
+            archive.add_file(path_there, os.path.join("modules", os.path.relpath(path_there, modules)))
     for program in programs:
         archive.add_program(program)
     archive.write(path)

@@ -72,7 +72,8 @@ class Machine:
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
             "-chardev", f"socket,id=control,fd={control}", "-serial", "chardev:control",
             "-kernel", os.path.join(HOME, "vmlinux"), "-initrd", self.root,
-            "-append", "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable random.trust_cpu=on",
+            "-append", "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable random.trust_cpu=on "
+                       "cryptomgr.notests",
         ]
 
     def start(self, wait=True):
@@ -121,6 +122,7 @@ class Machine:
         return output
 
     def mount(self, fs, dax="always"):
+        self.must(f"for module in /modules/{fs}/*.ko; do test ! -e $module || insmod $module || exit; done")
         self.must(f"mount -t {fs} -o dax={dax} /dev/pmem0 /mnt/pmem")
 
     def alive(self):
