@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pool_main.c - superdb-pool: makes, describes, checks, dumps and grows pools
+ * pool_main.c - superdb-pool: makes, describes, checks, dumps, fills and grows pools
  */
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +17,7 @@ static const char help[] =
     "       superdb-pool info PATH\n"
     "       superdb-pool check PATH [--quiet]\n"
     "       superdb-pool dump PATH [--database N] [--format text|resp]\n"
+    "       superdb-pool import PATH [FILE] [--quiet]\n"
     "       superdb-pool resize PATH SIZE\n"
     "       superdb-pool --help | --version\n"
     "\n"
@@ -33,6 +34,10 @@ static const char help[] =
     "        --quiet: the exit status alone.\n"
     "dump    writes keys, values and times to live. text: a line a key: database, key, value, expiry in ms since 1970\n"
     "        (0: never). resp: commands that `redis-cli --pipe` loads into any server.\n"
+    "import  writes what dump wrote, in either format, from FILE or standard input: databases and times to live are kept, keys\n"
+    "        that are there already get the new value, what has expired since is left out. Keys are written in transactions of\n"
+    "        up to 1024 keys; where the input is wrong it says in which line and byte, and how many keys were written before.\n"
+    "        --quiet: no summary.\n"
     "resize  grows the pool's file to SIZE. No other process may have the pool open.\n"
     "\n"
     "info, check and dump open a pool for reading only; one that was not closed is recovered first, and closed.\n"
@@ -63,12 +68,12 @@ static const struct option no_options[] = {{NULL, 0, NULL, 0}};
 static const struct command {
     const char *name;
     const struct option *options;
-    int arguments; /* PATH, and SIZE of resize */
+    int arguments, arguments_max; /* PATH, and SIZE of resize, and perhaps FILE of import */
     enum tool_status (*run)(const struct tool_options *options);
 } commands[] = {
-    {"create", create_options, 1, tool_create}, {"info", no_options, 1, tool_info},
-    {"check", check_options, 1, tool_check},    {"dump", dump_options, 1, tool_dump},
-    {"resize", no_options, 2, tool_resize},
+    {"create", create_options, 1, 1, tool_create}, {"info", no_options, 1, 1, tool_info},
+    {"check", check_options, 1, 1, tool_check},    {"dump", dump_options, 1, 1, tool_dump},
+    {"import", check_options, 1, 2, tool_import},  {"resize", no_options, 2, 2, tool_resize},
 };
 
 static bool parse_size(const char *text, uint64_t *size)
@@ -176,9 +181,11 @@ static enum tool_status run(const struct command *command, int argc, char **argv
     }
     if (argc - optind < command->arguments)
         return wrong_usage(argc == optind ? "a PATH is missing" : "a SIZE is missing", "");
-    if (argc - optind > command->arguments)
-        return wrong_usage("one argument too many: ", argv[optind + command->arguments]);
+    if (argc - optind > command->arguments_max)
+        return wrong_usage("one argument too many: ", argv[optind + command->arguments_max]);
     options.path = argv[optind];
+    if (command->arguments_max > command->arguments)
+        options.input = argv[optind + 1]; /* NULL: there is none */
     if (command->arguments == 2 && !parse_size(argv[optind + 1], &options.size))
         return wrong_usage("not a size: ", argv[optind + 1]);
     return command->run(&options);

@@ -21,6 +21,7 @@ enum tool_format { TOOL_FORMAT_TEXT = 0, TOOL_FORMAT_RESP = 1 };
 
 struct tool_options {
     const char *path;
+    const char *input; /* import: NULL or "-": standard input */
     uint64_t size; /* create: 0: the library's default. resize: the new size */
     uint64_t size_max;
     uint32_t shards;
@@ -35,6 +36,7 @@ enum tool_status tool_resize(const struct tool_options *options);
 enum tool_status tool_info(const struct tool_options *options);
 enum tool_status tool_check(const struct tool_options *options);
 enum tool_status tool_dump(const struct tool_options *options);
+enum tool_status tool_import(const struct tool_options *options);
 
 /* Says on stderr what the library's last call met; gives the exit status for its error. */
 enum tool_status tool_error(const char *path, int error);

@@ -170,6 +170,69 @@ expect 0 check "$directory/copy.sdb"
 expect 0 dump "$directory/copy.sdb"
 sort "$directory/out" | cmp -s - "$directory/dump" || fail "the copy differs"
 
+# ---- import: what dump wrote, in both formats, gives an equal dump
+expect 2 import
+expect 2 import "$directory/absent.sdb" "$directory/dump"
+expect 0 create "$directory/text.sdb" --size 32mb --shards 4
+expect 2 import "$directory/text.sdb" "$directory/absent"
+err_has "absent: No such file"
+expect 0 import "$directory/text.sdb" "$directory/dump"
+out_has "2008 keys imported, 0 had expired"
+expect 0 create "$directory/resp.sdb" --size 32mb --shards 1
+"$tool" dump "$pool" --format resp | "$tool" import "$directory/resp.sdb" - --quiet >"$directory/out" 2>"$directory/err" ||
+    fail "import from a pipe"
+[ -s "$directory/out" ] && fail "import --quiet prints"
+for copy in text resp; do
+    expect 0 check "$directory/$copy.sdb"
+    expect 0 dump "$directory/$copy.sdb"
+    sort "$directory/out" | cmp -s - "$directory/dump" || fail "the copy of $copy differs"
+done
+expect 0 import "$directory/text.sdb" "$directory/dump"
+expect 0 check "$directory/text.sdb"
+out_has "2008 keys"
+printf '0 "old" "gone" 1000\n5 "new" "v" 0' >"$directory/lines"
+expect 0 import "$directory/text.sdb" "$directory/lines"
+out_has "1 keys imported, 1 had expired"
+expect 0 dump "$directory/text.sdb" --database 5
+[ "$(cat "$directory/out")" = '5 "new" "v" 0' ] || fail "a last line without its end"
+
+# ---- import: what is wrong with the input is told with its place, and whole batches are written
+refuse()
+{
+    printf "$1" >"$directory/wrong"
+    expect 2 import "$directory/resp.sdb" "$directory/wrong"
+    err_has "$2"
+}
+refuse '0 "a" "b" 0\n\n0 "k" "v" x\n' 'wrong: line 3, byte 13: a number is expected at byte 23'
+err_has ': 0 keys were imported before'
+refuse '16 "k" "v" 0\n' 'line 1, byte 0: there is no database 16'
+refuse '0 "k" "\\q" 0\n' 'an unknown escape'
+refuse '0 "k" "v' 'the input ends in the middle of a key'
+refuse '0 "k" "v" -1\n' 'a negative time to live'
+refuse '0 "k" "\001" 0\n' 'a byte 0x01 that is not escaped'
+refuse '*1\r\n$8\r\nFLUSHALL\r\n' 'a command that dump does not write'
+refuse '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$600000000\r\n' 'an argument of 600000000 bytes'
+refuse '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nvv\r\n' 'a line end is expected'
+refuse '*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$2\r\nEX\r\n$1\r\n5\r\n' 'SET takes PXAT'
+expect 0 dump "$directory/resp.sdb"
+sort "$directory/out" | cmp -s - "$directory/dump" || fail "an import that failed in its first batch wrote something"
+{
+    for i in $(seq 1500); do echo "7 \"batch:$i\" \"v\" 0"; done
+    echo 'nonsense'
+} >"$directory/wrong"
+expect 2 import "$directory/resp.sdb" "$directory/wrong"
+err_has "wrong: line 1501, byte"
+err_has "1024 keys were imported before"
+expect 0 dump "$directory/resp.sdb" --database 7
+[ "$(wc -l <"$directory/out")" -eq 1024 ] || fail "not a whole number of batches"
+expect 0 create "$directory/small.sdb" --size 16mb --max-size 16mb --shards 1
+head -c 9000000 /dev/zero | tr '\0' 'x' >"$directory/x"
+{ for i in 1 2 3; do printf '0 "big:%s" "' "$i"; cat "$directory/x"; echo '" 0'; done; } >"$directory/wrong"
+expect 2 import "$directory/small.sdb" "$directory/wrong"
+err_has "the pool is full"
+err_has "keys were imported before"
+expect 0 check "$directory/small.sdb"
+
 # ---- after a kill: check recovers first
 start_server "$pool"
 cli SET survivor yes >/dev/null

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * import_reader.c - reads what `superdb-pool dump` writes
+ *
+ * A key's parts are taken one after another: `at` is how far into the unread bytes the parse came. `fill` may move the buffer,
+ * so that parts are kept as offsets from `start` until the key is complete.
+ */
+#include "import_reader.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number.h"
+
+#define READ_SIZE 65536u
+#define HEADER_SIZE_MAX 32u /* of a line "$1234\r\n" */
+#define ARGUMENTS_MAX 5
+
+enum format { FORMAT_UNKNOWN = 0, FORMAT_TEXT, FORMAT_COMMANDS };
+
+/* A part of the unread bytes. */
+struct part {
+    size_t at, size;
+};
+
+void import_reader_init(struct import_reader *reader, import_read *read, void *context)
+{
+    memset(reader, 0, sizeof(*reader));
+    reader->read = read;
+    reader->context = context;
+    reader->lines = 1;
+}
+
+void import_reader_free(struct import_reader *reader)
+{
+    free(reader->buffer);
+    memset(reader, 0, sizeof(*reader));
+}
+
+static int fail(struct import_reader *reader, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int fail(struct import_reader *reader, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(reader->error, sizeof(reader->error), format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+/* ---- bytes ------------------------------------------------------------------------------------------------------ */
+
+static int make_room(struct import_reader *reader)
+{
+    if (reader->start > 0) {
+        memmove(reader->buffer, reader->buffer + reader->start, reader->end - reader->start);
+        reader->end -= reader->start;
+        reader->start = 0;
+    }
+    if (reader->capacity - reader->end >= READ_SIZE)
+        return SDB_OK;
+    size_t capacity = reader->capacity * 2 > READ_SIZE * 2 ? reader->capacity * 2 : READ_SIZE * 2;
+    uint8_t *buffer = realloc(reader->buffer, capacity);
+    if (buffer == NULL)
+        return fail(reader, SDB_ENOMEM, "no memory for a key and value of %zu bytes and more", reader->end);
+    reader->buffer = buffer;
+    reader->capacity = capacity;
+    return SDB_OK;
+}
+
+/* Makes sure that count unread bytes are there. 1; 0: the input ends before; or an error. */
+static int fill(struct import_reader *reader, size_t count)
+{
+    while (reader->end - reader->start < count) {
+        if (reader->ended)
+            return 0;
+        int error = make_room(reader);
+        if (error != SDB_OK)
+            return error;
+        int64_t got = reader->read(reader->context, reader->buffer + reader->end, reader->capacity - reader->end);
+        if (got < 0)
+            return fail(reader, SDB_EIO, "reading failed: %s", strerror(errno));
+        reader->ended = got == 0;
+        reader->end += (size_t)got;
+    }
+    return 1;
+}
+
+/* As fill, where the end is an error. */
+static int need(struct import_reader *reader, size_t count)
+{
+    int result = fill(reader, count);
+
+    return result == 0 ? fail(reader, SDB_EFORMAT, "the input ends in the middle of a key") : result;
+}
+
+static uint8_t byte_at(const struct import_reader *reader, size_t at)
+{
+    return reader->buffer[reader->start + at];
+}
+
+static const char *text_at(const struct import_reader *reader, size_t at)
+{
+    return (const char *)reader->buffer + reader->start + at;
+}
+
+static void take(struct import_reader *reader, size_t size)
+{
+    reader->start += size;
+    reader->taken += size;
+}
+
+static struct sdb_slice slice_of(const struct import_reader *reader, struct part part)
+{
+    return (struct sdb_slice){reader->buffer + reader->start + part.at, part.size};
+}
+
+static int check_sizes(struct import_reader *reader, size_t key_size, size_t value_size)
+{
+    if (key_size > SDB_KEY_SIZE_MAX)
+        return fail(reader, SDB_ETOOBIG, "a key of %zu bytes", key_size);
+    if (value_size > SDB_VALUE_SIZE_MAX)
+        return fail(reader, SDB_ETOOBIG, "a value of %zu bytes", value_size);
+    return 1;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------- */
+
+/* A number and the byte behind it. */
+static int text_number(struct import_reader *reader, size_t *at, char behind, int64_t *number)
+{
+    size_t size = 0;
+
+    for (;; size++) {
+        int result = fill(reader, *at + size + 1);
+
+        if (result < 0)
+            return result;
+        if (result == 0 || size == NUMBER_TEXT_SIZE || byte_at(reader, *at + size) == (uint8_t)behind)
+            break;
+    }
+    /* The last line may lack its end. */
+    bool complete = *at + size < reader->end - reader->start ? byte_at(reader, *at + size) == (uint8_t)behind : behind == '\n';
+    if (!complete || !number_parse_i64(text_at(reader, *at), size, number))
+        return fail(reader, SDB_EFORMAT, "a number is expected at byte %llu", (unsigned long long)(reader->taken + *at));
+    *at += size + (*at + size < reader->end - reader->start);
+    return 1;
+}
+
+static int hex_digit(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* What stands behind a backslash at `at`; moves it behind that. */
+static int unescape(struct import_reader *reader, size_t *at, uint8_t *byte)
+{
+    static const char names[] = "nrt\"\\", bytes[] = "\n\r\t\"\\";
+    int result = need(reader, *at + 1);
+
+    if (result < 0)
+        return result;
+    uint8_t name = byte_at(reader, (*at)++);
+    const char *known = name == 0 ? NULL : strchr(names, name);
+    if (known != NULL) {
+        *byte = (uint8_t)bytes[known - names];
+        return 1;
+    }
+    if (name == 'x') {
+        result = need(reader, *at + 2);
+        if (result < 0)
+            return result;
+        int high = hex_digit(byte_at(reader, *at)), low = hex_digit(byte_at(reader, *at + 1));
+        *at += 2;
+        if (high >= 0 && low >= 0) {
+            *byte = (uint8_t)(high * 16 + low);
+            return 1;
+        }
+    }
+    return fail(reader, SDB_EFORMAT, "an unknown escape at byte %llu", (unsigned long long)(reader->taken + *at));
+}
+
+/* A quoted part, unquoted in place (it never becomes longer), and the blank behind it. */
+static int text_quoted(struct import_reader *reader, size_t *at, size_t size_max, const char *what, struct part *part)
+{
+    int result = need(reader, *at + 1);
+
+    if (result < 0)
+        return result;
+    if (byte_at(reader, *at) != '"')
+        return fail(reader, SDB_EFORMAT, "a quote is expected at byte %llu", (unsigned long long)(reader->taken + *at));
+    *part = (struct part){++*at, 0};
+    for (;;) {
+        result = need(reader, *at + 1);
+        if (result < 0)
+            return result;
+        uint8_t byte = byte_at(reader, (*at)++);
+        if (byte == '"')
+            break;
+        if (byte < ' ' || byte > '~')
+            return fail(reader, SDB_EFORMAT, "a byte 0x%02x that is not escaped, at byte %llu", byte,
+                        (unsigned long long)(reader->taken + *at - 1));
+        if (byte == '\\') {
+            result = unescape(reader, at, &byte);
+            if (result < 0)
+                return result;
+        }
+        if (part->size == size_max)
+            return fail(reader, SDB_ETOOBIG, "a %s of more than %zu bytes", what, size_max);
+        reader->buffer[reader->start + part->at + part->size++] = byte;
+    }
+    result = need(reader, *at + 1);
+    if (result < 0)
+        return result;
+    if (byte_at(reader, (*at)++) != ' ')
+        return fail(reader, SDB_EFORMAT, "a blank is expected at byte %llu", (unsigned long long)(reader->taken + *at - 1));
+    return 1;
+}
+
+static int next_text(struct import_reader *reader, struct import_key *key, size_t *size)
+{
+    struct part name, value;
+    int64_t database = 0, expire_ms = 0;
+    size_t at = 0;
+    int result = text_number(reader, &at, ' ', &database);
+
+    if (result < 0)
+        return result;
+    if (database < 0 || database >= (int64_t)SDB_DATABASES)
+        return fail(reader, SDB_EFORMAT, "there is no database %lld", (long long)database);
+    result = text_quoted(reader, &at, SDB_KEY_SIZE_MAX, "key", &name);
+    if (result > 0)
+        result = text_quoted(reader, &at, SDB_VALUE_SIZE_MAX, "value", &value);
+    if (result > 0)
+        result = text_number(reader, &at, '\n', &expire_ms);
+    if (result < 0)
+        return result;
+    if (expire_ms < 0)
+        return fail(reader, SDB_EFORMAT, "a negative time to live");
+    *key = (struct import_key){(uint32_t)database, slice_of(reader, name), slice_of(reader, value), expire_ms};
+    *size = at;
+    reader->lines++;
+    return 1;
+}
+
+/* ---- commands --------------------------------------------------------------------------------------------------- */
+
+/* "?digits\r\n" */
+static int command_header(struct import_reader *reader, size_t *at, char kind, int64_t *number)
+{
+    size_t size = 0;
+    int result;
+
+    do
+        result = need(reader, *at + ++size);
+    while (result > 0 && byte_at(reader, *at + size - 1) != '\n' && size < HEADER_SIZE_MAX);
+    if (result < 0)
+        return result;
+    if (size < 4 || byte_at(reader, *at) != (uint8_t)kind || byte_at(reader, *at + size - 1) != '\n' ||
+        byte_at(reader, *at + size - 2) != '\r' || !number_parse_i64(text_at(reader, *at + 1), size - 3, number) || *number < 0)
+        return fail(reader, SDB_EFORMAT, "'%c' and a number are expected at byte %llu", kind,
+                    (unsigned long long)(reader->taken + *at));
+    *at += size;
+    return 1;
+}
+
+static int command_argument(struct import_reader *reader, size_t *at, struct part *part)
+{
+    int64_t size = 0;
+    int result = command_header(reader, at, '$', &size);
+
+    if (result < 0)
+        return result;
+    if (size > (int64_t)SDB_VALUE_SIZE_MAX)
+        return fail(reader, SDB_ETOOBIG, "an argument of %lld bytes", (long long)size);
+    result = need(reader, *at + (size_t)size + 2);
+    if (result < 0)
+        return result;
+    *part = (struct part){*at, (size_t)size};
+    *at += (size_t)size + 2;
+    if (byte_at(reader, *at - 2) != '\r' || byte_at(reader, *at - 1) != '\n')
+        return fail(reader, SDB_EFORMAT, "a line end is expected at byte %llu", (unsigned long long)(reader->taken + *at - 2));
+    return 1;
+}
+
+static bool is_word(const struct import_reader *reader, struct part part, const char *word)
+{
+    return part.size == strlen(word) && memcmp(text_at(reader, part.at), word, part.size) == 0;
+}
+
+static int select_database(struct import_reader *reader, struct part part)
+{
+    int64_t database;
+
+    if (!number_parse_i64(text_at(reader, part.at), part.size, &database) || database < 0 ||
+        database >= (int64_t)SDB_DATABASES)
+        return fail(reader, SDB_EFORMAT, "there is no such database");
+    reader->database = (uint32_t)database;
+    return 0;
+}
+
+static int take_set(struct import_reader *reader, const struct part *words, int64_t count, struct import_key *key)
+{
+    int64_t expire_ms = 0;
+    int result = check_sizes(reader, words[1].size, words[2].size);
+
+    if (result < 0)
+        return result;
+    if (count == 5 && (!is_word(reader, words[3], "PXAT") ||
+                       !number_parse_i64(text_at(reader, words[4].at), words[4].size, &expire_ms) || expire_ms <= 0))
+        return fail(reader, SDB_EFORMAT, "SET takes PXAT and a time, as dump writes it, and nothing else");
+    *key = (struct import_key){reader->database, slice_of(reader, words[1]), slice_of(reader, words[2]), expire_ms};
+    return 1;
+}
+
+/* 1: a key; 0: a SELECT. */
+static int next_command(struct import_reader *reader, struct import_key *key, size_t *size)
+{
+    struct part words[ARGUMENTS_MAX];
+    int64_t count = 0;
+    size_t at = 0;
+    int result = command_header(reader, &at, '*', &count);
+
+    if (result < 0)
+        return result;
+    if (count < 1 || count > ARGUMENTS_MAX)
+        return fail(reader, SDB_EFORMAT, "a command of %lld words, which dump does not write", (long long)count);
+    for (int64_t i = 0; i < count; i++) {
+        result = command_argument(reader, &at, &words[i]);
+        if (result < 0)
+            return result;
+    }
+    *size = at;
+    if (count == 2 && is_word(reader, words[0], "SELECT"))
+        return select_database(reader, words[1]);
+    if ((count == 3 || count == 5) && is_word(reader, words[0], "SET"))
+        return take_set(reader, words, count, key);
+    return fail(reader, SDB_EFORMAT, "a command that dump does not write");
+}
+
+/* ---- both ------------------------------------------------------------------------------------------------------- */
+
+static int skip_blank_lines(struct import_reader *reader)
+{
+    int result;
+
+    while ((result = fill(reader, 1)) > 0 && (byte_at(reader, 0) == '\n' || byte_at(reader, 0) == '\r')) {
+        reader->lines += byte_at(reader, 0) == '\n';
+        take(reader, 1);
+    }
+    return result;
+}
+
+int import_reader_next(struct import_reader *reader, struct import_key *key)
+{
+    int result;
+
+    do {
+        size_t size = 0;
+
+        result = skip_blank_lines(reader);
+        reader->line = reader->lines;
+        reader->offset = reader->taken;
+        if (result <= 0)
+            return result;
+        if (reader->format == FORMAT_UNKNOWN)
+            reader->format = byte_at(reader, 0) == '*' ? FORMAT_COMMANDS : FORMAT_TEXT;
+        result = reader->format == FORMAT_TEXT ? next_text(reader, key, &size) : next_command(reader, key, &size);
+        if (result >= 0)
+            take(reader, size);
+    } while (result == 0);
+    return result;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * import_reader.h - reads what `superdb-pool dump` writes, in either format, a key at a time. Pure: no pool, no I/O of its own
+ *
+ * Text: a line a key: database, "key", "value", time to live (0: never). Commands: SELECT and SET, with PXAT or without, as
+ * RESP; the first byte tells which ('*' begins a command). Blank lines between keys are skipped.
+ *
+ * Memory: one buffer, which grows with the bytes of the largest key and value that did come, never with what was announced.
+ */
+#ifndef SDB_TOOLS_IMPORT_READER_H
+#define SDB_TOOLS_IMPORT_READER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "superdb/superdb.h"
+
+/* Gives up to size bytes; returns how many, 0 at the end, -1 with errno set. */
+typedef int64_t import_read(void *context, void *buffer, size_t size);
+
+struct import_key {
+    uint32_t database;
+    struct sdb_slice key; /* into the reader's buffer, until the next call */
+    struct sdb_slice value;
+    int64_t expire_ms; /* 0: never */
+};
+
+struct import_reader {
+    /* Where the reader stands, for messages: of the key that was read last, or could not be. */
+    uint64_t line;   /* text: from 1 on */
+    uint64_t offset; /* bytes from the beginning */
+    char error[128]; /* what is wrong there */
+    /* private */
+    import_read *read;
+    void *context;
+    uint8_t *buffer;
+    size_t start, end, capacity; /* bytes [start, end) are read and not taken yet */
+    uint64_t taken;              /* bytes before start */
+    uint64_t lines;
+    uint32_t database;
+    int ended;
+    int format; /* 0: not known yet */
+};
+
+void import_reader_init(struct import_reader *reader, import_read *read, void *context);
+void import_reader_free(struct import_reader *reader);
+
+/*
+ * Reads the next key. Returns 1, 0 at the end, or an error, with line, offset and error set: SDB_EFORMAT (it is not what dump
+ * writes, or ends in the middle), SDB_ETOOBIG (the key or value is larger than a pool takes), SDB_EIO (reading failed),
+ * SDB_ENOMEM.
+ */
+int import_reader_next(struct import_reader *reader, struct import_key *key);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pool_import.c - superdb-pool import: writes what dump wrote into a pool
+ *
+ * Keys are written in transactions of BATCH_KEYS or BATCH_BYTES, each of which is there as a whole or not at all: where the input
+ * is at fault, or the pool is full, or the process is killed, a whole number of batches has been written. To import again is
+ * harmless: the same keys get the same values.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "import_reader.h"
+#include "pool_tool.h"
+
+#define BATCH_KEYS 1024u
+#define BATCH_BYTES (1u << 20)
+
+struct import {
+    const struct tool_options *options;
+    const char *source; /* for messages */
+    struct sdb_session *session;
+    struct import_reader reader;
+    uint64_t keys, expired;          /* written durably; and left out, their time having come */
+    uint64_t batch_keys, batch_bytes; /* in the open transaction */
+    uint64_t batch_expired;
+    int64_t now;
+    bool reading; /* the reader failed, not the pool */
+};
+
+static int64_t read_descriptor(void *context, void *buffer, size_t size)
+{
+    ssize_t got;
+
+    do
+        got = read(*(const int *)context, buffer, size);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+static int begin(struct import *import)
+{
+    import->batch_keys = 0;
+    import->batch_bytes = 0;
+    import->batch_expired = 0;
+    return sdb_begin(import->session, NULL, 0);
+}
+
+static int commit(struct import *import)
+{
+    int error = sdb_commit(import->session);
+
+    if (error == SDB_OK) {
+        import->keys += import->batch_keys;
+        import->expired += import->batch_expired;
+    }
+    return error;
+}
+
+static int put(struct import *import, const struct import_key *key)
+{
+    const struct sdb_set_options options = {.expire_ms = key->expire_ms};
+
+    if (key->expire_ms != 0 && key->expire_ms <= import->now) {
+        import->batch_expired++;
+        return SDB_OK;
+    }
+    int error = sdb_select(import->session, key->database);
+    if (error == SDB_OK)
+        error = sdb_set(import->session, key->key.data, key->key.size, key->value.data, key->value.size, &options);
+    import->batch_keys++;
+    import->batch_bytes += key->key.size + key->value.size;
+    return error;
+}
+
+/* Every key of the input, the open transaction committed at its end, aborted where something is wrong. */
+static int import_all(struct import *import)
+{
+    struct import_key key;
+    int error = begin(import), more = 0;
+
+    while (error == SDB_OK && (more = import_reader_next(&import->reader, &key)) > 0) {
+        error = put(import, &key);
+        if (error == SDB_OK && (import->batch_keys == BATCH_KEYS || import->batch_bytes >= BATCH_BYTES)) {
+            error = commit(import);
+            if (error == SDB_OK)
+                error = begin(import);
+        }
+    }
+    if (error == SDB_OK && more == 0)
+        return commit(import);
+    import->reading = error == SDB_OK;
+    sdb_abort(import->session);
+    return error != SDB_OK ? error : more;
+}
+
+/* Where in the input it happened, and what is in the pool now. */
+static enum tool_status report(const struct import *import, int error)
+{
+    const struct import_reader *reader = &import->reader;
+    const char *path = import->options->path;
+
+    if (import->reading)
+        (void)fprintf(stderr, "superdb-pool: %s: line %" PRIu64 ", byte %" PRIu64 ": %s\n", import->source, reader->line,
+                      reader->offset, reader->error);
+    else
+        (void)tool_error(path, error);
+    (void)fprintf(stderr, "superdb-pool: %s: %" PRIu64 " keys were imported before %s:%" PRIu64 " (byte %" PRIu64 ")\n", path,
+                  import->keys, import->source, reader->line, reader->offset);
+    return error == SDB_ECORRUPT ? TOOL_DAMAGED : TOOL_FAILED;
+}
+
+static enum tool_status import_into(struct import *import, struct sdb_pool *pool)
+{
+    int error = sdb_session_open(pool, &import->session);
+
+    if (error != SDB_OK)
+        return tool_error(import->options->path, error);
+    error = import_all(import);
+    sdb_session_close(import->session);
+    if (error != SDB_OK)
+        return report(import, error);
+    if (!import->options->quiet)
+        (void)printf("%s: %" PRIu64 " keys imported, %" PRIu64 " had expired\n", import->options->path, import->keys,
+                     import->expired);
+    return TOOL_OK;
+}
+
+enum tool_status tool_import(const struct tool_options *options)
+{
+    const bool is_file = options->input != NULL && strcmp(options->input, "-") != 0;
+    struct import import = {.options = options, .source = is_file ? options->input : "standard input", .now = clock_ms()};
+    struct sdb_options open_options = SDB_OPTIONS_INIT;
+    struct sdb_pool *pool;
+    int input = is_file ? open(options->input, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+
+    if (input < 0) {
+        (void)fprintf(stderr, "superdb-pool: %s: %s\n", import.source, strerror(errno));
+        return TOOL_FAILED;
+    }
+    enum tool_status status;
+    open_options.cache_size = 0;
+    int error = sdb_open(options->path, &open_options, &pool);
+    if (error != SDB_OK) {
+        status = tool_error(options->path, error);
+    } else {
+        import_reader_init(&import.reader, read_descriptor, &input);
+        status = import_into(&import, pool);
+        import_reader_free(&import.reader);
+        error = sdb_close(pool);
+        if (error != SDB_OK && status == TOOL_OK)
+            status = tool_error(options->path, error);
+    }
+    if (is_file)
+        (void)close(input);
+    return status;
+}
