@@ -4,7 +4,7 @@
  * Media:   index words (staged)
  * Commit:  index.h
  * Holds:   index.h 1, 3
- * Threads: index_find and index_prefetch by anyone; the rest under the shard's lock
+ * Threads: index_find and index_entry_is without a transaction by anyone; the rest under the shard's lock
  * Memory:  none
  */
 #include "index.h"
@@ -17,28 +17,6 @@
 #include "index_internal.h"
 #include "persist.h"
 #include "race.h"
-
-/* Copies up to 16 bytes, without a call of memcpy for sizes that are known only now. */
-static inline void load_words(uint64_t words[2], const uint8_t *data, size_t size)
-{
-    if (size >= 8) {
-        uint64_t last;
-
-        memcpy(&words[0], data, 8);
-        if (size > 8) {
-            memcpy(&last, data + size - 8, 8);
-            words[1] = last >> (16 - size) * 8;
-        }
-    } else if (size >= 4) {
-        uint32_t first, last;
-
-        memcpy(&first, data, 4);
-        memcpy(&last, data + size - 4, 4);
-        words[0] = first | (uint64_t)last << (size - 4) * 8;
-    } else if (size) {
-        words[0] = data[0] | (uint64_t)data[size / 2] << (size / 2) * 8 | (uint64_t)data[size - 1] << (size - 1) * 8;
-    }
-}
 
 /* Whether an entry's key is the one that is looked for. */
 static inline enum entry_compare compare(const struct pool_file *file, const uint64_t words[4], const struct index_key *key)
@@ -66,7 +44,7 @@ void index_key_init(struct index_key *key, const struct pool_file *file, unsigne
     key->size = size;
     key->words[0] = key->words[1] = 0;
     if (size <= INLINE_SIZE_MAX)
-        load_words(key->words, data, size);
+        index_load_words(key->words, data, size);
     key->database = database;
     key->hash = entry_hash(file, database, data, size);
     key->shard = shard_bits ? (uint32_t)(key->hash >> (64 - shard_bits)) : 0;
@@ -124,16 +102,10 @@ enum index_result index_place(const struct heap *heap, const struct tx *tx, uint
     return find_place(heap, tx, shard, hash, place);
 }
 
-/* Reads the entry that a word names, and compares. MISSING: it is another's. */
-static inline enum index_result try_word(struct heap *heap, const struct tx *tx, const struct index_key *key, uint64_t word,
-                                         struct index_found *found)
+/* Reads an entry, and compares. MISSING: it is another's. DAMAGED also where a commit is being applied: the caller looks again. */
+static inline enum index_result try_entry(const struct heap *heap, const struct tx *tx, const struct index_key *key,
+                                          uint64_t entry, struct index_found *found)
 {
-    uint64_t entry = index_word_entry(word);
-
-    if (__builtin_expect(!index_word_valid(word), 0))
-        return INDEX_DAMAGED;
-    if (__builtin_expect(!heap_is_entry(heap, entry), 0))
-        return INDEX_DAMAGED;
     if (tx) {
         memcpy(found->words, tx_line(tx, entry) + entry / WORD_SIZE % 8, sizeof(found->words));
         if (!entry_valid(found->words, entry))
@@ -141,7 +113,7 @@ static inline enum index_result try_word(struct heap *heap, const struct tx *tx,
     } else if (__builtin_expect(entry_read(heap->file, entry, found->words) != ENTRY_OK, 0)) {
         return INDEX_DAMAGED;
     }
-    if (meta_type(found->words[0]) == 0) /* damage, or a commit that is being applied: the caller looks again */
+    if (meta_type(found->words[0]) == 0)
         return INDEX_DAMAGED;
     if (__builtin_expect(!entry_is_sane(found->words), 0))
         return INDEX_DAMAGED;
@@ -157,6 +129,30 @@ static inline enum index_result try_word(struct heap *heap, const struct tx *tx,
     default:
         return INDEX_DAMAGED;
     }
+}
+
+bool index_entry_is(const struct heap *heap, const struct tx *tx, const struct index_key *key, uint64_t entry,
+                    struct index_found *found)
+{
+    enum index_result result;
+
+    race_reads_begin();
+    result = try_entry(heap, tx, key, entry, found);
+    race_reads_end();
+    found->word = 0;
+    return result == INDEX_FOUND;
+}
+
+static inline enum index_result try_word(struct heap *heap, const struct tx *tx, const struct index_key *key, uint64_t word,
+                                         struct index_found *found)
+{
+    uint64_t entry = index_word_entry(word);
+
+    if (__builtin_expect(!index_word_valid(word), 0))
+        return INDEX_DAMAGED;
+    if (__builtin_expect(!heap_is_entry(heap, entry), 0))
+        return INDEX_DAMAGED;
+    return try_entry(heap, tx, key, entry, found);
 }
 
 /* Looks through one bucket. On a miss every word's check bits are looked at: a damaged tag hides a key. */
@@ -242,51 +238,6 @@ enum index_result index_find_staged(struct heap *heap, const struct tx *tx, cons
                                     struct index_found *found)
 {
     return find(heap, tx, key, found);
-}
-
-uint64_t index_prefetch(struct heap *heap, const struct index_key *key)
-{
-    struct index_place place;
-    uint64_t bucket;
-
-    race_reads_begin();
-    bucket = find_place(heap, NULL, key->shard, key->hash, &place) == INDEX_FOUND
-                 ? index_bucket_offset(place.segment, place.bucket[0])
-                 : 0;
-    race_reads_end();
-    if (bucket)
-        __builtin_prefetch(heap->file->base + bucket);
-    return bucket;
-}
-
-uint64_t index_prefetch_entry(struct heap *heap, const struct index_key *key, uint64_t bucket)
-{
-    const uint64_t *line = (const uint64_t *)(const void *)(heap->file->base + bucket);
-    uint64_t first = 0;
-
-    race_reads_begin();
-    for (unsigned mask = bucket_match(line, index_tag(key->hash)); mask; mask &= mask - 1) {
-        uint64_t entry = index_word_entry(persist_load(&line[__builtin_ctz(mask)]));
-
-        if (!entry)
-            continue;
-        __builtin_prefetch(heap->file->base + entry);
-        first = first ? first : entry;
-    }
-    race_reads_end();
-    return first;
-}
-
-void index_prefetch_blobs(struct heap *heap, uint64_t entry)
-{
-    uint64_t words[4];
-
-    if (!heap_is_entry(heap, entry) || entry_read(heap->file, entry, words) != ENTRY_OK || !entry_is_sane(words))
-        return;
-    if (meta_key_code(words[0]) == CODE_BLOB)
-        __builtin_prefetch(heap->file->base + blob_reference_offset(words[1]));
-    if (meta_value_code(words[0]) == CODE_BLOB)
-        __builtin_prefetch(heap->file->base + blob_reference_offset(words[entry_value_index(words[0])]));
 }
 
 /* -- inserting -- */

@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "entry.h"
 #include "heap.h"
@@ -34,7 +35,7 @@ struct index_key {
 
 struct index_found {
     uint64_t entry; /* file offset of the entry */
-    uint64_t word;  /* file offset of its index word */
+    uint64_t word;  /* file offset of its index word; 0: not looked for */
     uint64_t words[4];
 };
 
@@ -43,6 +44,28 @@ enum index_result {
     INDEX_MISSING,
     INDEX_DAMAGED, /* a word or entry on the way is damaged, or is being changed; error_set says which under the lock */
 };
+
+/* Copies up to 16 bytes, without a call of memcpy for sizes that are known only now. */
+static inline void index_load_words(uint64_t words[2], const uint8_t *data, size_t size)
+{
+    if (size >= 8) {
+        uint64_t last;
+
+        memcpy(&words[0], data, 8);
+        if (size > 8) {
+            memcpy(&last, data + size - 8, 8);
+            words[1] = last >> (16 - size) * 8;
+        }
+    } else if (size >= 4) {
+        uint32_t first, last;
+
+        memcpy(&first, data, 4);
+        memcpy(&last, data + size - 4, 4);
+        words[0] = first | (uint64_t)last << (size - 4) * 8;
+    } else if (size) {
+        words[0] = data[0] | (uint64_t)data[size / 2] << (size / 2) * 8 | (uint64_t)data[size - 1] << (size - 1) * 8;
+    }
+}
 
 /* Hash and shard of a key. */
 void index_key_init(struct index_key *key, const struct pool_file *file, unsigned database, const void *data, size_t size);
@@ -54,12 +77,12 @@ enum index_result index_find(struct heap *heap, const struct index_key *key, str
 enum index_result index_find_staged(struct heap *heap, const struct tx *tx, const struct index_key *key,
                                     struct index_found *found);
 
-/* Starts loading the key's bucket, and says where it is; 0: nowhere. */
-uint64_t index_prefetch(struct heap *heap, const struct index_key *key);
-/* In a second pass: starts loading the entries that the bucket names for the key, and says where the first is; 0: nowhere. */
-uint64_t index_prefetch_entry(struct heap *heap, const struct index_key *key, uint64_t bucket);
-/* In a third pass: starts loading the first lines of the entry's blobs. */
-void index_prefetch_blobs(struct heap *heap, uint64_t entry);
+/*
+ * Whether an entry that was the key's a while ago still is; then found is as index_find fills it in, but for word, which is 0.
+ * Without a lock and a transaction, or under the shard's lock with one.
+ */
+bool index_entry_is(const struct heap *heap, const struct tx *tx, const struct index_key *key, uint64_t entry,
+                    struct index_found *found);
 
 /* As entry_compare_key. */
 enum entry_compare index_compare(const struct pool_file *file, const uint64_t words[4], const struct index_key *key);

@@ -299,8 +299,8 @@ SDB_API int sdb_view_many(struct sdb_session *session, const struct sdb_slice *k
                           int *results);
 
 /*
- * Starts loading what operations on these keys will need, and returns at once. A hint: call it for the keys of a batch
- * before the operations. No fence.
+ * Finds keys (up to 64) ahead of the operations on them, together, and loads what these will need. A hint: call it for the keys
+ * of a batch, then do the operations in the same order. Each looks again at what was found. No fence.
  */
 SDB_API void sdb_prefetch(struct sdb_session *session, const struct sdb_slice *keys, size_t count);
 
@@ -416,13 +416,14 @@ SDB_API int sdb_set_by_handle(struct sdb_session *session, uint64_t handle, cons
 
 /* A small value as read by a batch. */
 struct sdb_inline {
-    int32_t result;   /* SDB_OK, SDB_ESTALE, SDB_ENOTFOUND, SDB_ECORRUPT, or SDB_ETOOBIG: more than 16 bytes, use a view */
+    int32_t result;   /* SDB_OK, SDB_ESTALE, SDB_ENOTFOUND, SDB_ECORRUPT, or SDB_ETOOBIG: more than 16 bytes, view it by handle */
     uint8_t size;     /* of the value */
     uint8_t encoding; /* enum sdb_encoding: SDB_ENCODING_INT means that integer counts and size is 8 */
     uint8_t reserved[2];
     union {
         char data[16];
         int64_t integer;
+        uint64_t handle; /* SDB_ETOOBIG: the key's, for sdb_view_by_handle */
     } value;
 };
 

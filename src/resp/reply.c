@@ -200,6 +200,18 @@ void reply_bulk(struct reply *reply, const void *data, size_t size)
     reply->size += header + size + 2;
 }
 
+void reply_bulk_small(struct reply *reply, const char data[16], size_t size)
+{
+    char *at = reserve(reply, HEADER_SIZE_MAX + 16 + 2);
+
+    if (at == NULL)
+        return;
+    size_t header = put_header(at, '$', (int64_t)size);
+    memcpy(at + header, data, 16); /* all of it: cheaper than as many as there are */
+    memcpy(at + header + size, "\r\n", 2);
+    reply->size += header + size + 2;
+}
+
 void reply_bulk_text(struct reply *reply, const char *text)
 {
     reply_bulk(reply, text, strlen(text));

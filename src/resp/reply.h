@@ -47,6 +47,7 @@ void reply_error(struct reply *reply, const char *text);
 void reply_errorf(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_integer(struct reply *reply, int64_t value);                      /* :value */
 void reply_bulk(struct reply *reply, const void *data, size_t size);         /* $size data */
+void reply_bulk_small(struct reply *reply, const char data[16], size_t size);  /* the same; all 16 bytes can be read */
 void reply_bulk_text(struct reply *reply, const char *text);
 void reply_bulk_integer(struct reply *reply, int64_t value);                 /* an integer as a bulk string */
 void reply_null(struct reply *reply);                                        /* $-1, or _ in RESP3 */

@@ -10,12 +10,15 @@
 #include "command.h"
 #include "config.h"
 #include "connection.h"
+#include "latency.h"
 #include "log.h"
+#include "string_handlers.h"
 #include "worker.h"
 
 #define TURN_INPUT_MAX (256u * 1024)  /* what one client may have run in a turn, so that others get their turn */
 #define TURN_OUTPUT_MAX (256u * 1024) /* and what it may have replied */
 #define PREFETCH_KEYS 64
+#define TOGETHER_MIN 4 /* GETs in a row that are read together */
 
 /* No more of this client's requests may run at the moment. */
 static int is_held(const struct connection *connection)
@@ -50,13 +53,13 @@ static void select_database(struct worker *worker, const struct client *client)
 }
 
 /* A hint to the store, so errors and misjudged databases (a SELECT within the window) do no harm. */
-static void prefetch(struct worker *worker, const struct batch *batch)
+static void prefetch(struct worker *worker, const struct batch_request *requests, unsigned n)
 {
     struct sdb_slice keys[PREFETCH_KEYS];
     size_t count = 0;
 
-    for (unsigned i = 0; i < batch->count; i++) {
-        const struct batch_request *request = &batch->requests[i];
+    for (unsigned i = 0; i < n; i++) {
+        const struct batch_request *request = &requests[i];
 
         if ((uint32_t)worker->session_database != request->connection->client.database) {
             sdb_prefetch(worker->session, keys, count);
@@ -85,6 +88,30 @@ static int is_http(const struct batch_request *request)
            (name->size == 5 && strncasecmp(name->data, "host:", 5) == 0);
 }
 
+/* The first reply of a turn goes to one of the worker's buffers. */
+static inline void ready_reply(struct worker *worker, struct client *client)
+{
+    if (client->reply.capacity == 0) {
+        client->reply.data = worker_take_buffer(worker);
+        client->reply.capacity = client->reply.data == NULL ? 0 : WORKER_REPLY_CAPACITY;
+        /* One reply alone may be larger than memory: the hard limit holds while it is written, too. */
+        client->reply.size_max = (size_t)CONFIG_READ(output_limits[CONFIG_CLIENT_NORMAL].hard);
+    }
+}
+
+/* A request has run: what it took, and whether its client has had its share of the turn. mark: its replies' size before. */
+static inline void account(struct worker *worker, const struct batch_request *request, size_t mark)
+{
+    struct connection *connection = request->connection;
+    size_t size = connection->client.reply.size;
+
+    connection->segment_done += request->size;
+    worker->turn_output += size - mark;
+    connection->turn_bytes += request->size;
+    if (connection->turn_bytes > TURN_INPUT_MAX || size - connection->reply_mark > TURN_OUTPUT_MAX)
+        connection->blocked |= CONNECTION_BLOCK_TURN;
+}
+
 static void run_request(struct worker *worker, const struct batch_request *request)
 {
     struct connection *connection = request->connection;
@@ -101,35 +128,100 @@ static void run_request(struct worker *worker, const struct batch_request *reque
         connection->blocked |= CONNECTION_BLOCK_CLOSING;
         return;
     }
-    if (client->reply.capacity == 0) {
-        client->reply.data = worker_take_buffer(worker);
-        client->reply.capacity = client->reply.data == NULL ? 0 : WORKER_REPLY_CAPACITY;
-        /* One reply alone may be larger than memory: the hard limit holds while it is written, too. */
-        client->reply.size_max = (size_t)CONFIG_READ(output_limits[CONFIG_CLIENT_NORMAL].hard);
-    }
+    ready_reply(worker, client);
     size_t mark = client->reply.size;
     select_database(worker, client);
     command_dispatch(client, request->argv, request->argc);
-    connection->segment_done += request->size;
     if (client->database != (uint32_t)worker->session_database)
         worker->session_database = -1; /* a SELECT may have gone to the session, or not */
-    worker->turn_output += client->reply.size - mark;
-    connection->turn_bytes += request->size;
-    if (connection->turn_bytes > TURN_INPUT_MAX || client->reply.size - connection->reply_mark > TURN_OUTPUT_MAX)
-        connection->blocked |= CONNECTION_BLOCK_TURN;
+    account(worker, request, mark);
+}
+
+/* ---- GETs together ---------------------------------------------------------------------------------------------------- */
+
+/* GETs that are worth reading together, from the window's first on. */
+static unsigned count_gets(const struct batch_request *requests, unsigned count)
+{
+    uint32_t database = requests[0].connection->client.database;
+    unsigned n = 0;
+
+    while (n < count && requests[n].command != NULL && requests[n].command->handler == get_command && requests[n].argc == 2 &&
+           requests[n].connection->client.database == database)
+        n++;
+    return n >= TOGETHER_MIN ? n : 0;
+}
+
+/* Replies with a value that was read, where the client can do with it now; otherwise the request is run by itself. */
+static int reply_get(struct worker *worker, const struct batch_request *request, const struct sdb_inline *value)
+{
+    struct connection *connection = request->connection;
+    struct client *client = &connection->client;
+
+    if (__builtin_expect(connection->blocked != 0 || (client->flags & CLIENT_FLAGS_APART) != 0, 0)) {
+        run_request(worker, request);
+        return 0;
+    }
+    ready_reply(worker, client);
+    size_t mark = client->reply.size;
+    if (__builtin_expect(!get_reply(client, value), 0)) {
+        run_request(worker, request);
+        return 0;
+    }
+    client->last_command = request->command;
+    client->commands++;
+    account(worker, request, mark);
+    return 1;
+}
+
+/* Reads first, replies then: nothing in between can change a value. */
+static void run_gets(struct worker *worker, const struct batch_request *requests, unsigned count)
+{
+    struct sdb_slice keys[BATCH_REQUESTS];
+    struct sdb_inline values[BATCH_REQUESTS];
+    uint64_t begin = latency_ticks();
+    unsigned replied = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        keys[i].data = requests[i].argv[1].data;
+        keys[i].size = requests[i].argv[1].size;
+    }
+    select_database(worker, &requests[0].connection->client);
+    sdb_get_many(worker->session, keys, count, values);
+    for (unsigned i = 0; i < count; i++)
+        replied += (unsigned)reply_get(worker, &requests[i], &values[i]);
+    if (replied > 0)
+        command_ran_together(&requests[0].connection->client, requests[0].argv, requests[0].argc, replied,
+                             latency_ticks() - begin);
+}
+
+/* Runs requests up to the next GETs that are worth reading together. Returns how many. */
+static unsigned run_apart(struct worker *worker, const struct batch_request *requests, unsigned count, int together)
+{
+    unsigned n = 1;
+
+    while (n < count && !(together && count_gets(requests + n, count - n) > 0))
+        n++;
+    if (n > 1)
+        prefetch(worker, requests, n);
+    for (unsigned i = 0; i < n; i++)
+        run_request(worker, &requests[i]);
+    return n;
 }
 
 void batch_run(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
+    int together = worker->pause_mode == 0 && command_may_run_together();
 
     if (batch->count == 0)
         return;
     worker_open_group(worker);
-    if (batch->count > 1)
-        prefetch(worker, batch);
-    for (unsigned i = 0; i < batch->count; i++)
-        run_request(worker, &batch->requests[i]);
+    for (unsigned i = 0, gets; i < batch->count;) {
+        gets = together ? count_gets(&batch->requests[i], batch->count - i) : 0;
+        if (gets > 0)
+            run_gets(worker, &batch->requests[i], gets);
+        i += gets > 0 ? gets : run_apart(worker, &batch->requests[i], batch->count - i, together);
+    }
     batch->count = 0;
     batch->args_count = 0;
 }

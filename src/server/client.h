@@ -31,6 +31,9 @@ enum client_flags {
     CLIENT_KILLED = 1u << 8,
 };
 
+/* Their requests are run one by one. */
+#define CLIENT_FLAGS_APART (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP)
+
 struct client {
     /* Owner: the client's worker thread; other threads read under the worker's client-list lock. */
     struct worker *worker;

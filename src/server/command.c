@@ -539,3 +539,21 @@ void command_dispatch(struct client *client, const struct request_arg *argv, int
     }
     run(client, command, slot->number, (int)slot->sampled, argv, argc, before);
 }
+
+int command_may_run_together(void)
+{
+    int64_t threshold = CONFIG_READ(slowlog_log_slower_than);
+
+    return worker_stats_self != NULL && (threshold < 0 || threshold >= SAMPLE_THRESHOLD_US);
+}
+
+void command_ran_together(struct client *client, const struct request_arg *argv, int argc, uint64_t calls, uint64_t ticks)
+{
+    const struct name_slot *slot = find_slot(argv[0].data, argv[0].size);
+    struct command_stats *counters = &worker_stats_self->commands[slot->number];
+
+    __atomic_store_n(&counters->unmeasured, counters->unmeasured + calls - 1, __ATOMIC_RELAXED);
+    keep_time(client, slot->command, slot->number, argv, argc, ticks / calls);
+    worker_stats_add(&counters->calls, calls);
+    worker_stats_add(&worker_stats_self->counters.commands, calls);
+}

@@ -84,4 +84,12 @@ int command_key_positions(const struct command *command, const struct request_ar
  * command statistics and the slow log. */
 void command_dispatch(struct client *client, const struct request_arg *argv, int argc);
 
+/*
+ * For requests of one command that are run together, past command_dispatch: whether nobody wants each call's own time; and keeping the
+ * statistics of `calls` calls (not 0) that took so many ticks in all, of which one stands for all in the slow log. Only for
+ * clients whose CLIENT_FLAGS_APART are clear, and for replies that are no errors.
+ */
+int command_may_run_together(void);
+void command_ran_together(struct client *client, const struct request_arg *argv, int argc, uint64_t calls, uint64_t ticks);
+
 #endif

@@ -38,6 +38,32 @@ void get_command(struct client *client, const struct request_arg *argv, int argc
         command_reply_error(client, result);
 }
 
+/* Replies with what sdb_get_many read for a GET. 0: there is no reply, the command is to be run. */
+int get_reply(struct client *client, const struct sdb_inline *value)
+{
+    struct sdb_view view;
+
+    switch (value->result) {
+    case SDB_OK:
+        if (value->encoding == SDB_ENCODING_INT)
+            reply_bulk_integer(&client->reply, value->value.integer);
+        else
+            reply_bulk_small(&client->reply, value->value.data, value->size);
+        return 1;
+    case SDB_ENOTFOUND:
+        reply_null(&client->reply);
+        return 1;
+    case SDB_ETOOBIG:
+        if (sdb_view_by_handle(client->session, value->value.handle, &view) != SDB_OK)
+            return 0;
+        reply_bulk(&client->reply, view.data, view.size);
+        sdb_view_release(client->session, &view);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 void getset_command(struct client *client, const struct request_arg *argv, int argc)
 {
     const struct sdb_slice key = args_slice(&argv[1]);

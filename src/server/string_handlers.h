@@ -12,6 +12,8 @@ command_handler set_command, setnx_command, setex_command, psetex_command;
 
 /* get_commands.c */
 command_handler get_command, getset_command, getdel_command, getex_command;
+struct sdb_inline;
+int get_reply(struct client *client, const struct sdb_inline *value);
 
 /* many_commands.c */
 command_handler mget_command, mset_command, msetnx_command;

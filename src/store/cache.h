@@ -177,11 +177,12 @@ static inline bool cache_pace_ask(const struct cache_pace *pace, uint64_t hash)
     return !pace->sparse || (hash >> 2 & 15) == 0;
 }
 
-/* To be called with the outcome of each lookup. */
-static inline void cache_pace_note(struct cache_pace *pace, bool hit)
+/* To be called with the outcome of each lookup, or of several. */
+static inline void cache_pace_note(struct cache_pace *pace, uint32_t lookups, uint32_t hits)
 {
-    pace->hits += hit;
-    if (++pace->lookups < CACHE_PACE_WINDOW)
+    pace->hits += hits;
+    pace->lookups += lookups;
+    if (pace->lookups < CACHE_PACE_WINDOW)
         return;
     pace->sparse = pace->hits < CACHE_PACE_WINDOW / 16;
     pace->lookups = pace->hits = 0;

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "entry.h"
 #include "error.h"
 #include "number.h"
@@ -21,14 +22,18 @@ bool entry_is_expired(const uint64_t words[4], int64_t now)
     return (words[0] & META_EXPIRES) && entry_expiry(words) <= now;
 }
 
-/* Finds the key that operation->key names; its shard is locked. */
-static int find(struct sdb_session *session, struct operation *operation)
+/* Finds the key that operation->key names; its shard is locked. ahead: the entry that it had a while ago; 0: not known. */
+static int find(struct sdb_session *session, struct operation *operation, uint64_t ahead)
 {
+    struct heap *heap = &session->pool->heap;
+    enum index_result result = INDEX_FOUND;
     int error;
 
     operation->mark = tx_savepoint(&session->tx);
     operation->exists = false;
-    switch (index_find_staged(&session->pool->heap, &session->tx, &operation->key, &operation->found)) {
+    if (!ahead || !index_entry_is(heap, &session->tx, &operation->key, ahead, &operation->found))
+        result = index_find_staged(heap, &session->tx, &operation->key, &operation->found);
+    switch (result) {
     case INDEX_MISSING:
         operation->found.entry = 0;
         return SDB_OK;
@@ -51,15 +56,16 @@ static int find(struct sdb_session *session, struct operation *operation)
 int operation_find(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
                    struct operation *operation)
 {
-    index_key_init(&operation->key, &session->pool->file, session_physical(session, database), key_size ? key : "",
-                   key_size);
-    return find(session, operation);
+    uint64_t ahead = ahead_key_init(session, session_physical(session, database), key_size ? key : "", key_size, &operation->key);
+
+    return find(session, operation, ahead);
 }
 
 int operation_begin(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
                     struct operation *operation)
 {
     unsigned physical;
+    uint64_t ahead;
     int error = pool_writable(session->pool);
 
     if (__builtin_expect(error, 0))
@@ -70,7 +76,7 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
     }
     do {
         physical = session_physical(session, database);
-        index_key_init(&operation->key, &session->pool->file, physical, key_size ? key : "", key_size);
+        ahead = ahead_key_init(session, physical, key_size ? key : "", key_size, &operation->key);
         if (session->pool->cache) /* the commit will want its line */
             cache_prefetch(session->pool->cache, operation->key.hash);
         error = session_lock(session, operation->key.shard);
@@ -78,7 +84,7 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
             return error;
         /* Databases change places under all shards' locks: what was read before this lock may be out of date. */
     } while (physical != session_physical(session, database));
-    error = find(session, operation);
+    error = find(session, operation, ahead);
     return __builtin_expect(error, 0) ? operation_end(session, &operation->mark, error) : SDB_OK;
 }
 
@@ -216,6 +222,9 @@ int operation_remove(struct sdb_session *session, struct operation *operation)
     uint64_t generation = (old[0] >> META_GENERATION_SHIFT) + 1;
     int error;
 
+    if (!operation->found.word &&
+        index_find_staged(&session->pool->heap, &session->tx, &operation->key, &operation->found) != INDEX_FOUND)
+        return SDB_ECORRUPT;
     memcpy(words, old, sizeof(words));
     words[0] = (generation & 0xffff) << META_GENERATION_SHIFT;
     entry_seal(words, operation->found.entry);

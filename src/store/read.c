@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "entry.h"
 #include "error.h"
 #include "number.h"
@@ -75,7 +76,7 @@ static bool find_cached(struct sdb_session *session, const struct index_key *key
                index_compare(file, found->words, key) == ENTRY_SAME &&
                (meta_key_code(found->words[0]) != CODE_BLOB || entry_unchanged(file, found->entry, found->words));
 
-    cache_pace_note(&session->pace, hit);
+    cache_pace_note(&session->pace, 1, hit);
     stat_add(hit ? &session->stats.cache_hits : &session->stats.cache_misses, 1);
     return hit;
 }
@@ -112,6 +113,26 @@ static int find_free(struct sdb_session *session, const struct index_key *key, s
     return find_locked(session, key, found);
 }
 
+/* What was found counts as a hit, unless it has expired. */
+static inline int found_live(struct sdb_session *session, const struct index_found *found)
+{
+    if (__builtin_expect(found->words[0] & META_EXPIRES, 0) && entry_is_expired(found->words, session_now(session)))
+        return SDB_ENOTFOUND;
+    stat_add(&session->stats.hits, 1);
+    return SDB_OK;
+}
+
+/* Whether the entry that sdb_prefetch found is still the key's. Where the session may have staged another state: no. */
+static inline bool find_ahead(struct sdb_session *session, const struct index_key *key, uint64_t entry,
+                              struct index_found *found)
+{
+    if (session->transaction || session_holds(session, key->shard) ||
+        !index_entry_is(&session->pool->heap, NULL, key, entry, found))
+        return false;
+    stat_add(&session->stats.gets, 1);
+    return true;
+}
+
 int read_find(struct sdb_session *session, const struct index_key *key, struct index_found *found)
 {
     int error;
@@ -121,24 +142,19 @@ int read_find(struct sdb_session *session, const struct index_key *key, struct i
         error = find_locked(session, key, found);
     else
         error = find_free(session, key, found);
-    if (error)
-        return error;
-    if (__builtin_expect(found->words[0] & META_EXPIRES, 0) && entry_is_expired(found->words, session_now(session)))
-        return SDB_ENOTFOUND;
-    stat_add(&session->stats.hits, 1);
-    return SDB_OK;
+    return error ? error : found_live(session, found);
 }
 
 static int find_key(struct sdb_session *session, const void *key, size_t key_size, struct index_found *found)
 {
     struct index_key k;
-    uint64_t sequence;
+    uint64_t sequence, entry;
     int error;
 
     do {
         sequence = databases_begin(session);
-        read_key_init(session, key, key_size, &k);
-        error = read_find(session, &k, found);
+        entry = ahead_key_init(session, session_physical(session, session->database), key_size ? key : "", key_size, &k);
+        error = entry && find_ahead(session, &k, entry, found) ? found_live(session, found) : read_find(session, &k, found);
     } while (databases_moved(session, sequence));
     return error;
 }
@@ -356,53 +372,35 @@ void read_inline(const uint64_t words[4], struct sdb_inline *value)
     }
 }
 
-static void prefetch_window(const struct sdb_session *session, const struct index_key *keys, size_t count)
+/* What a probe found, if this session has staged nothing else; otherwise what read_find says. */
+static int take_probe(struct sdb_session *session, struct index_probe *probe)
 {
-    struct sdb_pool *pool = session->pool;
-    uint64_t buckets[READ_WINDOW], entries[READ_WINDOW];
-
-    for (size_t i = 0; i < count; i++) {
-        if (pool->cache && cache_pace_ask(&session->pace, keys[i].hash))
-            cache_prefetch(pool->cache, keys[i].hash);
-        buckets[i] = index_prefetch(&pool->heap, &keys[i]);
-    }
-    for (size_t i = 0; i < count; i++)
-        entries[i] = buckets[i] ? index_prefetch_entry(&pool->heap, &keys[i], buckets[i]) : 0;
-    for (size_t i = 0; i < count; i++)
-        if (entries[i])
-            index_prefetch_blobs(&pool->heap, entries[i]);
-}
-
-void sdb_prefetch(struct sdb_session *session, const struct sdb_slice *keys, size_t count)
-{
-    struct index_key window[READ_WINDOW];
-
-    for (size_t from = 0; from < count; from += READ_WINDOW) {
-        size_t n = count - from < READ_WINDOW ? count - from : READ_WINDOW;
-
-        for (size_t i = 0; i < n; i++)
-            read_key_init(session, keys[from + i].data, keys[from + i].size, &window[i]);
-        prefetch_window(session, window, n);
-    }
+    if (__builtin_expect(probe->state != INDEX_PROBE_FOUND || session->transaction || session_holds(session, probe->key.shard), 0))
+        return read_find(session, &probe->key, &probe->found);
+    stat_add(&session->stats.gets, 1);
+    return found_live(session, &probe->found);
 }
 
 static void get_window(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_inline *values)
 {
-    struct index_key window[READ_WINDOW];
+    struct index_probe *probes = session->ahead.probes;
 
-    if (count == 0)
-        return;
-    for (size_t i = 0; i < count; i++)
-        read_key_init(session, keys[i].data, keys[i].size, &window[i]);
-    prefetch_window(session, window, count);
+    session->ahead.count = 0;
     for (size_t i = 0; i < count; i++) {
-        struct index_found found;
-        int error = read_find(session, &window[i], &found);
+        read_key_init(session, keys[i].data, keys[i].size, &probes[i].key);
+        probes[i].state = INDEX_PROBE_OPEN;
+    }
+    ahead_find(session, probes, count);
+    for (size_t i = 0; i < count; i++) {
+        int error = take_probe(session, &probes[i]);
 
-        if (!error)
-            read_inline(found.words, &values[i]);
-        else
+        if (__builtin_expect(error, 0)) {
             values[i] = (struct sdb_inline){.result = error};
+            continue;
+        }
+        read_inline(probes[i].found.words, &values[i]);
+        if (values[i].result == SDB_ETOOBIG)
+            values[i].value.handle = handle_of(probes[i].found.entry, probes[i].found.words[0]);
     }
 }
 
@@ -439,14 +437,32 @@ static bool sequences_same(const struct sdb_pool *pool, const struct index_key *
     return true;
 }
 
+static void view_window(struct sdb_session *session, const struct index_key *keys, size_t count, struct sdb_view *views,
+                        int *results)
+{
+    struct index_probe *probes = session->ahead.probes;
+
+    session->ahead.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        probes[i].key = keys[i];
+        probes[i].state = INDEX_PROBE_OPEN;
+    }
+    ahead_find(session, probes, count);
+    for (size_t i = 0; i < count; i++) {
+        results[i] = take_probe(session, &probes[i]);
+        if (results[i] == SDB_OK)
+            results[i] = read_view(session, probes[i].found.entry, probes[i].found.words, &views[i]);
+        if (results[i] == SDB_EBUSY)
+            results[i] = view_key(session, &keys[i], &views[i]);
+    }
+}
+
 static void view_all(struct sdb_session *session, const struct index_key *keys, size_t count, struct sdb_view *views,
                      int *results)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (i % READ_WINDOW == 0)
-            prefetch_window(session, keys + i, count - i < READ_WINDOW ? count - i : READ_WINDOW);
-        results[i] = view_key(session, &keys[i], &views[i]);
-    }
+    for (size_t from = 0; from < count; from += READ_WINDOW)
+        view_window(session, keys + from, count - from < READ_WINDOW ? count - from : READ_WINDOW, views + from,
+                    results + from);
 }
 
 static void release_views(struct sdb_session *session, size_t count, struct sdb_view *views, const int *results)

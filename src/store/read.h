@@ -31,6 +31,6 @@ static inline uint64_t handle_of(uint64_t entry, uint64_t meta)
 }
 static inline uint64_t handle_entry(uint64_t handle) { return handle >> 16 << ENTRY_SHIFT; }
 
-#define READ_WINDOW 32u /* keys that are prefetched together */
+#define READ_WINDOW INDEX_PROBES /* keys that are found together */
 
 #endif

@@ -13,7 +13,15 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "index_probe.h"
 #include "pool.h"
+
+/* What the last sdb_prefetch found. A hint: who uses it looks at the entry again. */
+#define AHEAD_MAX 64u
+struct ahead {
+    uint32_t count, next;
+    struct index_probe probes[AHEAD_MAX];
+};
 
 struct sdb_session {
     struct sdb_pool *pool;
@@ -37,6 +45,7 @@ struct sdb_session {
     uint64_t pin;
     struct session_stats stats;
     struct cache_pace pace;
+    struct ahead ahead;
     struct sdb_session *next; /* Owner: the pool's sessions_lock */
 };
 

@@ -287,12 +287,12 @@ static void the_pace_turns_sparse_without_hits_and_back_with_them(void **state)
 
     (void)state;
     for (unsigned i = 0; i < CACHE_PACE_WINDOW; i++)
-        cache_pace_note(&pace, false);
+        cache_pace_note(&pace, 1, false);
     for (uint64_t number = 0; number < 16000; number++)
         asked += cache_pace_ask(&pace, hash_of(number));
     assert_in_range(asked, 800, 1200);
     for (unsigned i = 0; i < CACHE_PACE_WINDOW; i++)
-        cache_pace_note(&pace, i % 8 == 0);
+        cache_pace_note(&pace, 1, i % 8 == 0);
     assert_true(cache_pace_ask(&pace, 4));
 }
 
