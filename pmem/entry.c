@@ -39,13 +39,24 @@ enum entry_read entry_read(const struct pool_file *file, uint64_t offset, uint64
     return ENTRY_BUSY;
 }
 
-bool entry_is_sane(const uint64_t words[4])
-{
-    unsigned key = meta_key_code(words[0]), value = meta_value_code(words[0]);
+/* -- shapes: what the codes of key and value and the expiry flag, side by side in meta, say of an entry's words -- */
 
-    return (key <= INLINE_SIZE_MAX || key == CODE_BLOB) && (value <= INLINE_SIZE_MAX || value >= CODE_INTEGER) &&
-           entry_key_words(words[0]) + entry_value_words(words[0]) + ((words[0] & META_EXPIRES) != 0) <= 3;
-}
+#define KEY_WORDS(k) ((k) == CODE_BLOB ? 1u : ((k) + 7u) / 8u)
+#define VALUE_WORDS(v) ((v) >= CODE_INTEGER ? 1u : ((v) + 7u) / 8u)
+#define IS_SANE(k, v, e)                                                                                               \
+    (((k) <= INLINE_SIZE_MAX || (k) == CODE_BLOB) && ((v) <= INLINE_SIZE_MAX || (v) >= CODE_INTEGER) &&                \
+     KEY_WORDS(k) + VALUE_WORDS(v) + (e) <= 3u)
+#define SHAPE(k, v, e) (uint8_t)((IS_SANE(k, v, e) ? ENTRY_SHAPE_SANE : 0u) | (1u + KEY_WORDS(k) + (e)))
+#define SHAPES_4(k, v, e) SHAPE((k), v, e), SHAPE((k) + 1u, v, e), SHAPE((k) + 2u, v, e), SHAPE((k) + 3u, v, e)
+#define SHAPES_16(k, v, e) SHAPES_4((k), v, e), SHAPES_4((k) + 4u, v, e), SHAPES_4((k) + 8u, v, e), SHAPES_4((k) + 12u, v, e)
+#define SHAPES_32(v, e) SHAPES_16(0u, v, e), SHAPES_16(16u, v, e)
+#define SHAPES_128(v, e) SHAPES_32((v), e), SHAPES_32((v) + 1u, e), SHAPES_32((v) + 2u, e), SHAPES_32((v) + 3u, e)
+#define SHAPES_512(v, e) SHAPES_128((v), e), SHAPES_128((v) + 4u, e), SHAPES_128((v) + 8u, e), SHAPES_128((v) + 12u, e)
+#define SHAPES_1024(e) SHAPES_512(0u, e), SHAPES_512(16u, e)
+
+const uint8_t entry_shapes[ENTRY_SHAPES] = {SHAPES_1024(0u), SHAPES_1024(1u)};
+
+_Static_assert(META_VALUE_SHIFT == META_KEY_SHIFT + 5 && META_EXPIRES == 1ull << (META_KEY_SHIFT + 10), "side by side");
 
 bool entry_blob(const struct pool_file *file, uint64_t reference, const uint8_t **data, uint32_t *size)
 {
@@ -97,6 +108,26 @@ bool entry_key(const struct pool_file *file, const uint64_t words[4], uint8_t sc
     return true;
 }
 
+/* For keys of 8 to 32 bytes, most that stand outside of their entries, by words that overlap: no call, no loop. */
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    uint64_t x[4], y[4];
+
+    if (size < 8 || size > 32)
+        return memcmp(a, b, size) == 0;
+    memcpy(&x[0], a, 8);
+    memcpy(&y[0], b, 8);
+    memcpy(&x[1], a + size - 8, 8);
+    memcpy(&y[1], b + size - 8, 8);
+    if (size <= 16)
+        return x[0] == y[0] && x[1] == y[1];
+    memcpy(&x[2], a + 8, 8);
+    memcpy(&y[2], b + 8, 8);
+    memcpy(&x[3], a + size - 16, 8);
+    memcpy(&y[3], b + size - 16, 8);
+    return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
+}
+
 enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_t words[4], unsigned database,
                                      const void *key, size_t size)
 {
@@ -114,7 +145,7 @@ enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_
     race_reads_begin(); /* without a lock the blob may be gone, and its memory another's: the caller looks at the entry again */
     if (!entry_blob(file, words[1], &data, &blob_size))
         result = ENTRY_UNREADABLE;
-    else if (blob_size == size && memcmp(data, key, size) == 0)
+    else if (blob_size == size && same_bytes(data, key, size))
         result = ENTRY_SAME;
     else /* Rare, because the tags agreed: is it another key, or this one, damaged? */
         result = entry_blob_verify(file, words[1]) ? ENTRY_DIFFERENT : ENTRY_UNREADABLE;

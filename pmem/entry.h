@@ -49,17 +49,19 @@ static inline unsigned entry_value_words(uint64_t meta)
     return code >= CODE_INTEGER ? 1 : (code + 7) / 8;
 }
 static inline unsigned entry_expiry_index(uint64_t meta) { return 1 + entry_key_words(meta); }
-static inline unsigned entry_value_index(uint64_t meta)
-{
-    return 1 + entry_key_words(meta) + ((meta & META_EXPIRES) != 0);
-}
+/* By the codes of key and value and the expiry flag: the index of the value's first word, and whether these make sense together. */
+#define ENTRY_SHAPES 2048u
+#define ENTRY_SHAPE_SANE 0x80u
+extern const uint8_t entry_shapes[ENTRY_SHAPES];
+static inline unsigned entry_shape(uint64_t meta) { return entry_shapes[meta >> META_KEY_SHIFT & (ENTRY_SHAPES - 1)]; }
+static inline unsigned entry_value_index(uint64_t meta) { return entry_shape(meta) & ~ENTRY_SHAPE_SANE; }
 static inline int64_t entry_expiry(const uint64_t words[4])
 {
     return words[0] & META_EXPIRES ? (int64_t)words[entry_expiry_index(words[0])] : 0;
 }
 
 /* Whether the codes make sense together: everything fits in the three words. */
-bool entry_is_sane(const uint64_t words[4]);
+static inline bool entry_is_sane(const uint64_t words[4]) { return entry_shape(words[0]) & ENTRY_SHAPE_SANE; }
 
 /*
  * A blob's data and size. False: the reference leads outside the pool's heap or to a header that does not belong to it. The bytes

@@ -97,6 +97,41 @@ static inline const unsigned char *request_simple_length(const unsigned char *p,
     return p + 2;
 }
 
+/* The arguments from argv[from] on, of which the first begins at p. Returns where the request ends, or NULL as below. */
+static inline const unsigned char *request_simple_args(const unsigned char *p, const unsigned char *end,
+                                                       struct request_arg *argv, unsigned from, unsigned count)
+{
+    for (unsigned i = from; i < count; i++) {
+        size_t length;
+
+        /* The shortest argument is "$0\r\n\r\n". */
+        if (end - p < 6)
+            return NULL;
+        /* Lengths of one and two digits, nearly all there are, by comparing whole words. */
+        uint64_t word = 0;
+        memcpy(&word, p, 4);
+        word |= (uint64_t)p[4] << 32;
+        uint64_t first = (word >> 8 & 0xff) - '0', second = (word >> 16 & 0xff) - '0';
+        if (REQUEST_WORDS && (word & 0xffff0000ff) == 0x0a0d000024 && first - 1 < 9 && second <= 9) {
+            length = first * 10 + second;
+            p += 5;
+        } else if (REQUEST_WORDS && (word & 0xffff00ff) == 0x0a0d0024 && first <= 9) {
+            length = first;
+            p += 4;
+        } else {
+            p = request_simple_length(p, end, &length);
+            if (p == NULL)
+                return NULL;
+        }
+        if ((size_t)(end - p) < length + 2)
+            return NULL;
+        argv[i].data = (const char *)p;
+        argv[i].size = length;
+        p += length + 2;
+    }
+    return p;
+}
+
 /*
  * Parses one complete multibulk request of 1 to 9 arguments with lengths of 1 to 4 digits, of a client whose limits are not the
  * unauthenticated ones and who is not midway. Returns the number of bytes and fills in argv (of REQUEST_SIMPLE_ARGS_MAX) and
@@ -112,38 +147,59 @@ static inline size_t request_parse_simple(const char *data, size_t size, struct 
     unsigned count = (unsigned)p[1] - '1';
     if (count >= REQUEST_SIMPLE_ARGS_MAX)
         return 0;
-    count++;
-    p += 4;
-    for (unsigned i = 0; i < count; i++) {
-        size_t length;
-
-        /* The shortest argument is "$0\r\n\r\n". */
-        if (end - p < 6)
-            return 0;
-        /* Lengths of one and two digits, nearly all there are, by comparing whole words. */
-        uint64_t word = 0;
-        memcpy(&word, p, 4);
-        word |= (uint64_t)p[4] << 32;
-        uint64_t first = (word >> 8 & 0xff) - '0', second = (word >> 16 & 0xff) - '0';
-        if (REQUEST_WORDS && (word & 0xffff00ff) == 0x0a0d0024 && first <= 9) {
-            length = first;
-            p += 4;
-        } else if (REQUEST_WORDS && (word & 0xffff0000ff) == 0x0a0d000024 && first - 1 < 9 && second <= 9) {
-            length = first * 10 + second;
-            p += 5;
-        } else {
-            p = request_simple_length(p, end, &length);
-            if (p == NULL)
-                return 0;
-        }
-        if ((size_t)(end - p) < length + 2)
-            return 0;
-        argv[i].data = (const char *)p;
-        argv[i].size = length;
-        p += length + 2;
-    }
+    p = request_simple_args(p + 4, end, argv, 0, ++count);
+    if (p == NULL)
+        return 0;
     *argc = (int)count;
     return (size_t)(p - (const unsigned char *)data);
+}
+
+/*
+ * What the requests of a pipeline mostly begin with: the bytes up to the end of the name, as long as they fit two words. Requests that
+ * begin with the same bytes have the same number of arguments, and the same name.
+ */
+struct request_prefix {
+    uint64_t words[2], masks[2];
+    uint32_t size; /* 0: none */
+    uint32_t argc;
+    uint32_t name_size;
+};
+
+/* Remembers how a request begins that request_parse_simple took from data. */
+static inline void request_prefix_set(struct request_prefix *prefix, const char *data, size_t size,
+                                      const struct request_arg *argv, int argc)
+{
+    size_t end = (size_t)(argv[0].data + argv[0].size - data);
+
+    prefix->size = 0;
+    if (!REQUEST_WORDS || end > sizeof(prefix->words) || size < sizeof(prefix->words))
+        return;
+    memcpy(prefix->words, data, sizeof(prefix->words));
+    prefix->masks[0] = end >= 8 ? UINT64_MAX : (1ull << end * 8) - 1;
+    prefix->masks[1] = end <= 8 ? 0 : end == 16 ? UINT64_MAX : (1ull << (end - 8) * 8) - 1;
+    prefix->size = (uint32_t)end;
+    prefix->argc = (uint32_t)argc;
+    prefix->name_size = (uint32_t)argv[0].size;
+}
+
+/* As request_parse_simple, for a request that begins with the prefix; 0 also where it does not. */
+static inline size_t request_parse_alike(const struct request_prefix *prefix, const char *data, size_t size,
+                                         struct request_arg *argv)
+{
+    const unsigned char *p = (const unsigned char *)data;
+    uint64_t words[2];
+
+    if (prefix->size == 0 || size < sizeof(words))
+        return 0;
+    memcpy(words, data, sizeof(words));
+    if ((((words[0] ^ prefix->words[0]) & prefix->masks[0]) | ((words[1] ^ prefix->words[1]) & prefix->masks[1])) != 0)
+        return 0;
+    argv[0].data = data + prefix->size - prefix->name_size;
+    argv[0].size = prefix->name_size;
+    if (prefix->size + 2 > size)
+        return 0;
+    p = request_simple_args(p + prefix->size + 2, p + size, argv, 1, prefix->argc);
+    return p == NULL ? 0 : (size_t)(p - (const unsigned char *)data);
 }
 
 #endif

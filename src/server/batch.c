@@ -228,29 +228,39 @@ void batch_run(struct worker *worker)
 
 /* ---- parsing ---------------------------------------------------------------------------------------------------------- */
 
-/* The row of a request's command. In a pipeline it is mostly the one of the request before. */
-static const struct command *find_command(const struct batch *batch, const struct request_arg *name)
-{
-    if (batch->count > 0) {
-        const struct batch_request *last = &batch->requests[batch->count - 1];
-
-        if (last->argv[0].size == name->size && memcmp(last->argv[0].data, name->data, name->size) == 0)
-            return last->command;
-    }
-    return command_find(name->data, name->size);
-}
-
-static void add(struct batch *batch, struct connection *connection, const struct request_arg *argv, int argc, size_t size)
+static void add(struct batch *batch, struct connection *connection, const struct command *command,
+                const struct request_arg *argv, int argc, size_t size)
 {
     struct batch_request *request = &batch->requests[batch->count];
 
-    request->command = find_command(batch, &argv[0]);
+    request->command = command;
     request->connection = connection;
     request->argv = argv;
     request->argc = argc;
     request->size = size;
     connection->segment_parsed += size;
     batch->count++;
+}
+
+/* Takes one small complete request, in a pipeline mostly one that begins as the one before. Returns 0 where there is none. */
+static inline int add_simple(struct batch *batch, struct connection *connection)
+{
+    const char *data = connection->segment + connection->segment_parsed;
+    size_t left = connection->segment_size - connection->segment_parsed;
+    struct request_arg *argv = &batch->args[batch->args_count];
+    int argc = (int)batch->prefix.argc;
+    size_t size = request_parse_alike(&batch->prefix, data, left, argv);
+
+    if (size == 0) {
+        size = request_parse_simple(data, left, argv, &argc);
+        if (size == 0)
+            return 0;
+        request_prefix_set(&batch->prefix, data, left, argv, argc);
+        batch->prefix_command = command_find(argv[0].data, argv[0].size);
+    }
+    batch->args_count += (unsigned)argc;
+    add(batch, connection, batch->prefix_command, argv, argc, size);
+    return 1;
 }
 
 /* Takes small complete requests for as long as there are any. Returns 1 where the rest is for the full parser. */
@@ -261,15 +271,8 @@ static int feed_simple(struct worker *worker, struct connection *connection)
     if ((connection->client.flags & CLIENT_AUTHENTICATED) == 0 || request_parser_is_midway(&connection->parser))
         return 1;
     while (connection->segment_parsed < connection->segment_size) {
-        struct request_arg *argv = &batch->args[batch->args_count];
-        int argc;
-        size_t size = request_parse_simple(connection->segment + connection->segment_parsed,
-                                           connection->segment_size - connection->segment_parsed, argv, &argc);
-
-        if (size == 0)
+        if (!add_simple(batch, connection))
             return 1;
-        batch->args_count += (unsigned)argc;
-        add(batch, connection, argv, argc, size);
         if (batch->count == BATCH_REQUESTS) {
             batch_run(worker);
             if (is_held(connection))
@@ -309,7 +312,8 @@ static int feed_any(struct worker *worker, struct connection *connection)
             connection->segment_done += size;
             return 1;
         }
-        add(&worker->batch, connection, parser->argv, (int)parser->argc, size);
+        add(&worker->batch, connection, command_find(parser->argv[0].data, parser->argv[0].size), parser->argv,
+            (int)parser->argc, size);
         batch_run(worker);
         return !is_held(connection);
     case REQUEST_INVALID:

@@ -35,6 +35,8 @@ struct batch {
     struct batch_request requests[BATCH_REQUESTS];
     struct request_arg args[BATCH_REQUESTS * REQUEST_SIMPLE_ARGS_MAX];
     unsigned args_count;
+    struct request_prefix prefix; /* of the last small request that did not begin as the one before */
+    const struct command *prefix_command;
     struct connection *segments; /* connections whose segment the requests point into */
 };
 

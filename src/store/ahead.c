@@ -11,68 +11,74 @@
 
 #include "read.h"
 
-/* Asks the cache for those keys that it pays to ask for, and notes under which token a copy may be offered; 0: not asked. */
-static void find_cached(struct sdb_session *session, struct index_probe *probes, size_t count, uint64_t *tokens)
+/* Keys that were asked for in vain: what is found of them in the pool may be offered to the cache. */
+struct missed {
+    uint32_t count;
+    uint8_t probe[INDEX_PROBES];
+    uint64_t token[INDEX_PROBES];
+    uint64_t sequence[INDEX_PROBES]; /* of the key's shard */
+};
+
+/* Asks the cache for those keys that it pays to ask for. */
+static void find_cached(struct sdb_session *session, struct index_probe *probes, size_t count, struct missed *missed)
 {
     const struct sdb_pool *pool = session->pool;
-    size_t hits = 0, asked = 0;
+    uint8_t asked[INDEX_PROBES];
+    uint32_t n = 0;
 
-    for (size_t i = 0; i < count; i++)
-        if (cache_pace_ask(&session->pace, probes[i].key.hash))
-            cache_prefetch(pool->cache, probes[i].key.hash);
+    missed->count = 0;
     for (size_t i = 0; i < count; i++) {
-        struct index_found *found = &probes[i].found;
-        const struct index_key *key = &probes[i].key;
-        bool hit;
-
-        tokens[i] = 0;
-        if (!cache_pace_ask(&session->pace, key->hash))
+        if (!cache_pace_ask(&session->pace, probes[i].key.hash))
             continue;
-        hit = cache_lookup(pool->cache, key->hash, found->words, &found->entry);
-        if (hit && meta_key_code(found->words[0]) == CODE_BLOB)
-            probes[i].state = INDEX_PROBE_ENTRY;
-        else if (hit && index_compare(&pool->file, found->words, key) == ENTRY_SAME)
-            probes[i].state = INDEX_PROBE_FOUND;
-        else
-            tokens[i] = cache_read_begin(pool->cache, key->hash) + 1;
-        if (tokens[i] == 0)
-            __builtin_prefetch(pool->file.base + found->entry);
-        asked++;
-        hits += tokens[i] == 0;
+        cache_prefetch(pool->cache, probes[i].key.hash);
+        asked[n++] = (uint8_t)i;
     }
-    stat_add(&session->stats.cache_hits, hits);
-    stat_add(&session->stats.cache_misses, asked - hits);
-    cache_pace_note(&session->pace, (uint32_t)asked, (uint32_t)hits);
+    for (uint32_t a = 0; a < n; a++) {
+        struct index_probe *probe = &probes[asked[a]];
+        struct index_found *found = &probe->found;
+
+        if (cache_lookup(pool->cache, probe->key.hash, found->words, &found->entry) &&
+            (meta_key_code(found->words[0]) == CODE_BLOB ||
+             index_compare(&pool->file, found->words, &probe->key) == ENTRY_SAME)) {
+            /* A key that is a blob is compared with the entry as it is in the pool. */
+            probe->state = meta_key_code(found->words[0]) == CODE_BLOB ? INDEX_PROBE_ENTRY : INDEX_PROBE_FOUND;
+            __builtin_prefetch(pool->file.base + found->entry);
+            continue;
+        }
+        missed->probe[missed->count] = asked[a];
+        missed->token[missed->count] = cache_read_begin(pool->cache, probe->key.hash);
+        missed->sequence[missed->count++] = __atomic_load_n(&pool->shards[probe->key.shard].sequence, __ATOMIC_ACQUIRE);
+    }
+    stat_add(&session->stats.cache_hits, n - missed->count);
+    stat_add(&session->stats.cache_misses, missed->count);
+    cache_pace_note(&session->pace, n, n - missed->count);
 }
 
 /* Offers the cache what was found in the pool while no commit was being applied to the key's shard. */
-static void fill_cache(struct sdb_pool *pool, const struct index_probe *probes, size_t count, const uint64_t *tokens,
-                       const uint64_t *sequences)
+static void fill_cache(struct sdb_pool *pool, const struct index_probe *probes, const struct missed *missed)
 {
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    for (size_t i = 0; i < count; i++) {
-        const struct index_probe *probe = &probes[i];
+    for (uint32_t m = 0; m < missed->count; m++) {
+        const struct index_probe *probe = &probes[missed->probe[m]];
 
-        if (tokens[i] && probe->state == INDEX_PROBE_FOUND && !(sequences[i] & 1) &&
-            __atomic_load_n(&pool->shards[probe->key.shard].sequence, __ATOMIC_RELAXED) == sequences[i])
-            cache_fill(pool->cache, probe->key.hash, probe->found.entry, probe->found.words, tokens[i] - 1);
+        if (probe->state == INDEX_PROBE_FOUND && !(missed->sequence[m] & 1) &&
+            __atomic_load_n(&pool->shards[probe->key.shard].sequence, __ATOMIC_RELAXED) == missed->sequence[m])
+            cache_fill(pool->cache, probe->key.hash, probe->found.entry, probe->found.words, missed->token[m]);
     }
 }
 
 void ahead_find(struct sdb_session *session, struct index_probe *probes, size_t count)
 {
     struct sdb_pool *pool = session->pool;
-    uint64_t tokens[INDEX_PROBES], sequences[INDEX_PROBES];
+    struct missed missed;
 
     if (!pool->cache) {
         index_find_many(&pool->heap, probes, count);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        sequences[i] = __atomic_load_n(&pool->shards[probes[i].key.shard].sequence, __ATOMIC_ACQUIRE);
-    find_cached(session, probes, count, tokens);
+    find_cached(session, probes, count, &missed);
     index_find_many(&pool->heap, probes, count);
-    fill_cache(pool, probes, count, tokens, sequences);
+    fill_cache(pool, probes, &missed);
 }
 
 void sdb_prefetch(struct sdb_session *session, const struct sdb_slice *keys, size_t count)

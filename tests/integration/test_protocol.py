@@ -511,6 +511,33 @@ def test_client_pause_holds_commands_back():
                 assert other.read() == b":1\r\n", server.name
 
 
+def test_pipelines_of_gets_read_what_was_written_before():
+    """GETs in a row are read together: of all kinds of values, in several databases, among writes, with replies switched off."""
+    import random
+    source = random.Random(5)
+    with both() as (superdb, redis):
+        values = ["", "7", "-12345678901", "x" * 8, "y" * 16, "z" * 17, "w" * 1000, "v" * 70000, "007"]
+        for round_number in range(60):
+            commands = []
+            for _ in range(source.randint(1, 12)):
+                for _ in range(source.choice([1, 3, 4, 40])):
+                    commands.append((source.choice(["GET", "get", "Get"]), "key:%d" % source.randrange(30)))
+                commands.append(source.choice([
+                    ("SET", "key:%d" % source.randrange(30), source.choice(values)),
+                    ("SET", "key:%d" % source.randrange(30), source.choice(values), "PX", "100000"),
+                    ("DEL", "key:%d" % source.randrange(30)), ("SELECT", str(source.randrange(3))),
+                    ("INCR", "key:%d" % source.randrange(30)), ("CLIENT", "REPLY", "SKIP"), ("GET",), ("GET", "a", "b"),
+                    ("MGET", "key:1", "key:2"), ("SWAPDB", "0", "1"), ("FLUSHDB",), ("PING",)]))
+            commands += [("PING",), ("ECHO", "end of %d" % round_number)]  # the one before may be skipped
+            data = b"".join(encode(*command) for command in commands)
+            replies = []
+            for server in (superdb, redis):
+                with server.connect(2 + round_number % 2) as connection:
+                    connection.send(data)
+                    replies.append(connection.read_until(b"end of %d\r\n" % round_number))
+            assert replies[0] == replies[1], (round_number, commands)
+
+
 def test_random_bytes_never_hurt():
     """Seeded noise, and valid streams with one byte changed: the server answers others afterwards."""
     import random

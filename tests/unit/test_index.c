@@ -15,6 +15,7 @@
 #include "engine_fixture.h"
 #include "entry.h"
 #include "index_internal.h"
+#include "index_probe.h"
 #include "word.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -114,6 +115,34 @@ static bool finds(uint64_t number, uint64_t value, bool staged)
     result = staged ? index_find_staged(&f.pool->heap, &tx, &key, &found) : index_find(&f.pool->heap, &key, &found);
     assert_true(result != INDEX_DAMAGED);
     return result == INDEX_FOUND && found.words[2] == value && found.word % 8 == 0;
+}
+
+/* Keys from..from+count are found at once as they are one by one; what is missing is left aside. Returns how many were found. */
+static unsigned finds_many(uint64_t from, unsigned count)
+{
+    static struct index_probe probes[INDEX_PROBES];
+    static uint64_t numbers[INDEX_PROBES];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        numbers[i] = from + i;
+        index_key_init(&probes[i].key, &f.pool->file, 0, &numbers[i], sizeof(numbers[i]));
+        probes[i].state = INDEX_PROBE_OPEN;
+    }
+    index_find_many(&f.pool->heap, probes, count);
+    for (unsigned i = 0; i < count; i++) {
+        struct index_found found;
+        enum index_result result = index_find(&f.pool->heap, &probes[i].key, &found);
+
+        assert_true(probes[i].state == INDEX_PROBE_FOUND || probes[i].state == INDEX_PROBE_ASIDE);
+        if (probes[i].state == INDEX_PROBE_ASIDE)
+            continue;
+        assert_int_equal(result, INDEX_FOUND);
+        assert_int_equal(probes[i].found.entry, found.entry);
+        assert_memory_equal(probes[i].found.words, found.words, sizeof(found.words));
+        n++;
+    }
+    return n;
 }
 
 static void remove_key(uint64_t number)
@@ -352,6 +381,24 @@ static void damage_to_header_or_directory_is_told(void **state)
     assert_true(finds(1, 1, false));
 }
 
+static void many_keys_are_found_at_once_as_one_by_one(void **state)
+{
+    unsigned found = 0;
+
+    (void)state;
+    for (uint64_t i = 0; i < 20000; i++) {
+        assert_ok(insert(i, i * 3));
+        if (i % 16 == 15)
+            commit();
+    }
+    commit();
+    for (uint64_t from = 0; from < 20000; from += INDEX_PROBES)
+        found += finds_many(from, INDEX_PROBES);
+    assert_true(found > 20000 - 20); /* two keys of one bucket may share their tag: then it asks index_find */
+    assert_int_equal(finds_many(1000000, INDEX_PROBES), 0);
+    assert_int_equal(finds_many(0, 0), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -361,6 +408,7 @@ int main(void)
         TEST(a_rolled_back_split_leaves_the_index_as_it_was),
         TEST(a_million_keys_are_found_at_each_stage_of_growth),
         TEST(segments_are_well_filled),
+        TEST(many_keys_are_found_at_once_as_one_by_one),
         TEST(random_insertions_and_removals_agree_with_a_model),
         TEST(keys_of_one_hash_are_told_apart),
         TEST(the_other_bucket_of_the_other_bucket_is_the_first),

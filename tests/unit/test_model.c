@@ -35,6 +35,7 @@ struct model {
     int64_t now;
     unsigned database;
     uint64_t step, seed;
+    unsigned ahead[64], ahead_count, ahead_next; /* keys given to sdb_prefetch: mostly those that come next */
 };
 
 static struct model m;
@@ -415,6 +416,29 @@ static void do_get_many(void)
     }
 }
 
+static void do_prefetch(void)
+{
+    static char names[64][8192];
+    struct sdb_slice keys[64];
+
+    m.ahead_count = 1 + (unsigned)rnd(64);
+    m.ahead_next = 0;
+    for (unsigned i = 0; i < m.ahead_count; i++) {
+        m.ahead[i] = (unsigned)rnd(rnd(2) ? KEYS : 5);
+        keys[i] = (struct sdb_slice){names[i], key_of(m.ahead[i], names[i])};
+    }
+    sdb_prefetch(m.f.session, keys, m.ahead_count);
+    memset(names, 'x', sizeof(names)); /* they need not stay */
+}
+
+/* The key of the next operation: often that which was prefetched, or, out of order, the one behind it. */
+static unsigned next_key(void)
+{
+    if (m.ahead_next < m.ahead_count && rnd(8))
+        return m.ahead[rnd(8) ? m.ahead_next++ : m.ahead_count - 1];
+    return (unsigned)rnd(KEYS);
+}
+
 static void do_whole_database(void)
 {
     unsigned a = (unsigned)rnd(DATABASES), b = (unsigned)rnd(DATABASES);
@@ -470,7 +494,7 @@ static void do_time(void)
 
 static void one_step(void)
 {
-    unsigned k = (unsigned)rnd(KEYS);
+    unsigned k = next_key();
     uint64_t what = rnd(1000);
 
     if (what < 340)
@@ -495,6 +519,8 @@ static void one_step(void)
         do_get_many();
     else if (what < 883)
         do_whole_database();
+    else if (what < 890)
+        do_prefetch();
     else if (what < 900)
         do_time();
     else if (what < 910)

@@ -435,6 +435,47 @@ static void both_ways_agree_on_damaged_input(void **state)
     assert_true(agreed > 1000);
 }
 
+/* Whatever the prefix of one request says of another, complete, cut off or damaged, the simple way says as well, or the prefix nothing. */
+static void requests_that_begin_alike_are_taken_alike(void **state)
+{
+    static const char *const names[] = {"*1\r\n$4\r\nPING\r\n", "*2\r\n$3\r\nGET\r\n$2\r\nab\r\n",
+                                        "*2\r\n$3\r\nGET\r\n$11\r\nabcdefghijk\r\n", "*3\r\n$3\r\nSET\r\n$0\r\n\r\n$3\r\n123\r\n",
+                                        "*2\r\n$8\r\nSMEMBERS\r\n$1\r\nx\r\n", "*2\r\n$9\r\nSISMEMBER\r\n$1\r\nx\r\n",
+                                        "*2\r\n$3\r\nGET\r\n$1000\r\n"};
+    enum { NAMES = sizeof(names) / sizeof(names[0]) };
+    unsigned agreed = 0, left_aside = 0;
+
+    (void)state;
+    for (unsigned first = 0; first < NAMES; first++) {
+        struct request_arg argv[REQUEST_SIMPLE_ARGS_MAX], alike[REQUEST_SIMPLE_ARGS_MAX];
+        struct request_prefix prefix = {.size = 0};
+        size_t whole = request_parse_simple(names[first], strlen(names[first]), argv, &(int){0});
+        int argc = 0;
+
+        if (whole == 0)
+            continue;
+        (void)request_parse_simple(names[first], whole, argv, &argc);
+        request_prefix_set(&prefix, names[first], whole, argv, argc);
+        assert_true(first == 0 || first == 5 ? prefix.size == 0 : prefix.size != 0); /* too short, too long */
+        for (unsigned second = 0; second < NAMES; second++) {
+            for (size_t size = 0; size <= strlen(names[second]); size++) {
+                const char *data = guard(names[second], size);
+                size_t simple = request_parse_simple(data, size, argv, &argc);
+                size_t got = request_parse_alike(&prefix, data, size, alike);
+
+                assert_true(got == 0 || got == simple);
+                left_aside += got == 0;
+                if (got == 0)
+                    continue;
+                agreed++;
+                assert_int_equal(prefix.argc, argc);
+                assert_memory_equal(argv, alike, (size_t)argc * sizeof(argv[0]));
+            }
+        }
+    }
+    assert_true(agreed >= 5 && left_aside > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +494,7 @@ int main(void)
         cmocka_unit_test(the_simple_way_takes_lengths_of_up_to_four_digits),
         cmocka_unit_test(the_simple_way_leaves_the_rest_to_the_full_one),
         cmocka_unit_test(both_ways_agree_on_damaged_input),
+        cmocka_unit_test(requests_that_begin_alike_are_taken_alike),
     };
 
     return cmocka_run_group_tests(tests, open_guarded, NULL);
