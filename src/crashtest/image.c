@@ -251,6 +251,11 @@ void image_try(struct sdb_crashtest *test, unsigned level)
     }
     test->report->images++;
     test->report->nested += level > 0;
+    if (test->verify) {
+        test->verify(test, level);
+        medium_undo(medium, mark);
+        return;
+    }
     nested = level == 0 && test->options.nested_every && random_next(&test->random) % test->options.nested_every == 0;
     if (nested) {
         struct domain *recovering = &domains.levels[level + 1];

@@ -39,6 +39,8 @@ struct sdb_crashtest {
     uint64_t thread_seed;
     struct seen tried, recovered;
     struct plan plan[LEVELS];
+    /* Verifies the image that stands on the next level's medium; NULL: opens it with the engine. For the harness' own tests. */
+    void (*verify)(struct sdb_crashtest *test, unsigned level);
     int error; /* the first; SDB_ECORRUPT: an image failed */
 };
 
