@@ -3,6 +3,7 @@
  * main.c - runs scenarios on the crash harness, and says how many states of each it went through
  *
  *     crash_images [--seed N] [--random N] [--states N] [--lines N] [--every N] [--point N] [--sites] [NAME...]
+ *     crash_images --list
  *
  * Without --seed the seeds are the fixed ones of the suite; with --seed 0 a fresh one. With --sites every place in the engine that
  * flushes or fences must have been reached, but those that are named below.
@@ -93,7 +94,11 @@ static int parse(int argc, char **argv, struct arguments *arguments)
     int i = 1;
 
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        if (strcmp(argv[i], "--sites") == 0) {
+        if (strcmp(argv[i], "--list") == 0) {
+            for (unsigned s = 0; s < scenario_count; s++)
+                printf("%s\n", scenarios[s].name);
+            exit(0);
+        } else if (strcmp(argv[i], "--sites") == 0) {
             arguments->sites = 1;
         } else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
             options->seed = strtoull(argv[++i], NULL, 10);

@@ -293,7 +293,7 @@ static void an_image_is_taken_back_without_a_trace(void **state)
     memcpy(before, domains.levels[1].medium.base, MEDIUM);
     (void)look();
     assert_memory_equal(before, domains.levels[1].medium.base, MEDIUM);
-    assert_int_equal(report.images, image_count ? report.images : 0);
+    assert_true(report.images > 100);
     free(before);
     end();
 }

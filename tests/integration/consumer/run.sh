@@ -3,7 +3,8 @@
 #
 # run.sh BUILD_DIR CMAKE CC - installs a build to a prefix of its own, and builds and runs an application against it
 #
-# Four ways: find_package with the shared and the static library, pkg-config with the shared and the static library.
+# Four ways: find_package with the shared and the static library, pkg-config with the shared and the static library. The crash
+# harness both ways.
 set -euo pipefail
 build=$1
 cmake=$2
@@ -33,6 +34,7 @@ run()
 "$cmake" --build "$work/cmake" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
 run cmake/consumer_shared
 run cmake/consumer_static
+"$work/cmake/consumer_crash"
 
 # The prefix may move: superdb.pc speaks of its own place.
 export PKG_CONFIG_PATH=$libdir/pkgconfig
@@ -43,6 +45,9 @@ strict="-std=c11 -Wall -Wextra -Wpedantic -Werror"
     "$cc" $strict $(pkg-config --cflags superdb) "$here/main.c" -o "$work/pkg_static" \
         "$libdir/libsuperdb.a" $(pkg-config --libs --static superdb | sed 's/-lsuperdb//')
 }
+# shellcheck disable=SC2046,SC2086
+"$cc" $strict $(pkg-config --cflags superdb_crashtest) "$here/crash.c" -o "$work/pkg_crash" $(pkg-config --libs superdb_crashtest)
+"$work/pkg_crash"
 run pkg_shared
 run pkg_static
 if ldd "$work/pkg_static" | grep -q libsuperdb || ! ldd "$work/pkg_shared" | grep -q libsuperdb; then
