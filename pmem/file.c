@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dax.h"
 #include "durability.h"
 #include "error.h"
 #include "mapping.h"
@@ -573,5 +574,7 @@ int pool_file_page_is_zero(const uint8_t *page)
 
 uint64_t pool_file_huge_page_bytes(const struct pool_file *file)
 {
-    return mapping_huge_page_bytes(file->base, __atomic_load_n(&file->size, __ATOMIC_ACQUIRE));
+    const uint64_t size = __atomic_load_n(&file->size, __ATOMIC_ACQUIRE);
+
+    return mapping_huge_page_bytes(file->base, size) + dax_huge_page_bytes(file->fd, size);
 }

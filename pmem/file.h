@@ -95,7 +95,10 @@ static inline int pool_file_is_lost(const struct pool_file *file, uint64_t offse
            pool_file_page_is_zero(file->base + (offset & ~4095ull));
 }
 
-/* How many bytes of the mapping are huge pages right now, as the kernel reports. Reads /proc/self/smaps: slow. */
+/*
+ * How many bytes of the mapping are huge pages right now, as the kernel reports; on DAX, where it reports none (dax.h), how many
+ * can be. Reads /proc/self/smaps: slow.
+ */
 uint64_t pool_file_huge_page_bytes(const struct pool_file *file);
 
 #endif

@@ -182,7 +182,7 @@ struct sdb_pool_info {
     uint32_t persistent_caches; /* 1 where caches are in the persistence domain (eADR) and flushes are left out */
     char flush[16];             /* "clwb", "clflushopt", "clflush", "none" (eADR), "msync", "dccvap" */
     uint32_t huge_pages;        /* 1 where the mapping has (some) huge pages */
-    uint64_t huge_page_bytes;   /* how many bytes of it, as the kernel reports */
+    uint64_t huge_page_bytes;   /* how many bytes of it, as the kernel reports; on DAX as the file's layout allows */
     uint32_t recovered;         /* 1 where the last close was not a clean one */
     uint32_t failed;            /* 1 in the sticky FAILED state: reads only */
     char simd[16];              /* "avx512", "avx2", "plain": the code path chosen for this CPU */

@@ -35,7 +35,18 @@ class OneCut(PowerCuts):
 def info(server, path, options=""):
     """superdb-pool info as a dictionary."""
     text = server.guest.must(f"{options} superdb-pool info {path}")
-    return {line[:18].strip(): line[19:] for line in text.splitlines()}
+    return {line[:18].strip(): line[19:].strip() for line in text.splitlines()}
+
+
+def check_huge_pages(failures, server):
+    """The kernel's tracing says how it mapped what a tool touched: 2 MiB at once, or it fell back to 4 KiB."""
+    faults = server.guest.must("mount -t tracefs tracefs /sys/kernel/tracing; cd /sys/kernel/tracing; "
+                               "echo 1 >events/fs_dax/dax_pmd_fault_done/enable; "
+                               f"superdb-pool info {server.pool} >/tmp/info; "
+                               "echo 0 >events/fs_dax/dax_pmd_fault_done/enable; grep dax_pmd_fault_done: trace").splitlines()
+    failures.check(faults and all(line.endswith("NOPAGE") for line in faults), "the kernel maps 2 MiB at once", *faults)
+    facts = info(server, server.pool)
+    failures.check(facts["huge_page_bytes"].split()[0] == facts["size"].split()[0], f"info says so: {facts['huge_page_bytes']}")
 
 
 def check_tool(failures, server, flush, reason):
@@ -56,6 +67,8 @@ def check_server(failures, server, flush, reason):
     failures.check(f"Durability: pmem ({facts['durability_reason']}); cache lines are flushed with: {flush}" in server.log(),
                    "the server's first lines say the same", server.log())
     failures.check(server.is_mapped_with_sync(), "the kernel says that the pool is mapped with MAP_SYNC")
+    failures.check(server.facts()["huge_page_bytes"] == facts["pool_size"] and "Huge pages: yes" in server.log(),
+                   f"the image is laid out for huge pages: {facts['huge_page_bytes']} of {facts['pool_size']}", server.log())
     print(f"{server.guest.domain}: {facts['durability_reason']}; {facts['io_backend']}, huge pages: "
           f"{int(facts['huge_page_bytes']) >> 20} MiB, boot {server.guest.boot_seconds:.1f} s")
 
@@ -133,6 +146,7 @@ def main():
         server.boot()
         server.guest.must(f"superdb-pool create {server.pool} --size 64mb --durability pmem")
         check_tool(failures, server, "none", "(MAP_SYNC), caches are persistent (eADR)")
+        check_huge_pages(failures, server)
         server.start()
         check_server(failures, server, "none", "(MAP_SYNC), caches are persistent (eADR)")
         cuts.one_round(server, 2)  # in the round of this number the pool grows
