@@ -7,6 +7,9 @@
  * its bytes are the version's own, a transaction's two keys have the same version (D1, D2), and the checker finds
  * nothing wrong (D5). Every other time the verifying process ends without closing the pool, so that recovery follows
  * on recovery.
+ *
+ * Where the whole machine is killed (tests/vm/embedded.py), the two halves run one by one, and the memory that outlives
+ * them is a file: test_embedded_kill POOL LEDGER load THREADS, and behind the kill test_embedded_kill POOL LEDGER verify.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -23,6 +26,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 
 #include "superdb/superdb.h"
 
@@ -47,6 +51,7 @@ static struct ledger {
 } * ledger;
 
 static char path[128];
+static uint32_t durability = SDB_DURABILITY_AUTO;
 static struct sdb_pool *pool;
 
 /* Some versions are a deletion; of pairs and counters none is. */
@@ -183,6 +188,7 @@ static void open_pool(void)
     options.pool_size = 64u << 20;
     options.shards = 4;
     options.flags = SDB_CREATE;
+    options.durability = durability;
     must(sdb_open(path, &options, &pool));
 }
 
@@ -338,11 +344,35 @@ static void what_was_acknowledged_survives_every_kill(void **state)
     verify(1);
 }
 
-int main(void)
+/* ---- One half alone ---- */
+
+static int run_half(int count, char **arguments)
+{
+    const int fd = open(arguments[2], O_RDWR | O_CLOEXEC);
+
+    ledger = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ledger == MAP_FAILED || strlen(arguments[1]) >= sizeof(path)) {
+        perror(arguments[2]);
+        return 2;
+    }
+    strcpy(path, arguments[1]);
+    durability = SDB_DURABILITY_PMEM;
+    if (count == 4 && strcmp(arguments[3], "verify") == 0)
+        run_verifier(1);
+    const unsigned threads = count == 5 ? (unsigned)atoi(arguments[4]) : 0;
+    if (threads == 0 || threads > THREADS_MAX || strcmp(arguments[3], "load") != 0)
+        return 2;
+    run_child(threads);
+    return 1; /* it ends with the machine */
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_acknowledged_survives_every_kill),
     };
 
+    if (argc > 3)
+        return run_half(argc, argv);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -41,11 +41,15 @@ def work_directory():
 
 
 class Machine:
-    """image: what the NVDIMM holds, and keeps. directory: for the console's output. port: forwarded to the guest's 6379."""
+    """
+    image: what the NVDIMM holds, and keeps. directory: for the console's output. port: forwarded to the guest's 6379. ledger: a
+    file that a device shows the guest as memory (`ledger_path` says where), and that no power cut touches.
+    """
 
-    def __init__(self, image, directory, port, programs, domain="adr", cpus=2):
+    def __init__(self, image, directory, port, programs, domain="adr", cpus=2, ledger=None):
         self.image = image
         self.port = port
+        self.ledger = ledger
         self.domain = domain
         self.cpus = cpus
         self.console = os.path.join(directory, "console")
@@ -60,6 +64,9 @@ class Machine:
 
     def command_line(self, control):
         size = os.path.getsize(self.image)
+        shared = [] if not self.ledger else [
+            "-object", f"memory-backend-file,id=ledger,share=on,mem-path={self.ledger},size={os.path.getsize(self.ledger)}",
+            "-device", "ivshmem-plain,memdev=ledger"]
         return [
             "setpriv", "--pdeathsig", "KILL",  # no guest outlives its test
             "qemu-system-x86_64", "-machine", f"pc,nvdimm=on,nvdimm-persistence={DOMAINS[self.domain]}",
@@ -68,7 +75,7 @@ class Machine:
             "-device", "nvdimm,memdev=nv,id=nv0",
             "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:6379",
             "-device", "virtio-net-pci,netdev=net,romfile=",
-            "-nodefaults", "-display", "none", "-no-reboot",
+            *shared, "-nodefaults", "-display", "none", "-no-reboot",
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
             "-chardev", f"socket,id=control,fd={control}", "-serial", "chardev:control",
             "-kernel", os.path.join(HOME, "vmlinux"), "-initrd", self.root,
@@ -124,6 +131,12 @@ class Machine:
     def mount(self, fs, dax="always"):
         self.must(f"for module in /modules/{fs}/*.ko; do test ! -e $module || insmod $module || exit; done")
         self.must(f"mount -t {fs} -o dax={dax} /dev/pmem0 /mnt/pmem")
+
+    def ledger_path(self):
+        """The ledger's memory in the guest: region 2 of QEMU's device 1af4:1110."""
+        device = self.must("cd /sys/bus/pci/devices; dirname $(grep -l 0x1110 */device)").strip()
+        self.must(f"echo 1 >/sys/bus/pci/devices/{device}/enable")
+        return f"/sys/bus/pci/devices/{device}/resource2"
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
