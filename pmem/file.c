@@ -480,18 +480,26 @@ static int refuse_readonly(const struct pool_file *file)
     return SDB_EREADONLY;
 }
 
+/*
+ * The pool may have been in class msync until the power went. What recovery applied from its records must be on the drive
+ * before the incarnation, which write_back_superblock puts there, makes these records count no more.
+ */
+static int sync_recovered(const struct pool_file *file)
+{
+    if (file->was_clean || !is_plain_in_class_process(file))
+        return 0;
+    return fdatasync(file->fd) == 0 ? 0 : fail(file, "fdatasync", errno);
+}
+
 int pool_file_mark_open(struct pool_file *file)
 {
     struct sdb_m_superblock sb = file->superblock;
 
     if (file->readonly)
         return refuse_readonly(file);
-    /*
-     * The pool may have been in class msync until the power went. What recovery applied from its records must be on the
-     * drive before the incarnation, which write_back_superblock puts there, makes these records count no more.
-     */
-    if (!file->was_clean && is_plain_in_class_process(file) && fdatasync(file->fd) != 0)
-        return fail(file, "fdatasync", errno);
+    int error = sync_recovered(file);
+    if (error != 0)
+        return error;
     sb.incarnation++;
     sb.state = SB_STATE_OPEN;
     return change_superblock(file, &sb);

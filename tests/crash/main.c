@@ -128,6 +128,7 @@ static const struct {
     {"lane.c", "lane_apply", "only where there is no memory for the list of lines; flushed early, and again by nobody"},
     {"file.c", "pool_file_mark_clean", "class process, which promises nothing over a power cut"},
     {"file.c", "write_back_superblock", "the same"},
+    {"file.c", "sync_recovered", "class process behind class msync, which no scenario changes to: test_power_cut.c shows it"},
 };
 
 static int is_unreachable(const char *file, const char *function)
