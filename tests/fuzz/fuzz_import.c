@@ -30,6 +30,8 @@ static int64_t read_piece(void *context, void *buffer, size_t size)
     size_t piece = left == 0 ? 0 : fuzz_chunk(&stream->state, stream->seed, left);
 
     piece = piece < size ? piece : size;
+    if (piece == 0)
+        return 0;
     memcpy(buffer, stream->data + stream->at, piece);
     stream->at += piece;
     return (int64_t)piece;

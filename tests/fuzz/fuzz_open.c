@@ -68,11 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     image_use(image);
     for (; input.size > 0 && count < PATCHES_MAX; count++) {
-        units[count] = input.size >= 12 ? fuzz_take(&(struct fuzz_input){input.data + 4, 8}, 8) % image->size / UNIT : 0;
+        if (places_patch(&places[which], image, &input, &units[count]))
+            belief = TENANT_ANY;
+        units[count] /= UNIT;
         for (unsigned i = 0; i < count; i++)
             belief = units[i] == units[count] ? TENANT_ANY : belief;
-        if (places_patch(&places[which], image, &input))
-            belief = TENANT_ANY;
     }
     use(image, flags, belief);
     if (flags & 16)

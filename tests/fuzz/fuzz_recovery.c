@@ -26,6 +26,7 @@
 
 static struct image *image;
 static struct places places;
+static uint64_t newest[LANES_MAX]; /* sequences, by lane */
 
 /* As recovery sees the file: the checksums' seed depends on it. */
 static struct pool_file file_of_image(void)
@@ -40,18 +41,18 @@ static struct pool_file file_of_image(void)
 
 static uint64_t newest_sequence(const uint8_t *ring, uint64_t size, uint64_t seed)
 {
-    uint64_t newest = 0;
+    uint64_t sequence = 0;
 
     for (uint64_t at = 0; at + LINE_SIZE <= size; at += LINE_SIZE) {
         uint64_t head[2];
 
         memcpy(head, ring + at, sizeof(head));
         uint64_t words = head[0] & 0xffff;
-        if (words * WORD_SIZE + sizeof(head) <= size - at && head[0] >> 16 > newest &&
+        if (words * WORD_SIZE + sizeof(head) <= size - at && head[0] >> 16 > sequence &&
             hash_key(seed ^ head[0], ring + at + sizeof(head), words * WORD_SIZE) == head[1])
-            newest = head[0] >> 16;
+            sequence = head[0] >> 16;
     }
-    return newest;
+    return sequence;
 }
 
 /* A line of words as the place's kind wants them, each from 4 bytes: added to what is there. */
@@ -120,7 +121,7 @@ static void forge_record(struct fuzz_input *input)
     uint64_t ring = sb->lanes_offset + lane * sb->lane_size + LINE_SIZE, ring_size = sb->lane_size - LINE_SIZE;
     uint64_t at = fuzz_take(input, 1) % (ring_size / LINE_SIZE) * LINE_SIZE;
     uint64_t seed = lane_seed(&file, lane), hash = seed, words[2 + ITEMS_MAX * ITEM_WORDS];
-    uint64_t sequence = newest_sequence(image->bytes + ring, ring_size, seed) + fuzz_take(input, 1) % 8 - 2;
+    uint64_t sequence = newest[lane] + fuzz_take(input, 1) % 8 - 2;
     unsigned items = (unsigned)fuzz_take(input, 1) % ITEMS_MAX, body = (unsigned)fuzz_take(input, 1);
     size_t count = 0;
 
@@ -162,21 +163,32 @@ static void use(unsigned flags)
     FUZZ_CHECK(sdb_close(pool) == SDB_OK, "close");
 }
 
+static void prepare(void)
+{
+    image = image_make(2, tenant_fill, 1);
+    places_find(&places, image);
+    const struct pool_file file = file_of_image();
+    const struct sdb_m_superblock *sb = &file.superblock;
+    for (uint32_t lane = 0; lane < sb->lanes; lane++)
+        newest[lane] = newest_sequence(image->first + sb->lanes_offset + lane * sb->lane_size + LINE_SIZE,
+                                       sb->lane_size - LINE_SIZE, lane_seed(&file, lane));
+    FUZZ_CHECK(newest[0] > 0, "no records in the image");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
     unsigned flags = (unsigned)fuzz_take(&input, 1);
+    uint64_t at;
 
-    if (image == NULL) {
-        image = image_make(2, tenant_fill, 1);
-        places_find(&places, image);
-    }
+    if (image == NULL)
+        prepare();
     image_use(image);
     for (unsigned step = 0; input.size > 0 && step < STEPS_MAX; step++) {
         if (fuzz_take(&input, 1) < 200)
             forge_record(&input);
         else
-            (void)places_patch(&places, image, &input);
+            (void)places_patch(&places, image, &input, &at);
     }
     use(flags);
     if (flags & 2)

@@ -8,6 +8,8 @@ tests/fuzz/corpus/ came from these by fuzzing and minimising (scripts/fuzz.sh).
 """
 import hashlib
 import os
+import random
+import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,8 +43,35 @@ def streams():
         yield stream
 
 
+def changes(directory):
+    """Changes of an image, as places.h reads them: single bytes where a small pool has its own, and forged words of each kind."""
+    chance = random.Random(1)
+    for number in range(120):
+        flags = number % 32 & ~2
+        data = bytes([flags])
+        for _ in range(chance.randrange(1, 20)):
+            kind = chance.choice([9, 10, number % 13])
+            data += bytes([240, 1 << chance.randrange(8)])
+            data += struct.pack("<HQ", chance.randrange(500), kind | chance.randrange(1 << 16) << 8)
+        write(directory, "open", data)
+        data = bytes([flags])
+        for _ in range(chance.randrange(1, 4)):
+            data += bytes([number % 13, chance.randrange(4) | chance.randrange(4) << 4])
+            data += struct.pack("<HQ", chance.randrange(500), chance.randrange(1 << chance.randrange(1, 48)))
+        write(directory, "open", data)
+        data = bytes([number & 3])
+        for _ in range(chance.randrange(1, 3)):
+            data += bytes([0, chance.randrange(4), chance.randrange(256), chance.randrange(8), 3, chance.choice([0, 200, 201])])
+            for _ in range(3):
+                mask = chance.randrange(256)
+                data += bytes([chance.randrange(8), chance.randrange(13)]) + struct.pack("<H", chance.randrange(500))
+                data += bytes([mask]) + bytes(chance.randrange(128) for _ in range(4 * bin(mask).count("1")))
+        write(directory, "recovery", data)
+
+
 def main():
     directory = sys.argv[1]
+    changes(directory)
     for number, stream in enumerate(streams()):
         flags = number * 7 % 16 & ~2
         write(directory, "commands", bytes([flags, 0 if number % 3 else 255]) + stream)

@@ -215,21 +215,37 @@ static void seal_counters(const struct places *places, struct image *image)
     store(image, places->superblock.counters_offset, &counters, sizeof(counters));
 }
 
-static void change_byte(struct image *image, unsigned how, uint64_t value)
+static uint64_t change_byte(struct image *image, unsigned how, uint64_t offset)
 {
-    uint64_t offset = value % image->size;
     uint8_t byte = (uint8_t)(image->bytes[offset] ^ (how == 0 ? 1 : how));
 
     store(image, offset, &byte, 1);
+    return offset;
 }
 
-int places_patch(const struct places *places, struct image *image, struct fuzz_input *input)
+/* Where the byte is that an input names: in a place, or anywhere. */
+static uint64_t byte_of(const struct places *places, const struct image *image, unsigned kind, uint64_t index, uint64_t value)
+{
+    const struct place *place = place_at(places, (unsigned)(value & 0xff) % PLACE_KINDS, index);
+    uint64_t size = WORD_SIZE;
+
+    if (kind == 255 || place == NULL)
+        return value % image->size;
+    if ((value & 0xff) % PLACE_KINDS == PLACE_ENTRY)
+        size = ENTRY_SIZE;
+    else if ((value & 0xff) % PLACE_KINDS == PLACE_BLOB)
+        size = sizeof(struct sdb_m_blob) + ((const struct sdb_m_blob *)(const void *)(image->first + place->offset))->size;
+    return place->offset + (value >> 8) % size;
+}
+
+int places_patch(const struct places *places, struct image *image, struct fuzz_input *input, uint64_t *at)
 {
     unsigned kind = (unsigned)fuzz_take(input, 1), how = (unsigned)fuzz_take(input, 1);
     uint64_t index = fuzz_take(input, 2), value = fuzz_take(input, 8);
 
-    if (kind == 255) {
-        change_byte(image, how, value);
+    *at = 0;
+    if (kind >= 240) {
+        *at = change_byte(image, how, byte_of(places, image, kind, index, value));
         return 0;
     }
     kind %= PLACE_KINDS;
@@ -237,13 +253,13 @@ int places_patch(const struct places *places, struct image *image, struct fuzz_i
     if (place == NULL)
         return 0;
     uint64_t word = kind == PLACE_ENTRY ? how >> 4 & 3 : 0;
-    uint64_t at = place->offset + word * WORD_SIZE;
-    uint64_t result = changed(how, load(image->bytes, at), value, load(image->bytes, other->offset + word * WORD_SIZE));
+    uint64_t target = place->offset + word * WORD_SIZE;
+    uint64_t result = changed(how, load(image->bytes, target), value, load(image->bytes, other->offset + word * WORD_SIZE));
     if (how & 8) {
-        store_word(image, at, result);
+        store_word(image, target, result);
         return 1; /* not one byte: a check of 16 bits may fit by chance */
     }
-    store_word(image, at, kind == PLACE_EXTENT && at % EXTENT_SIZE == 0 ? result : place_word(kind, result, at));
+    store_word(image, target, kind == PLACE_EXTENT && target % EXTENT_SIZE == 0 ? result : place_word(kind, result, target));
     if (kind == PLACE_SUPERBLOCK)
         seal_superblock(image);
     else if (kind == PLACE_ENTRY)

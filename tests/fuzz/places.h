@@ -52,9 +52,10 @@ uint64_t place_word(unsigned kind, uint64_t value, uint64_t offset);
 
 /*
  * Takes one change of the image from the input: [kind 1 | how 1 | index 2 | value 8]. how: 0 exclusive or, 1 set, 2 add, 3 take
- * another place's value; +8: the check is left as it was; bits 4 and 5: which word of an entry. Kind 255: one byte anywhere is
- * changed by exclusive or. Returns 1 where the check was made anew.
+ * another place's value; +8: the check is left as it was; bits 4 and 5: which word of an entry. Kinds from 240 on: one byte is changed
+ * by exclusive or, of the place whose kind is the value's lowest byte, or anywhere (255); *at is its offset. Returns 1 where the check
+ * was made anew, or may fit by chance.
  */
-int places_patch(const struct places *places, struct image *image, struct fuzz_input *input);
+int places_patch(const struct places *places, struct image *image, struct fuzz_input *input, uint64_t *at);
 
 #endif
