@@ -200,10 +200,13 @@ static int alloc_extents(struct heap *heap, struct tx *tx, uint32_t shard, uint6
 static int alloc_class(struct heap *heap, struct tx *tx, uint32_t shard, unsigned size_class, uint64_t block,
                        uint64_t *offset)
 {
-    int error = SDB_OK;
+    int error;
 
     if (heap->shards[shard].quarantine_count)
         heap_release(heap, shard, false);
+    error = heap_block_reserve(heap, tx, shard, block);
+    if (error)
+        return error;
     for (int attempt = 0; attempt < 2; attempt++) {
         if (size_class != CLASS_RUN)
             error = alloc_block(heap, tx, shard, size_class, offset);
@@ -216,7 +219,7 @@ static int alloc_class(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
         heap_release(heap, shard, true);
     }
     if (!error)
-        tx_add_block(tx, TX_BLOCK_ALLOCATED, shard, *offset, block);
+        heap_block_note(heap, tx, TX_BLOCK_ALLOCATED, shard, *offset, block);
     return error ? error : tx->failed ? SDB_ENOMEM : SDB_OK;
 }
 
@@ -236,16 +239,21 @@ int heap_reserve_body(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t
 {
     uint64_t pages = (size + PAGE_SIZE_POOL - 1) & ~(uint64_t)(PAGE_SIZE_POOL - 1);
     uint64_t block = pages;
-    int error = SDB_ENOSPC;
+    int error = heap_block_reserve(heap, tx, shard, block);
 
+    if (error)
+        return error;
+    error = SDB_ENOSPC;
     if (pages <= (uint64_t)(PAGES_PER_EXTENT - 1) * PAGE_SIZE_POOL)
         error = alloc_pages(heap, tx, shard, (unsigned)(pages >> PAGE_SHIFT_POOL), false, offset);
     if (error == SDB_ENOSPC) {
         block = (size + EXTENT_SIZE - 1) & ~(uint64_t)(EXTENT_SIZE - 1);
-        error = alloc_extents(heap, tx, shard, block, false, offset);
+        error = heap_block_reserve(heap, tx, shard, block);
+        if (!error)
+            error = alloc_extents(heap, tx, shard, block, false, offset);
     }
     if (!error)
-        tx_add_block(tx, TX_BLOCK_BODY, shard, *offset, block);
+        heap_block_note(heap, tx, TX_BLOCK_BODY, shard, *offset, block);
     return error;
 }
 
@@ -257,10 +265,13 @@ static int no_such_block(const struct heap *heap, uint64_t offset)
 
 static int free_extents(struct heap *heap, struct tx *tx, uint32_t shard, uint32_t first, uint64_t count)
 {
-    heap_lock_pool_words(heap, tx);
+    int error = heap_block_reserve(heap, tx, shard, count << EXTENT_SHIFT);
+
+    if (error)
+        return error;
     for (uint32_t i = 0; i < count; i++)
         tx_store(tx, heap_map_offset(heap, first + i), 0);
-    tx_add_block(tx, TX_BLOCK_FREED, shard, (uint64_t)first << EXTENT_SHIFT, count << EXTENT_SHIFT);
+    heap_block_note(heap, tx, TX_BLOCK_FREED, shard, (uint64_t)first << EXTENT_SHIFT, count << EXTENT_SHIFT);
     return SDB_OK;
 }
 
@@ -281,6 +292,8 @@ int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
     if (extent_value_state(value) != EXTENT_PAGES || extent_value_shard(value) != shard)
         return no_such_block(heap, offset);
     error = heap_extent_load(heap, index);
+    if (!error)
+        error = heap_block_reserve(heap, tx, shard, 0);
     if (error)
         return error;
     page = heap_page(heap, number);
@@ -289,7 +302,7 @@ int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
             return no_such_block(heap, offset);
         for (unsigned i = 0; i < page->run; i++)
             tx_store(tx, heap_page_word_offset(number + i), 0);
-        tx_add_block(tx, TX_BLOCK_FREED, shard, offset, (uint64_t)page->run << PAGE_SHIFT_POOL);
+        heap_block_note(heap, tx, TX_BLOCK_FREED, shard, offset, (uint64_t)page->run << PAGE_SHIFT_POOL);
         return SDB_OK;
     }
     if (page->type == PAGE_BLOCKS) {
@@ -300,7 +313,7 @@ int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
             !(tx_load(tx, heap_bitmap_offset(number, block)) >> (block % BITMAP_BITS) & 1))
             return no_such_block(heap, offset);
         stage_bit(tx, number, block, false);
-        tx_add_block(tx, TX_BLOCK_FREED, shard, offset, size);
+        heap_block_note(heap, tx, TX_BLOCK_FREED, shard, offset, size);
         return SDB_OK;
     }
     return no_such_block(heap, offset);
@@ -315,12 +328,14 @@ int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset)
 static bool find_entry_room(struct heap *heap, uint32_t shard, unsigned budget)
 {
     struct heap_shard *owner = &heap->shards[shard];
+    int error;
 
     for (; owner->entry_scan_extent < owner->extent_count; owner->entry_scan_extent++, owner->entry_scan_page = 0) {
         uint32_t index = owner->extents[owner->entry_scan_extent];
 
         if (owner->entry_scan_extent == owner->scanned) {
-            if (heap_extent_load(heap, index) == SDB_ENOMEM) /* a damaged one has no room, and counts as looked at */
+            error = heap_extent_load(heap, index);
+            if (error == SDB_ENOMEM) /* a damaged one has no room, and counts as looked at */
                 return false;
             owner->scanned++;
             owner->no_free_pages[0] = owner->no_free_pages[1] = false;
@@ -335,7 +350,12 @@ static bool find_entry_room(struct heap *heap, uint32_t shard, unsigned budget)
                 owner->entry_scan_page--;
                 return false;
             }
-            if (heap_page_load(heap, number) != SDB_OK)
+            error = heap_page_load(heap, number);
+            if (error == SDB_ENOMEM) { /* another time */
+                owner->entry_scan_page--;
+                return false;
+            }
+            if (error)
                 continue;
             heap_room_add(heap, shard, number);
             if (page->available)
@@ -369,6 +389,8 @@ int heap_alloc_entry(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t 
     unsigned entry;
     int error;
 
+    if (!tx_reserve_block(tx))
+        return SDB_ENOMEM;
     if (first_with_room(heap, &owner->entry_room) == HEAP_NO_PAGE) {
         error = more_entries(heap, tx, shard);
         if (error)
@@ -443,9 +465,13 @@ void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint6
 
         if (block->kind == TX_ENTRY_FREED)
             entry_available(heap, block->shard, block->offset);
-        else if (block->kind == TX_BLOCK_FREED || block->kind == TX_BLOCK_BODY)
-            quarantine(heap, block, lane, sequence);
-        if (block->kind == TX_BLOCK_FREED)
+        if (block->kind == TX_ENTRY_FREED || block->kind == TX_ENTRY_ALLOCATED)
+            continue;
+        heap_block_forget(heap, block);
+        if (block->kind == TX_BLOCK_ALLOCATED)
+            continue;
+        quarantine(heap, block, lane, sequence);
+        if (block->kind != TX_BLOCK_BODY)
             freed += block->size;
     }
     if (freed)
@@ -459,7 +485,12 @@ void heap_rollback(struct heap *heap, const struct tx *tx, size_t blocks_mark)
 
         if (block->kind == TX_ENTRY_ALLOCATED)
             entry_available(heap, block->shard, block->offset);
-        else if (block->kind == TX_BLOCK_ALLOCATED || block->kind == TX_BLOCK_BODY)
+        if (block->kind == TX_ENTRY_FREED || block->kind == TX_ENTRY_ALLOCATED)
+            continue;
+        heap_block_forget(heap, block);
+        /* An extent that was given back is the shard's again; where it was never published, it is nobody's. */
+        if (block->kind == TX_BLOCK_ALLOCATED || block->kind == TX_BLOCK_BODY ||
+            (block->kind == TX_EXTENT_TRIMMED && !heap_extent_return(heap, block->shard, heap_extent_of(block->offset))))
             quarantine(heap, block, 0, 0);
     }
 }

@@ -12,7 +12,9 @@
  *  3. Handle entries have no bitmap: an entry is free where its type is 0. A page of entries stays one for ever, so that
  *     generations go on and stale handles are told (E11).
  *  4. What is known of an extent in DRAM is read from its header at first use: opening a pool reads only the extent map.
- *  5. What was rolled back stays as it is in DRAM, with nothing on the medium; the words are staged again at next use
+ *  5. DRAM that runs out makes an operation fail before it takes a block, so that no block is ever lost to a list that cannot
+ *     grow: room in the transaction and in the quarantine is had first (heap_block_reserve).
+ *  6. What was rolled back stays as it is in DRAM, with nothing on the medium; the words are staged again at next use
  *     (page_stage).
  * Threads: a shard's part under the shard's lock; extents of the pool, and their map words, under pool_lock, which the
  *          transaction keeps until its end; heap_is_entry by any reader.
@@ -75,6 +77,7 @@ struct heap_shard {
     bool no_free_pages[2];       /* a search found none, and none was emptied since; by is_lasting */
     struct heap_freed *quarantine; /* ring */
     size_t quarantine_head, quarantine_count, quarantine_capacity;
+    size_t quarantine_owed; /* blocks of the open transaction, which may come: there is room for them */
 };
 
 /* The lowest epoch that a reader pins, or UINT64_MAX. */
@@ -95,7 +98,7 @@ struct heap {
     uint8_t *extent_taken;        /* 1: not available */
     uint32_t extent_hint;
     struct heap_freed *runs;      /* quarantine of extents */
-    size_t runs_count, runs_capacity;
+    size_t runs_count, runs_capacity, runs_owed; /* as quarantine_owed */
     /* Atomic. */
     uint32_t extent_count; /* extents of the file as it is now; released by heap_grown */
     uint64_t epoch;

@@ -47,7 +47,7 @@ void heap_page_type_set(struct heap *heap, uint32_t number, enum page_type type)
 
 /* -- opening -- */
 
-static int shard_add_extent(struct heap_shard *shard, uint32_t extent)
+static int shard_reserve_extent(struct heap_shard *shard)
 {
     if (shard->extent_count == shard->extent_capacity) {
         uint32_t more = shard->extent_capacity ? shard->extent_capacity * 2 : 4;
@@ -58,8 +58,16 @@ static int shard_add_extent(struct heap_shard *shard, uint32_t extent)
         shard->extents = bigger;
         shard->extent_capacity = more;
     }
-    shard->extents[shard->extent_count++] = extent;
     return SDB_OK;
+}
+
+static int shard_add_extent(struct heap_shard *shard, uint32_t extent)
+{
+    int error = shard_reserve_extent(shard);
+
+    if (!error)
+        shard->extents[shard->extent_count++] = extent;
+    return error;
 }
 
 /*
@@ -427,7 +435,9 @@ static int add_extent(struct heap *heap, struct tx *tx, uint32_t shard)
 
     if (!extent)
         return SDB_ENOMEM;
-    error = heap_take_extents(heap, tx, 1, false, &index);
+    error = shard_reserve_extent(owner); /* first: a taken extent must have a place */
+    if (!error)
+        error = heap_take_extents(heap, tx, 1, false, &index);
     if (!error)
         error = shard_add_extent(owner, index);
     if (error) {
@@ -525,7 +535,17 @@ static void detach_extent(struct heap *heap, struct tx *tx, uint32_t shard, uint
     heap_lock_pool_words(heap, tx);
     if (tx_load(tx, heap_map_offset(heap, index)))
         tx_store(tx, heap_map_offset(heap, index), 0);
-    tx_add_block(tx, TX_BLOCK_FREED, shard, (uint64_t)index << EXTENT_SHIFT, EXTENT_SIZE);
+    heap_block_note(heap, tx, TX_EXTENT_TRIMMED, shard, (uint64_t)index << EXTENT_SHIFT, EXTENT_SIZE);
+}
+
+bool heap_extent_return(struct heap *heap, uint32_t shard, uint32_t index)
+{
+    uint64_t map = heap_map_offset(heap, index), value;
+
+    if (checked_value(persist_load(media_word(heap, map)), map, &value) && extent_value_state(value) == EXTENT_FREE)
+        return false;
+    /* Its place in the list is still there; its pages are read again when they are needed. */
+    return shard_add_extent(&heap->shards[shard], index) == SDB_OK;
 }
 
 uint32_t heap_trim(struct heap *heap, struct tx *tx, uint32_t shard)
@@ -537,6 +557,8 @@ uint32_t heap_trim(struct heap *heap, struct tx *tx, uint32_t shard)
         if (heap_extent_load(heap, owner->extents[i]) != SDB_OK ||
             heap->extents[owner->extents[i]]->free_pages != PAGES_PER_EXTENT - 1)
             continue;
+        if (heap_block_reserve(heap, tx, shard, EXTENT_SIZE) != SDB_OK)
+            break; /* the commit says so */
         detach_extent(heap, tx, shard, i);
         trimmed++;
     }

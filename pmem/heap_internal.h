@@ -46,6 +46,8 @@ static inline bool heap_page_is_free(const struct heap_page *page)
 /* heap_extent.c */
 int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, bool lasting, uint32_t *number);
 int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for_body, uint32_t *first);
+/* Takes back what heap_trim gave. False: the medium never heard that the extent was the shard's. */
+bool heap_extent_return(struct heap *heap, uint32_t shard, uint32_t index);
 int heap_page_stage(struct heap *heap, struct tx *tx, uint32_t shard, uint32_t number, uint64_t value);
 int heap_page_load(struct heap *heap, uint32_t number);
 void heap_page_release(struct heap *heap, uint32_t shard, uint32_t number);
@@ -53,6 +55,14 @@ void heap_room_add(struct heap *heap, uint32_t shard, uint32_t number);
 void heap_page_type_set(struct heap *heap, uint32_t number, enum page_type type);
 
 /* heap_quarantine.c */
+/*
+ * Room for one more block of size bytes: in the transaction, and in the quarantine where its end may lead. Before the block is taken or
+ * given back; then heap_block_note cannot fail. Errors: SDB_ENOMEM.
+ */
+int heap_block_reserve(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size);
+void heap_block_note(struct heap *heap, struct tx *tx, enum tx_block_kind kind, uint32_t shard, uint64_t offset, uint64_t size);
+/* The end of a transaction: the block's room in the quarantine is used, or not needed. */
+void heap_block_forget(struct heap *heap, const struct tx_block *block);
 void heap_quarantine_add(struct heap *heap, uint32_t shard, const struct heap_freed *freed);
 void heap_quarantine_add_run(struct heap *heap, const struct heap_freed *freed);
 void heap_release_runs(struct heap *heap, bool force);

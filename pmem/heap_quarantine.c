@@ -6,8 +6,9 @@
  *          A block waits until the record that freed it can no longer be applied by recovery (a record that still could
  *          would be applied over the block's new contents), and until no reader pins an epoch in which it was reachable.
  * Threads: a shard's queue under the shard's lock; the queue of extents under pool_lock.
- * Memory:  the queues; where one cannot grow, its memory stays unavailable until the pool is opened again, and nothing else is lost
+ * Memory:  the queues; room in them is had before a block is taken or given back, so that none is lost where they cannot grow
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "heap_internal.h"
@@ -24,37 +25,81 @@ static bool is_over(struct heap *heap, const struct heap_freed *freed)
     return heap->oldest_pin(heap->oldest_pin_context) > freed->epoch;
 }
 
+/* -- room -- */
+
+static bool reserve_in_shard(struct heap_shard *owner)
+{
+    size_t more = owner->quarantine_capacity ? owner->quarantine_capacity * 2 : 64;
+    struct heap_freed *bigger;
+
+    if (owner->quarantine_count + owner->quarantine_owed < owner->quarantine_capacity)
+        return true;
+    bigger = malloc(more * sizeof(*bigger));
+    if (!bigger)
+        return false;
+    for (size_t i = 0; i < owner->quarantine_count; i++)
+        bigger[i] = owner->quarantine[(owner->quarantine_head + i) & (owner->quarantine_capacity - 1)];
+    free(owner->quarantine);
+    owner->quarantine = bigger;
+    owner->quarantine_capacity = more;
+    owner->quarantine_head = 0;
+    return true;
+}
+
+static bool reserve_run(struct heap *heap)
+{
+    size_t more = heap->runs_capacity ? heap->runs_capacity * 2 : 16;
+    struct heap_freed *bigger;
+
+    if (heap->runs_count + heap->runs_owed < heap->runs_capacity)
+        return true;
+    bigger = realloc(heap->runs, more * sizeof(*bigger));
+    if (!bigger)
+        return false;
+    heap->runs = bigger;
+    heap->runs_capacity = more;
+    return true;
+}
+
+int heap_block_reserve(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size)
+{
+    if (size >= EXTENT_SIZE)
+        heap_lock_pool_words(heap, tx);
+    return tx_reserve_block(tx) && (size >= EXTENT_SIZE ? reserve_run(heap) : reserve_in_shard(&heap->shards[shard]))
+               ? SDB_OK
+               : SDB_ENOMEM;
+}
+
+void heap_block_note(struct heap *heap, struct tx *tx, enum tx_block_kind kind, uint32_t shard, uint64_t offset, uint64_t size)
+{
+    tx_add_block(tx, kind, shard, offset, size);
+    if (size >= EXTENT_SIZE)
+        heap->runs_owed++;
+    else
+        heap->shards[shard].quarantine_owed++;
+}
+
+void heap_block_forget(struct heap *heap, const struct tx_block *block)
+{
+    if (block->size >= EXTENT_SIZE)
+        heap->runs_owed--;
+    else
+        heap->shards[block->shard].quarantine_owed--;
+}
+
+/* -- in and out -- */
+
 void heap_quarantine_add(struct heap *heap, uint32_t shard, const struct heap_freed *freed)
 {
     struct heap_shard *owner = &heap->shards[shard];
 
-    if (owner->quarantine_count == owner->quarantine_capacity) {
-        size_t more = owner->quarantine_capacity ? owner->quarantine_capacity * 2 : 64;
-        struct heap_freed *bigger = malloc(more * sizeof(*bigger));
-
-        if (!bigger)
-            return;
-        for (size_t i = 0; i < owner->quarantine_count; i++)
-            bigger[i] = owner->quarantine[(owner->quarantine_head + i) & (owner->quarantine_capacity - 1)];
-        free(owner->quarantine);
-        owner->quarantine = bigger;
-        owner->quarantine_capacity = more;
-        owner->quarantine_head = 0;
-    }
+    assert(owner->quarantine_count < owner->quarantine_capacity);
     owner->quarantine[(owner->quarantine_head + owner->quarantine_count++) & (owner->quarantine_capacity - 1)] = *freed;
 }
 
 void heap_quarantine_add_run(struct heap *heap, const struct heap_freed *freed)
 {
-    if (heap->runs_count == heap->runs_capacity) {
-        size_t more = heap->runs_capacity ? heap->runs_capacity * 2 : 16;
-        struct heap_freed *bigger = realloc(heap->runs, more * sizeof(*bigger));
-
-        if (!bigger)
-            return;
-        heap->runs = bigger;
-        heap->runs_capacity = more;
-    }
+    assert(heap->runs_count < heap->runs_capacity);
     heap->runs[heap->runs_count++] = *freed;
 }
 

@@ -115,6 +115,13 @@ static bool chunks_grow(struct tx *tx)
     return true;
 }
 
+static void filter_add(struct tx *tx, uint64_t line)
+{
+    uint64_t h = tx_line_hash(line) >> 52;
+
+    tx->filter[h >> 6] |= 1ull << (h & 63);
+}
+
 static struct tx_line *stage(struct tx *tx, uint64_t line)
 {
     uint64_t h = tx_line_hash(line) >> 52;
@@ -137,7 +144,7 @@ static struct tx_line *stage(struct tx *tx, uint64_t line)
     staged->kind = TX_LINE_WORDS;
     table_insert(tx, line, tx->line_count);
     tx->line_count++;
-    tx->filter[h >> 6] |= 1ull << (h & 63);
+    filter_add(tx, line);
     return staged;
 }
 
@@ -211,6 +218,11 @@ void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words)
     tx->range_bytes += size;
 }
 
+bool tx_reserve_block(struct tx *tx)
+{
+    return GROW(tx, blocks);
+}
+
 void tx_add_block(struct tx *tx, enum tx_block_kind kind, uint32_t shard, uint64_t offset, uint64_t size)
 {
     if (!GROW(tx, blocks))
@@ -236,12 +248,35 @@ void tx_add_touch(struct tx *tx, uint64_t hash, uint64_t entry)
 
 struct tx_mark tx_savepoint(const struct tx *tx)
 {
-    return (struct tx_mark){.ranges = tx->ranges.count,
+    return (struct tx_mark){.lines = tx->line_count,
+                            .ranges = tx->ranges.count,
                             .blocks = tx->blocks.count,
                             .undo = tx->undo.count,
                             .counts = tx->counts.count,
                             .touches = tx->touches.count,
                             .range_bytes = tx->range_bytes};
+}
+
+/* Takes the newest line out of the table: newest first, so that each probe sequence is still whole when its line is looked up. */
+static void table_remove_newest(struct tx *tx)
+{
+    size_t i = (size_t)tx_line_hash(line_at(tx, tx->line_count - 1)->line) & tx->table_mask;
+
+    while (tx->table[i] != tx->line_count)
+        i = (i + 1) & tx->table_mask;
+    tx->table[i] = 0;
+    tx->line_count--;
+}
+
+static void remove_lines(struct tx *tx, size_t mark)
+{
+    if (tx->line_count == mark)
+        return;
+    while (tx->line_count > mark)
+        table_remove_newest(tx);
+    memset(tx->filter, 0, sizeof(tx->filter)); /* lines share bits */
+    for (size_t i = 0; i < mark; i++)
+        filter_add(tx, line_at(tx, i)->line);
 }
 
 void tx_rollback(struct tx *tx, const struct tx_mark *mark)
@@ -256,6 +291,7 @@ void tx_rollback(struct tx *tx, const struct tx_mark *mark)
             persist_store((uint64_t *)(void *)(tx->file->base + undo->offset), undo->old);
         }
     }
+    remove_lines(tx, mark->lines);
     while (tx->ranges.count > mark->ranges)
         tx->word_ranges -= tx->ranges.items[--tx->ranges.count].words;
     tx->blocks.count = mark->blocks;
@@ -271,15 +307,10 @@ void tx_reset(struct tx *tx)
         memset(tx->table, 0, (tx->table_mask + 1) * sizeof(*tx->table));
         memset(tx->filter, 0, sizeof(tx->filter));
     } else {
-        /* Newest first, so that each probe sequence is still whole when its line is looked up. */
-        for (size_t n = tx->line_count; n-- > 0;) {
-            uint64_t line = line_at(tx, n)->line;
-            uint64_t h = tx_line_hash(line) >> 52;
-            size_t i = (size_t)tx_line_hash(line) & tx->table_mask;
+        while (tx->line_count > 0) {
+            uint64_t h = tx_line_hash(line_at(tx, tx->line_count - 1)->line) >> 52;
 
-            while (tx->table[i] != n + 1)
-                i = (i + 1) & tx->table_mask;
-            tx->table[i] = 0;
+            table_remove_newest(tx);
             tx->filter[h >> 6] &= ~(1ull << (h & 63));
         }
     }

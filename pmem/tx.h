@@ -7,7 +7,8 @@
  *     (DURABILITY.md, E1).
  *  2. Fresh ranges were handed out by the heap for this transaction; nobody can reach them before the commit.
  *  3. tx_line shows the medium as it will be after the commit.
- *  4. tx_rollback(tx_savepoint) takes the overlay back to exactly what it was.
+ *  4. tx_rollback(tx_savepoint) takes the overlay back to exactly what it was: a line that stayed behind would hide what a fresh range
+ *     writes to its place later.
  * Threads: one at a time, as the session that it belongs to. Every line that is staged belongs to a shard (or to the pool's own
  * words) whose lock the session holds.
  * Memory: grows to the largest transaction so far, and stays.
@@ -54,6 +55,7 @@ struct tx_block {
 enum tx_block_kind {
     TX_BLOCK_ALLOCATED, /* taken */
     TX_BLOCK_FREED,     /* given back */
+    TX_EXTENT_TRIMMED,  /* a shard's extent that holds nothing, given back */
     TX_BLOCK_BODY,      /* reserved in DRAM only, for a record's body: given back once the record is dead */
     TX_ENTRY_ALLOCATED,
     TX_ENTRY_FREED,
@@ -108,14 +110,14 @@ struct tx {
 };
 
 struct tx_mark {
-    size_t ranges, blocks, undo, counts, touches;
+    size_t lines, ranges, blocks, undo, counts, touches;
     uint64_t range_bytes;
 };
 
 int tx_init(struct tx *tx, struct pool_file *file);
 void tx_free(struct tx *tx);
 
-/* Whether nothing is staged. Lines that a rollback took back to what they were do not count. */
+/* Whether nothing is staged. */
 static inline bool tx_is_empty(const struct tx *tx)
 {
     return tx->undo.count == 0 && tx->ranges.count == 0 && tx->blocks.count == 0;
@@ -159,6 +161,8 @@ void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4]);
 
 /* Notes a range whose bytes were or will be written directly, before the commit. words: tx_store may write into it. */
 void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words);
+/* Room for one more block: the next tx_add_block does not fail. False: no memory. */
+bool tx_reserve_block(struct tx *tx);
 void tx_add_block(struct tx *tx, enum tx_block_kind kind, uint32_t shard, uint64_t offset, uint64_t size);
 void tx_add_count(struct tx *tx, uint32_t shard, unsigned database, int keys, int expiring);
 void tx_add_touch(struct tx *tx, uint64_t hash, uint64_t entry);

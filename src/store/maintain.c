@@ -36,7 +36,7 @@ static void leave(const struct sdb_session *session, const uint64_t words[4])
         __atomic_store_n(round, __atomic_load_n(&pool->maintain_round, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
 }
 
-/* Damage hides a page of entries: any number may have keys there. */
+/* Damage hides a page of entries, or deletions were skipped or taken back: any number may have keys left. */
 static void leave_all(struct sdb_pool *pool)
 {
     for (unsigned id = 0; id < DATABASE_IDS; id++)
@@ -206,13 +206,15 @@ int sdb_maintain(struct sdb_session *session, size_t effort, int *done)
         finished = 1;
     } else if (lock_try(&pool->maintain_lock)) {
         session->group = true;
+        int ended;
+
         error = walk(session, effort, &finished);
         session->group = group;
-        if (!group) {
-            int ended = session_commit(session);
-
-            error = error ? error : ended;
-        }
+        /* In the caller's group, too: the walk counts what it deleted as gone. */
+        ended = session_commit(session);
+        error = error ? error : ended;
+        if (error)
+            leave_all(pool);
         lock_release(&pool->maintain_lock);
     }
     if (!error && done)

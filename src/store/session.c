@@ -429,7 +429,11 @@ int session_commit(struct sdb_session *session)
     if (!tx_is_empty(tx)) {
         error = commit(session);
         if (error) {
+            const struct tx_mark beginning = {0};
+
+            /* Words that went to fresh memory directly, too: a later transaction must not take them for its own. */
             heap_rollback(&session->pool->heap, tx, 0);
+            tx_rollback(tx, &beginning);
             if (session->group && !session->group_error) /* sdb_group_end must not say that all is well */
                 session->group_error = error;
         }
