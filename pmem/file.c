@@ -525,7 +525,7 @@ static int check_growth(const struct pool_file *file, uint64_t new_size)
     if (file->readonly)
         return refuse_readonly(file);
     if (__atomic_load_n(&file->sigbus.failed, __ATOMIC_RELAXED) != 0) {
-        error_set("%s: a page of the pool was lost, it does not grow any more", file->path);
+        error_set("%s: a page of the pool was lost, or an msync failed: it does not grow any more", file->path);
         return SDB_EFAILED;
     }
     if (new_size < file->size || new_size > file->size_max) {

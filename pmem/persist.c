@@ -27,7 +27,7 @@
 #endif
 #endif
 
-static const uint32_t never_failed = 0;
+static uint32_t nobody_asks; /* the flag of those that pass none: never raised */
 
 static const char *const flush_names[] = {
     [PERSIST_CLWB] = "clwb",     [PERSIST_CLFLUSHOPT] = "clflushopt", [PERSIST_CLFLUSH] = "clflush",
@@ -137,16 +137,16 @@ enum persist_flush persist_flush_best(void)
 }
 #endif
 
-void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, const uint32_t *media_failed)
+void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, uint32_t *media_failed)
 {
     persist->flush = flush;
     persist->base = base;
-    persist->media_failed = media_failed != NULL ? media_failed : &never_failed;
+    persist->media_failed = media_failed != NULL ? media_failed : &nobody_asks;
 }
 
 int persist_fence_refused(void)
 {
-    error_set("a page of the pool was lost: what was written may be gone with it");
+    error_set("a page of the pool was lost, or an msync failed: what was written may be gone with it");
     return SDB_EIO;
 }
 
@@ -166,6 +166,8 @@ int persist_fence_msync(const struct persist *persist, struct persist_thread *th
     if (msync(persist->base + from, (size_t)(to - from), MS_SYNC) != 0) {
         error_set("msync of %llu bytes at %llu: %s", (unsigned long long)(to - from), (unsigned long long)from,
                   strerror(errno));
+        if (persist->media_failed != &nobody_asks)
+            __atomic_store_n(persist->media_failed, 1, __ATOMIC_SEQ_CST);
         return SDB_EIO;
     }
     thread->dirty_from = 0;

@@ -187,7 +187,11 @@ void info_memory(struct reply *text, struct client *client)
 
 void info_persistence(struct reply *text, struct client *client)
 {
+    struct sdb_pool_info info = {.failed = 0};
+
     (void)client;
+    if (runtime.pool != NULL)
+        sdb_pool_info(runtime.pool, &info);
     line(text, "# Persistence");
     line(text, "loading:0");
     line(text, "async_loading:0");
@@ -213,7 +217,7 @@ void info_persistence(struct reply *text, struct client *client)
     line(text, "aof_last_rewrite_time_sec:-1");
     line(text, "aof_current_rewrite_time_sec:-1");
     line(text, "aof_last_bgrewrite_status:ok");
-    line(text, "aof_last_write_status:ok");
+    line(text, "aof_last_write_status:%s", info.failed ? "err" : "ok"); /* what monitors look at: err while writes are refused */
     line(text, "aof_last_cow_size:0");
     line(text, "module_fork_in_progress:0");
     line(text, "module_fork_last_cow_size:0");

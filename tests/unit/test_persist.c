@@ -142,6 +142,28 @@ static void a_failed_msync_is_an_error_and_forgets_nothing(void **state)
     assert_int_equal(munmap(base, AREA_SIZE), 0);
 }
 
+/* The kernel takes the pages for clean now: another msync of them would succeed and write nothing. */
+static void a_fence_refuses_after_a_failed_msync(void **state)
+{
+    uint32_t failed = 0;
+    struct persist persist;
+    struct persist_thread thread = {0}, another = {0};
+    uint8_t *base = mmap(NULL, AREA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)state;
+
+    assert_true(base != MAP_FAILED);
+    assert_int_equal(munmap(base + 4096, 4096), 0);
+    persist_init(&persist, PERSIST_MSYNC, base, &failed);
+    persist_flush(&persist, &another, base, 8);
+    assert_int_equal(persist_fence(&persist, &another), 0);
+    persist_flush(&persist, &thread, base + 4096, 8);
+    assert_int_equal(persist_fence(&persist, &thread), SDB_EIO);
+    assert_int_equal(failed, 1);
+    persist_flush(&persist, &another, base, 8);
+    assert_int_equal(persist_fence(&persist, &another), SDB_EIO);
+    assert_int_equal(munmap(base, AREA_SIZE), 0);
+}
+
 static void a_fence_refuses_once_a_page_was_lost(void **state)
 {
     uint32_t failed = 0;
@@ -254,6 +276,7 @@ int main(void)
         cmocka_unit_test(eadr_flushes_nothing_and_keeps_the_fence),
         cmocka_unit_test(msync_is_called_once_for_all_that_was_flushed),
         cmocka_unit_test(a_failed_msync_is_an_error_and_forgets_nothing),
+        cmocka_unit_test(a_fence_refuses_after_a_failed_msync),
         cmocka_unit_test(a_fence_refuses_once_a_page_was_lost),
         cmocka_unit_test(big_copies_are_exact_at_every_alignment_and_count_every_line),
         cmocka_unit_test(a_copy_large_enough_to_bypass_the_cache_with_eadr_is_exact),
