@@ -353,6 +353,7 @@ static int map(struct pool_file *file)
     file->size = file->superblock.size;
     file->size_max = file->superblock.size_max;
     persist_init(&file->persist, file->persist.flush, file->base, &file->sigbus.failed);
+    file->persist.sync_failed = &file->sync_failed;
     return 0;
 }
 
@@ -524,7 +525,8 @@ static int check_growth(const struct pool_file *file, uint64_t new_size)
 {
     if (file->readonly)
         return refuse_readonly(file);
-    if (__atomic_load_n(&file->sigbus.failed, __ATOMIC_RELAXED) != 0) {
+    if (__atomic_load_n(&file->sigbus.failed, __ATOMIC_RELAXED) != 0 ||
+        __atomic_load_n(&file->sync_failed, __ATOMIC_RELAXED) != 0) {
         error_set("%s: a page of the pool was lost, or an msync failed: it does not grow any more", file->path);
         return SDB_EFAILED;
     }

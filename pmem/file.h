@@ -48,6 +48,7 @@ struct pool_file {
     uint64_t size;                      /* bytes mapped and in use; Atomic: released by grow */
     struct persist_thread thread;       /* for the superblock's own flushes */
 
+    uint32_t sync_failed; /* Atomic: an msync failed, the next ones refuse (persist.h) */
     /* Atomic: see sigbus.h. `sigbus.failed` != 0: a page is lost, fences refuse. */
     struct sigbus_region sigbus;
 };

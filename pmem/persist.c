@@ -27,7 +27,7 @@
 #endif
 #endif
 
-static uint32_t nobody_asks; /* the flag of those that pass none: never raised */
+static const uint32_t never_failed = 0;
 
 static const char *const flush_names[] = {
     [PERSIST_CLWB] = "clwb",     [PERSIST_CLFLUSHOPT] = "clflushopt", [PERSIST_CLFLUSH] = "clflush",
@@ -137,11 +137,12 @@ enum persist_flush persist_flush_best(void)
 }
 #endif
 
-void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, uint32_t *media_failed)
+void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, const uint32_t *media_failed)
 {
     persist->flush = flush;
     persist->base = base;
-    persist->media_failed = media_failed != NULL ? media_failed : &nobody_asks;
+    persist->media_failed = media_failed != NULL ? media_failed : &never_failed;
+    persist->sync_failed = NULL;
 }
 
 int persist_fence_refused(void)
@@ -162,12 +163,14 @@ int persist_fence_msync(const struct persist *persist, struct persist_thread *th
      * One call over all that lies between: the kernel writes only dirty pages, and each call costs a flush of the
      * drive's cache, which is dear, whereas other threads' pages in between would have to be written anyway.
      */
+    if (persist->sync_failed != NULL && __atomic_load_n(persist->sync_failed, __ATOMIC_SEQ_CST) != 0)
+        return persist_fence_refused();
     persist_count(&thread->msyncs, 1);
     if (msync(persist->base + from, (size_t)(to - from), MS_SYNC) != 0) {
         error_set("msync of %llu bytes at %llu: %s", (unsigned long long)(to - from), (unsigned long long)from,
                   strerror(errno));
-        if (persist->media_failed != &nobody_asks)
-            __atomic_store_n(persist->media_failed, 1, __ATOMIC_SEQ_CST);
+        if (persist->sync_failed != NULL)
+            __atomic_store_n(persist->sync_failed, 1, __ATOMIC_SEQ_CST);
         return SDB_EIO;
     }
     thread->dirty_from = 0;

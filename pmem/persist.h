@@ -41,7 +41,8 @@ enum persist_flush {
 struct persist {
     enum persist_flush flush;
     uint8_t *base;                /* of the mapping, page-aligned */
-    uint32_t *media_failed;       /* Atomic: raised by sigbus.c, and by an msync that failed; a fence that sees it refuses. Never NULL */
+    const uint32_t *media_failed; /* Atomic: raised by sigbus.c; a fence that sees it refuses. Never NULL */
+    uint32_t *sync_failed;        /* Atomic: raised by an msync that failed; later ones refuse. NULL: nobody remembers */
 };
 
 /* One for each thread that commits. Zero it to begin. */
@@ -68,8 +69,8 @@ const char *persist_flush_name(enum persist_flush flush);
 /* Looks a name up; returns 0 and the flush, or SDB_EINVAL for an unknown name. */
 int persist_flush_parse(const char *name, enum persist_flush *flush);
 
-/* media_failed may be NULL: then no failure is remembered. */
-void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, uint32_t *media_failed);
+/* media_failed may be NULL: then nothing ever raises it. sync_failed is NULL until the caller sets it. */
+void persist_init(struct persist *persist, enum persist_flush flush, uint8_t *base, const uint32_t *media_failed);
 
 /*
  * The part of persist_fence that makes a system call: PERSIST_MSYNC only. Errors: SDB_EIO; what was noted stays noted, and every later

@@ -59,7 +59,8 @@ int pool_writable(struct sdb_pool *pool)
         error_set("%s: open for reading only", pool->file.path);
         return SDB_EREADONLY;
     }
-    if (__atomic_load_n(&pool->failed, __ATOMIC_RELAXED) || __atomic_load_n(&pool->file.sigbus.failed, __ATOMIC_RELAXED)) {
+    if (__atomic_load_n(&pool->failed, __ATOMIC_RELAXED) || __atomic_load_n(&pool->file.sigbus.failed, __ATOMIC_RELAXED) ||
+        __atomic_load_n(&pool->file.sync_failed, __ATOMIC_RELAXED)) {
         error_set("%s: a commit or the medium failed earlier; the pool takes no more writes", pool->file.path);
         return SDB_EFAILED;
     }

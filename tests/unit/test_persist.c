@@ -153,7 +153,8 @@ static void a_fence_refuses_after_a_failed_msync(void **state)
 
     assert_true(base != MAP_FAILED);
     assert_int_equal(munmap(base + 4096, 4096), 0);
-    persist_init(&persist, PERSIST_MSYNC, base, &failed);
+    persist_init(&persist, PERSIST_MSYNC, base, NULL);
+    persist.sync_failed = &failed;
     persist_flush(&persist, &another, base, 8);
     assert_int_equal(persist_fence(&persist, &another), 0);
     persist_flush(&persist, &thread, base + 4096, 8);
