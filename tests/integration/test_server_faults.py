@@ -202,6 +202,9 @@ def test_configuration():
                 assert [name for name in os.listdir(server.directory) if name.startswith("superdb.conf")] == \
                     ["superdb.conf"], os.listdir(server.directory)
                 if failed == 0:
+                    assert reply == b"OK", reply
+                    with open(path, encoding="utf-8") as file:
+                        assert f"timeout {100 + n}\n" in file.read()
                     break
         works(server)
     return faults
