@@ -99,17 +99,27 @@ static double count_states(const struct domain *domain)
     return product;
 }
 
-/* Adds the point's legal images to the report's. */
-static void count_images(struct sdb_crashtest *test, const struct domain *domain)
+/* log10(10^a + 10^b) */
+static double log10_sum(double a, double b)
+{
+    return a > b ? a + log10(1 + pow(10, b - a)) : b + log10(1 + pow(10, a - b));
+}
+
+/* Adds the point's legal images, 10^here, to the report's. */
+static void count_images(struct sdb_crashtest *test, double here)
 {
     double *sum = &test->report->states_log10;
-    double here = domain->medium.size != domain->medium.size_durable ? log10(2) : 0, more, less;
+
+    *sum = test->report->points == 1 ? here : log10_sum(*sum, here);
+}
+
+static double states_log10(const struct domain *domain)
+{
+    double sum = domain->medium.size != domain->medium.size_durable ? log10(2) : 0;
 
     for (size_t i = 0; i < domain->dirty_count; i++)
-        here += unit_shape(domain->dirty[i]).states_log2 * log10(2);
-    more = *sum > here ? *sum : here;
-    less = *sum > here ? here : *sum;
-    *sum = test->report->points == 1 ? here : more + log10(1 + pow(10, less - more));
+        sum += unit_shape(domain->dirty[i]).states_log2 * log10(2);
+    return sum;
 }
 
 static void try_every_state(struct sdb_crashtest *test, unsigned level, uint64_t count)
@@ -201,8 +211,8 @@ static int compare_groups(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The groups of all units in the order of their stores; each once. */
-static uint64_t *moments_of(const struct domain *domain, size_t *count)
+/* The groups of all units in the order of their stores; each once. *images: a state for each subset of each group's words, as log10. */
+static uint64_t *moments_of(const struct domain *domain, size_t *count, double *images)
 {
     size_t n = 0, events = 0;
     uint64_t *groups;
@@ -215,18 +225,25 @@ static uint64_t *moments_of(const struct domain *domain, size_t *count)
             groups[n++] = domain->dirty[i]->events[e].group;
     qsort(groups, n, sizeof(*groups), compare_groups);
     *count = 0;
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || groups[i] != groups[i - 1])
-            groups[(*count)++] = groups[i];
+    *images = 0;
+    for (size_t i = 0, words; i < n; i += words) {
+        for (words = 1; i + words < n && groups[i + words] == groups[i]; words++)
+            ;
+        groups[(*count)++] = groups[i];
+        *images = log10_sum(*images, words == 1 ? 0 : (double)words * log10(2));
+    }
     return groups;
 }
 
 static void try_moments(struct sdb_crashtest *test, unsigned level, uint32_t moments_max)
 {
     const struct domain *domain = &domains.levels[level];
+    double images;
     size_t count;
-    uint64_t *groups = moments_of(domain, &count);
+    uint64_t *groups = moments_of(domain, &count, &images);
 
+    if (level == 0)
+        count_images(test, images);
     groups[count] = count ? groups[count - 1] + 1 : 0; /* everything */
     for (size_t k = 0; k <= count && k <= moments_max && !test->error; k++) {
         size_t m = count <= moments_max ? k : (size_t)(random_next(&test->random) % (count + 1));
@@ -266,7 +283,7 @@ static void try_point(struct sdb_crashtest *test, unsigned level)
         return;
     }
     if (level == 0)
-        count_images(test, domain);
+        count_images(test, states_log10(domain));
     if (states <= or_usual(options->states_max, STATES_MAX_USUAL) && (level == 0 || states <= images) && may_be_exhaustive(domain)) {
         try_every_state(test, level, (uint64_t)states);
         return;

@@ -50,6 +50,7 @@ struct oracle {
     struct cell aside[ORACLE_KEYS]; /* of a database that was exchanged for an empty one */
     struct actor actor[ORACLE_ACTORS];
     uint64_t judged;
+    uint64_t shared_done, shared_begun; /* a counter that every actor adds to */
     const struct scenario *scenario;
 };
 

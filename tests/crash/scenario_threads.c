@@ -81,6 +81,8 @@ static int thread(void *context, struct sdb_crashtest *test, struct sdb_pool *po
     MUST(sdb_session_open(pool, &session));
     for (unsigned round = 0; round < 40; round++) {
         uint32_t what = oracle_roll(oracle, 10), group = oracle_roll(oracle, 4) ? 1 : 6;
+        uint64_t added = 0;
+        int64_t value;
 
         oracle_begin(oracle);
         if (group > 1)
@@ -90,7 +92,11 @@ static int thread(void *context, struct sdb_crashtest *test, struct sdb_pool *po
                 transaction(oracle, session, number);
             } else {
                 oracle_operation(oracle, number);
-                if (what < 7)
+                if (what == 9) {
+                    oracle->shared_begun++;
+                    MUST(sdb_add(session, "shared", 6, 1, &value));
+                    added++;
+                } else if (what < 6)
                     oracle_set(oracle, session, number, own_key(oracle, number), oracle_cell(oracle, 3100));
                 else
                     oracle_delete(oracle, session, number, own_key(oracle, number));
@@ -98,6 +104,7 @@ static int thread(void *context, struct sdb_crashtest *test, struct sdb_pool *po
         }
         if (group > 1)
             MUST(sdb_group_end(session));
+        oracle->shared_done += added;
         oracle_end(oracle, number);
         if (oracle_roll(oracle, 20) == 0)
             MUST(sdb_maintain(session, 2000, NULL));
