@@ -2,10 +2,11 @@
 /*
  * crashtest.h - tests an application of SuperDB against every crash that could have happened to it
  *
- * The library superdb_crashtest holds the whole engine, on a simulated medium that knows which stores a power cut would leave. Link it in
- * place of superdb. sdb_crashtest_run calls the application's own functions on a pool that lives on that medium. At every
- * fence, and at the end of every operation, it makes the images that a crash at this moment could leave, opens each with the
- * engine, verifies the whole pool, and asks the application whether what it finds is allowed:
+ * The library superdb_crashtest holds the whole engine, on a simulated medium that knows which stores a power cut
+ * would leave. Link it in place of superdb. sdb_crashtest_run calls the application's own functions on a pool that
+ * lives on that medium. At every fence, and at the end of every operation, it makes the images that a crash at this
+ * moment could leave, opens each with the engine, verifies the whole pool, and asks the application whether what it
+ * finds is allowed:
  *
  *     static int work(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
  *     {
@@ -26,9 +27,10 @@
  *
  * docs/CRASHTEST.md has whole programs, says which images there are, and how they are chosen where they are too many.
  *
- * Threads. One run at a time in a process. The callbacks run in the thread that called sdb_crashtest_run, or in the threads of
- * sdb_crashtest_threads, one at a time. The invariant is called in the middle of the application's own calls, from below the engine,
- * in whichever thread met the fence: it must touch nothing of the pool that is worked on, and take no lock that the work may hold.
+ * Threads. One run at a time in a process. The callbacks run in the thread that called sdb_crashtest_run, or in the
+ * threads of sdb_crashtest_threads, one at a time. The invariant is called in the middle of the application's own
+ * calls, from below the engine, in whichever thread met the fence: it must touch nothing of the pool that is worked
+ * on, and take no lock that the work may hold.
  *
  * Sizes are in bytes, times in milliseconds since 1970 unless the name says otherwise.
  */
@@ -45,13 +47,13 @@ struct sdb_crashtest; /* a run */
 
 /* What a power cut takes. */
 enum sdb_crashtest_domain {
-    SDB_CRASHTEST_ADR = 0,   /* what is in caches: a line survives as it was flushed, or as an eviction left it, any prefix of its stores */
-    SDB_CRASHTEST_EADR = 1,  /* what is in store buffers: stores survive in their order, up to some one */
-    SDB_CRASHTEST_PAGES = 2, /* what the kernel did not write back: class msync on a plain file; sectors of 512 bytes survive each by itself */
+    SDB_CRASHTEST_ADR = 0,   /* caches: of a line survives what was flushed, and any prefix of what was stored since */
+    SDB_CRASHTEST_EADR = 1,  /* store buffers: stores survive in their order, up to some one */
+    SDB_CRASHTEST_PAGES = 2, /* pages not written back: class msync, a plain file, each sector of 512 bytes by itself */
 };
 
 enum sdb_crashtest_flags {
-    SDB_CRASHTEST_CREATION = 1u << 0, /* also look at crashes while the pool is made; the invariant is not asked there */
+    SDB_CRASHTEST_CREATION = 1u << 0, /* also look at crashes while the pool is made, without the invariant */
     SDB_CRASHTEST_SETUP = 1u << 1,    /* also look at crashes during the setup callback, with the invariant */
 };
 
@@ -90,9 +92,10 @@ struct sdb_crashtest_case {
     /* Does the work. Closes every session that it opened. Returns SDB_OK or an error, which ends the run. */
     int (*work)(void *context, struct sdb_crashtest *test, struct sdb_pool *pool);
     /*
-     * Whether the image is one that the application can live with: 0 if it is. May read and write, all of it is taken back. The
-     * session is the harness's own. Must answer by what the image holds and what begin and end have told alone: an image that was
-     * judged before is not judged again until the next begin or end. May be NULL: then the engine's own check is all.
+     * Whether the image is one that the application can live with: 0 if it is. May read and write, all of it is taken
+     * back. The session is the harness's own. Must answer by what the image holds and what begin and end have told
+     * alone: an image that was judged before is not judged again until the next begin or end. May be NULL: then the
+     * engine's own check is all.
      */
     int (*invariant)(void *context, struct sdb_session *session, struct sdb_crashtest_image *image);
 };
@@ -114,32 +117,36 @@ struct sdb_crashtest_report {
 
 /*
  * Makes a pool, runs setup and work on it, tries the images, closes the pool. report may be NULL.
- * Errors: SDB_ECORRUPT: an image failed, or an operation left what is not durable; report->failure tells. SDB_EBUSY: a run is going
- * on in this process. SDB_EINVAL, SDB_ENOMEM. Else what setup or work returned.
+ * Errors: SDB_ECORRUPT: an image failed, or an operation left what is not durable; report->failure tells. SDB_EBUSY: a
+ * run is going on in this process. SDB_EINVAL, SDB_ENOMEM. Else what setup or work returned.
  */
 SDB_API int sdb_crashtest_run(const struct sdb_crashtest_options *options, const struct sdb_crashtest_case *test,
                               struct sdb_crashtest_report *report);
 
 /*
- * The operation between the two, in this thread, may or may not be found in an image; from the end on it must be. A model that the
- * invariant compares with says "under way" right behind begin, and "done" right in front of end.
+ * The operation between the two, in this thread, may or may not be found in an image; from the end on it must be. A
+ * model that the invariant compares with says "under way" right behind begin, and "done" right in front of end.
  */
 SDB_API void sdb_crashtest_begin(struct sdb_crashtest *test);
 SDB_API void sdb_crashtest_end(struct sdb_crashtest *test);
 
 /*
- * Runs count threads to their end, one at a time, in an order that the seed decides: the turn changes at fences, locks, begin and end.
- * Called by work. Returns the first error that a thread returned, or SDB_OK.
+ * Runs count threads to their end, one at a time, in an order that the seed decides: the turn changes at fences,
+ * locks, begin and end. Called by work. Returns the first error that a thread returned, or SDB_OK.
  */
 typedef int sdb_crashtest_thread(void *context, struct sdb_crashtest *test, struct sdb_pool *pool, unsigned number);
-SDB_API int sdb_crashtest_threads(struct sdb_crashtest *test, unsigned count, sdb_crashtest_thread *thread, void *context);
+SDB_API int sdb_crashtest_threads(struct sdb_crashtest *test, unsigned count, sdb_crashtest_thread *thread,
+                                  void *context);
 
-/* Lets another one of these threads run: for loops that wait for one, like that of a transaction which met SDB_ECONFLICT. */
+/*
+ * Lets another one of these threads run: for loops that wait for one, like that of a transaction which met
+ * SDB_ECONFLICT.
+ */
 SDB_API void sdb_crashtest_yield(struct sdb_crashtest *test);
 
 /*
- * Closes the pool and opens it again, with crashes in both. Every session must be closed; the old pointer is gone. Called by
- * work. Errors: as sdb_open and sdb_close.
+ * Closes the pool and opens it again, with crashes in both. Every session must be closed; the old pointer is gone.
+ * Called by work. Errors: as sdb_open and sdb_close.
  */
 SDB_API int sdb_crashtest_reopen(struct sdb_crashtest *test, struct sdb_pool **pool);
 

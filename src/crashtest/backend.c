@@ -56,8 +56,8 @@ void backend_fence(void)
     schedule_point();
 }
 
-static void copy_past_cache(const struct persist *persist, struct persist_thread *thread, uint8_t *to, const uint8_t *from,
-                            size_t size)
+static void copy_past_cache(const struct persist *persist, struct persist_thread *thread, uint8_t *to,
+                            const uint8_t *from, size_t size)
 {
     size_t head = (size_t)(-(uintptr_t)to & (LINE_SIZE - 1));
     size_t middle;
@@ -76,12 +76,13 @@ static void copy_past_cache(const struct persist *persist, struct persist_thread
     (persist_flush)(persist, thread, to + head + middle, size - head - middle);
 }
 
-void (persist_copy_nt)(const struct persist *persist, struct persist_thread *thread, void *dst, const void *src, size_t size)
+void(persist_copy_nt)(const struct persist *persist, struct persist_thread *thread, void *dst, const void *src,
+                      size_t size)
 {
     copy_past_cache(persist, thread, dst, src, size);
 }
 
-void (persist_zero_nt)(const struct persist *persist, struct persist_thread *thread, void *dst, size_t size)
+void(persist_zero_nt)(const struct persist *persist, struct persist_thread *thread, void *dst, size_t size)
 {
     copy_past_cache(persist, thread, dst, NULL, size);
 }

@@ -14,12 +14,30 @@ void backend_copy(void *dst, const void *src, size_t size);
 void backend_flush_line(const void *line);
 void backend_fence(void);
 
-static inline uint64_t persist_load(const uint64_t *src) { return __atomic_load_n(src, __ATOMIC_RELAXED); }
-static inline uint64_t persist_load_acquire(const uint64_t *src) { return __atomic_load_n(src, __ATOMIC_ACQUIRE); }
-static inline void persist_store(uint64_t *dst, uint64_t value) { backend_store(dst, value, 0); }
-static inline void persist_store_release(uint64_t *dst, uint64_t value) { backend_store(dst, value, 1); }
-static inline void persist_copy(void *dst, const void *src, size_t size) { backend_copy(dst, src, size); }
-static inline void persist_zero(void *dst, size_t size) { backend_copy(dst, NULL, size); }
+static inline uint64_t persist_load(const uint64_t *src)
+{
+    return __atomic_load_n(src, __ATOMIC_RELAXED);
+}
+static inline uint64_t persist_load_acquire(const uint64_t *src)
+{
+    return __atomic_load_n(src, __ATOMIC_ACQUIRE);
+}
+static inline void persist_store(uint64_t *dst, uint64_t value)
+{
+    backend_store(dst, value, 0);
+}
+static inline void persist_store_release(uint64_t *dst, uint64_t value)
+{
+    backend_store(dst, value, 1);
+}
+static inline void persist_copy(void *dst, const void *src, size_t size)
+{
+    backend_copy(dst, src, size);
+}
+static inline void persist_zero(void *dst, size_t size)
+{
+    backend_copy(dst, NULL, size);
+}
 
 static inline void persist_flush_line(const struct persist *persist, struct persist_thread *thread, const void *line)
 {
@@ -39,7 +57,8 @@ static inline void persist_flush_line(const struct persist *persist, struct pers
     }
 }
 
-static inline void persist_flush(const struct persist *persist, struct persist_thread *thread, const void *start, size_t size)
+static inline void persist_flush(const struct persist *persist, struct persist_thread *thread, const void *start,
+                                 size_t size)
 {
     uintptr_t line = (uintptr_t)start & ~(uintptr_t)(LINE_SIZE - 1);
 
@@ -70,9 +89,11 @@ static inline int persist_fence(const struct persist *persist, struct persist_th
 #define persist_zero(dst, size) (SITE_REACHED(SITE_STORE), persist_zero(dst, size))
 #define persist_copy_nt(persist, thread, dst, src, size)                                                               \
     (SITE_REACHED(SITE_FLUSH), persist_copy_nt(persist, thread, dst, src, size))
-#define persist_zero_nt(persist, thread, dst, size) (SITE_REACHED(SITE_FLUSH), persist_zero_nt(persist, thread, dst, size))
+#define persist_zero_nt(persist, thread, dst, size)                                                                    \
+    (SITE_REACHED(SITE_FLUSH), persist_zero_nt(persist, thread, dst, size))
 #define persist_flush_line(persist, thread, line) (SITE_REACHED(SITE_FLUSH), persist_flush_line(persist, thread, line))
-#define persist_flush(persist, thread, start, size) (SITE_REACHED(SITE_FLUSH), persist_flush(persist, thread, start, size))
+#define persist_flush(persist, thread, start, size)                                                                    \
+    (SITE_REACHED(SITE_FLUSH), persist_flush(persist, thread, start, size))
 #define persist_fence(persist, thread) (SITE_REACHED(SITE_FENCE), persist_fence(persist, thread))
 
 #endif

@@ -90,7 +90,8 @@ static int run_phases(struct sdb_crashtest *test)
 
 static int check_arguments(const struct sdb_crashtest_options *options)
 {
-    if (options->domain > SDB_CRASHTEST_PAGES || (options->flags & ~(uint32_t)(SDB_CRASHTEST_CREATION | SDB_CRASHTEST_SETUP)) ||
+    if (options->domain > SDB_CRASHTEST_PAGES ||
+        (options->flags & ~(uint32_t)(SDB_CRASHTEST_CREATION | SDB_CRASHTEST_SETUP)) ||
         options->pool_size > 1ull << 36 || options->pool_size_max > 1ull << 36)
         return SDB_EINVAL;
     return SDB_OK;
@@ -130,7 +131,8 @@ int sdb_crashtest_run(const struct sdb_crashtest_options *options, const struct 
         report.seed >>= 24; /* short enough to be typed */
     test->thread_seed = report.seed;
     run_options(test, &pool);
-    domains_begin((enum domain_kind)test->options.domain, pool.pool_size_max > pool.pool_size ? pool.pool_size_max : pool.pool_size);
+    domains_begin((enum domain_kind)test->options.domain,
+                  pool.pool_size_max > pool.pool_size ? pool.pool_size_max : pool.pool_size);
     files_seed(report.seed);
     files_set_time(TIME_USUAL);
     domains.at_fence = at_fence;
@@ -247,7 +249,10 @@ extern struct site __stop_superdb_sites[] __attribute__((visibility("hidden")));
 void sdb_crashtest_sites(sdb_crashtest_site_fn *visit, void *context)
 {
     for (const struct site *site = __start_superdb_sites; site < __stop_superdb_sites; site++) {
-        struct sdb_crashtest_site told = {.file = site->file, .function = site->function, .line = site->line, .fences = site->kind >= SITE_FENCE,
+        struct sdb_crashtest_site told = {.file = site->file,
+                                          .function = site->function,
+                                          .line = site->line,
+                                          .fences = site->kind >= SITE_FENCE,
                                           .reached = __atomic_load_n(&site->reached, __ATOMIC_RELAXED)};
 
         if (site->kind != SITE_STORE)

@@ -2,7 +2,8 @@
 /*
  * domain.c - the simulated persistence domain: events, flushes, fences, and undoing
  *
- * Holds:   1. the medium of level k + 1 has the durable contents of level k, while k is tracked and no image is made there
+ * Holds:   1. the medium of level k + 1 has the durable contents of level k, while k is tracked and no image is made
+ *          there
  *          2. a unit is in the dirty list as long as it has events
  *          3. with the events of a unit applied in order, its durable contents are what the medium of its level holds
  * Threads, memory: see domain.h
@@ -47,7 +48,7 @@ void *crash_alloc(void *old, size_t size)
 {
     void *new = realloc(old, size);
 
-    if (!new && size) {
+    if (!new &&size) {
         fprintf(stderr, "crashtest: out of memory\n");
         abort();
     }
@@ -323,7 +324,8 @@ static void add_pending(unsigned level, struct unit *unit, bool stream)
 
     if (state->count[level] == state->capacity[level]) {
         state->capacity[level] = state->capacity[level] ? state->capacity[level] * 2 : 256;
-        state->pending[level] = crash_alloc(state->pending[level], state->capacity[level] * sizeof(*state->pending[level]));
+        state->pending[level] =
+            crash_alloc(state->pending[level], state->capacity[level] * sizeof(*state->pending[level]));
     }
     state->pending[level][state->count[level]++] =
         (struct pending){.unit = unit, .group = domains.group, .stream = stream};
@@ -354,7 +356,8 @@ void domain_store(unsigned level, uint64_t *to, uint64_t value, bool release, co
     domains_unlock();
 }
 
-void domain_copy(unsigned level, uint8_t *to, const uint8_t *from, size_t size, enum event_kind kind, const struct site *site)
+void domain_copy(unsigned level, uint8_t *to, const uint8_t *from, size_t size, enum event_kind kind,
+                 const struct site *site)
 {
     struct domain *domain = &domains.levels[level];
     uint64_t offset = (uint64_t)(to - domain->medium.base);
@@ -394,7 +397,8 @@ static void settle(unsigned level, uint64_t offset, uint64_t value)
         struct medium *medium = &domains.levels[above].medium;
 
         if (above == level + 1)
-            domain->durable_hash += domain_word_hash(offset, value) - domain_word_hash(offset, *word_at(medium, offset));
+            domain->durable_hash +=
+                domain_word_hash(offset, value) - domain_word_hash(offset, *word_at(medium, offset));
         medium_put(medium, offset, value);
     }
 }

@@ -2,18 +2,19 @@
 /*
  * domain.h - a simulated persistence domain: which of the stores to a medium a power cut would find on it
  *
- * A domain watches one medium, an area of memory that the engine takes for a mapped file. There are LEVELS of them: 0 is the
- * pool that is worked on, 1 the crash image of it that is tried, 2 a crash image of the recovery of that image. The medium of the
- * level above always holds the durable contents of the domain below, so that an image is made by changing the lines that
- * differ, and taken back by undoing whatever was stored since.
+ * A domain watches one medium, an area of memory that the engine takes for a mapped file. There are LEVELS of them: 0
+ * is the pool that is worked on, 1 the crash image of it that is tried, 2 a crash image of the recovery of that image.
+ * The medium of the level above always holds the durable contents of the domain below, so that an image is made by
+ * changing the lines that differ, and taken back by undoing whatever was stored since.
  *
- * Every store is an event: a word of 8 bytes, which is durable at once or not at all. Events of one unit (a cache line, or a sector
- * of a page that the kernel writes back) become durable in their order; words of one copy have no order among themselves; what
- * bypassed the cache has none with anything. A fence makes durable what its own thread flushed before (ADR), everything so
- * far (eADR), or the pages that it wrote back (pages).
+ * Every store is an event: a word of 8 bytes, which is durable at once or not at all. Events of one unit (a cache
+ * line, or a sector of a page that the kernel writes back) become durable in their order; words of one copy have no
+ * order among themselves; what bypassed the cache has none with anything. A fence makes durable what its own thread
+ * flushed before (ADR), everything so far (eADR), or the pages that it wrote back (pages).
  *
- * Threads: any; one lock around everything, which a crash point holds from its beginning to its end. In an ordering of events by
- *          that lock, a store stands where it was made, because whoever stores to the same word has the engine's lock for it.
+ * Threads: any; one lock around everything, which a crash point holds from its beginning to its end. In an ordering of
+ *          events by that lock, a store stands where it was made, because whoever stores to the same word has the
+ *          engine's lock for it.
  * Memory:  aborts where there is none: a harness that forgets an event proves nothing.
  */
 #ifndef SDB_CRASHTEST_DOMAIN_H
@@ -74,7 +75,7 @@ struct medium {
 
 struct domain {
     struct medium medium;
-    bool tracked; /* events are noted; else a store counts as durable at once */
+    bool tracked;        /* events are noted; else a store counts as durable at once */
     struct unit **units; /* by number; NULL: never dirty */
     struct unit **dirty;
     size_t dirty_count, dirty_capacity;
@@ -106,14 +107,18 @@ uint32_t domains_thread(void);
 /* The level whose medium holds the address, or -1. */
 int domain_of(const void *address);
 
-/* Everything that the medium holds counts as durable from here on, and stores are noted. The next level's medium gets the same contents. */
+/*
+ * Everything that the medium holds counts as durable from here on, and stores are noted. The next level's medium gets
+ * the same contents.
+ */
 void domain_track(unsigned level);
 void domain_untrack(unsigned level);
 
 /* Stores, by the engine. */
 void domain_store(unsigned level, uint64_t *to, uint64_t value, bool release, const struct site *site);
 /* from NULL: zeros */
-void domain_copy(unsigned level, uint8_t *to, const uint8_t *from, size_t size, enum event_kind kind, const struct site *site);
+void domain_copy(unsigned level, uint8_t *to, const uint8_t *from, size_t size, enum event_kind kind,
+                 const struct site *site);
 void domain_flush_line(unsigned level, uint64_t offset);
 /* ADR and eADR: what the calling thread's fence covers, on every level. */
 void domain_fence(void);

@@ -2,8 +2,9 @@
 /*
  * files.c - simulated files: the system calls that the engine makes on the media of the domains
  *
- * Holds:   what a file's mapping shows is its medium; what a call wrote is there at once, and durable with the next fsync; a new
- *          size likewise. A file's mapping stays where it is when it is closed, so that opening it again maps nothing.
+ * Holds:   what a file's mapping shows is its medium; what a call wrote is there at once, and durable with the next
+ *          fsync; a new size likewise. A file's mapping stays where it is when it is closed, so that opening it again
+ *          maps nothing.
  * Threads: as the engine's calls: one opens a file at a time
  * Memory:  none of its own
  */
@@ -204,7 +205,8 @@ int files_ftruncate(int fd, off_t size)
         return -1;
     }
     if ((uint64_t)size < medium->size)
-        domain_copy(level_of(fd), medium->base + size, NULL, (size_t)(medium->size - (uint64_t)size), EVENT_COPY, site_here);
+        domain_copy(level_of(fd), medium->base + size, NULL, (size_t)(medium->size - (uint64_t)size), EVENT_COPY,
+                    site_here);
     medium->size = (uint64_t)size;
     return 0;
 }
@@ -255,7 +257,8 @@ void *files_mmap(void *at, size_t size, int protection, int flags, int fd, off_t
     if (domains_active() && opening[domains.floor] && fd == -1 && protection == PROT_NONE &&
         size <= domains.levels[domains.floor].medium.capacity + EXTENT) {
         opening[domains.floor] = false;
-        return domains.levels[domains.floor].medium.base; /* 2 MiB aligned: the caller gives nothing in front of it back */
+        return domains.levels[domains.floor]
+            .medium.base; /* 2 MiB aligned: the caller gives nothing in front of it back */
     }
     return mmap(at, size, protection, flags, fd, offset);
 }

@@ -2,9 +2,10 @@
 /*
  * files.h - the system calls of the engine, led to simulated files
  *
- * The build of the engine for the harness includes this header in front of each of its sources. A path that begins with FILES_PREFIX
- * names the medium of a level (domain.h); calls that concern no such file go to the system. A simulated file lies on a file
- * system that allows MAP_SYNC in the domains ADR and eADR, and does not in the domain of pages; it is never in memory only.
+ * The build of the engine for the harness includes this header in front of each of its sources. A path that begins
+ * with FILES_PREFIX names the medium of a level (domain.h); calls that concern no such file go to the system. A
+ * simulated file lies on a file system that allows MAP_SYNC in the domains ADR and eADR, and does not in the domain of
+ * pages; it is never in memory only.
  */
 #ifndef SDB_CRASHTEST_FILES_H
 #define SDB_CRASHTEST_FILES_H

@@ -29,9 +29,10 @@ static size_t describe_unit(char *text, size_t room, const struct unit *unit, co
     char name[64];
     uint32_t last = unit->count - 1;
 
-    return (size_t)snprintf(text, room, "\n  offset 0x%" PRIx64 ": %u words not durable, the last stored at %s: groups %u, mask %" PRIx64,
-                            unit->number * domains.unit_size, unit->count, site_name(unit->events[last].site, name, sizeof(name)),
-                            state->prefix, state->mask);
+    return (size_t)snprintf(
+        text, room, "\n  offset 0x%" PRIx64 ": %u words not durable, the last stored at %s: groups %u, mask %" PRIx64,
+        unit->number * domains.unit_size, unit->count, site_name(unit->events[last].site, name, sizeof(name)),
+        state->prefix, state->mask);
 }
 
 static void describe_plan(struct sdb_crashtest *test, unsigned level, char *text, size_t room)
@@ -44,7 +45,8 @@ static void describe_plan(struct sdb_crashtest *test, unsigned level, char *text
         const struct state *state = &test->plan[level].states[i];
         size_t n;
 
-        if (i >= test->plan[level].capacity || (state->prefix == shape.groups && (shape.streams == 0 || ~state->streams == 0)))
+        if (i >= test->plan[level].capacity ||
+            (state->prefix == shape.groups && (shape.streams == 0 || ~state->streams == 0)))
             continue; /* whole: the usual */
         n = describe_unit(text, room, unit, state);
         text += n;
@@ -66,9 +68,11 @@ void run_fail(struct sdb_crashtest *test, unsigned level, const char *format, ..
     va_start(arguments, format);
     n = vsnprintf(text, room, format, arguments);
     va_end(arguments);
-    n += snprintf(text + n, room - (size_t)n, "; point %" PRIu64 "%s, image %" PRIu64 ", seed %" PRIu64 ", operations %" PRIu64
-                  " begun and %" PRIu64 " acknowledged", test->point, level ? " (in the recovery)" : "", test->report->images,
-                  test->report->seed, test->begun, test->acknowledged);
+    n += snprintf(text + n, room - (size_t)n,
+                  "; point %" PRIu64 "%s, image %" PRIu64 ", seed %" PRIu64 ", operations %" PRIu64
+                  " begun and %" PRIu64 " acknowledged",
+                  test->point, level ? " (in the recovery)" : "", test->report->images, test->report->seed, test->begun,
+                  test->acknowledged);
     if (domains.floor > level) /* an image of that level is being tried */
         describe_plan(test, level, text + n, room - (size_t)n);
 }
@@ -100,8 +104,11 @@ static bool check(struct sdb_crashtest *test, unsigned level, struct sdb_pool *p
 
 static bool ask(struct sdb_crashtest *test, unsigned level, struct sdb_pool *pool)
 {
-    struct sdb_crashtest_image image = {.pool = pool, .begun = test->begun, .acknowledged = test->acknowledged,
-                                        .point = test->point, .nested = level > 0};
+    struct sdb_crashtest_image image = {.pool = pool,
+                                        .begun = test->begun,
+                                        .acknowledged = test->acknowledged,
+                                        .point = test->point,
+                                        .nested = level > 0};
     struct sdb_session *session;
     int verdict;
 
@@ -166,11 +173,15 @@ static uint64_t key_of(const struct sdb_crashtest *test, unsigned level, size_t 
 {
     const struct medium *medium = &domains.levels[level + 1].medium;
 
-    return (domains.levels[level].durable_hash + medium_hash_since(medium, mark)) ^ domain_word_hash(~0ull, medium->size + level) ^
+    return (domains.levels[level].durable_hash + medium_hash_since(medium, mark)) ^
+           domain_word_hash(~0ull, medium->size + level) ^
            domain_word_hash(test->begun * 3 + test->phase, test->acknowledged);
 }
 
-/* The image stands on the next level's medium: recovery, with crashes in it where nested; then everything that must hold. */
+/*
+ * The image stands on the next level's medium: recovery, with crashes in it where nested; then everything that must
+ * hold.
+ */
 static void open_and_verify(struct sdb_crashtest *test, unsigned level, size_t mark, bool nested)
 {
     struct sdb_options options;

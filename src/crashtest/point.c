@@ -2,8 +2,8 @@
 /*
  * point.c - crash points: which of the legal images of a moment are tried
  *
- * In front of a fence more is undecided than at any moment since the fence before it: whatever could have been found then could
- * still be found now. So fences, and the ends of operations, are the only moments that need to be looked at.
+ * In front of a fence more is undecided than at any moment since the fence before it: whatever could have been found
+ * then could still be found now. So fences, and the ends of operations, are the only moments that need to be looked at.
  *
  * Threads: under the domain's lock; the scheduler stands still
  * Memory:  a state for each dirty unit
@@ -211,7 +211,10 @@ static int compare_groups(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The groups of all units in the order of their stores; each once. *images: a state for each subset of each group's words, as log10. */
+/*
+ * The groups of all units in the order of their stores; each once. *images: a state for each subset of each group's
+ * words, as log10.
+ */
 static uint64_t *moments_of(const struct domain *domain, size_t *count, double *images)
 {
     size_t n = 0, events = 0;
@@ -252,7 +255,9 @@ static void try_moments(struct sdb_crashtest *test, unsigned level, uint32_t mom
             for (size_t i = 0; i < domain->dirty_count; i++)
                 test->plan[level].states[i] =
                     state_at_moment(domain->dirty[i], groups[m], way ? random_next(&test->random) : 0,
-                                    way == 0 ? 0 : way == 1 ? UINT64_MAX : random_next(&test->random));
+                                    way == 0   ? 0
+                                    : way == 1 ? UINT64_MAX
+                                               : random_next(&test->random));
             test->plan[level].small = way & 1;
             image_try(test, level);
         }
@@ -284,7 +289,8 @@ static void try_point(struct sdb_crashtest *test, unsigned level)
     }
     if (level == 0)
         count_images(test, states_log10(domain));
-    if (states <= or_usual(options->states_max, STATES_MAX_USUAL) && (level == 0 || states <= images) && may_be_exhaustive(domain)) {
+    if (states <= or_usual(options->states_max, STATES_MAX_USUAL) && (level == 0 || states <= images) &&
+        may_be_exhaustive(domain)) {
         try_every_state(test, level, (uint64_t)states);
         return;
     }

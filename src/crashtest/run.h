@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * run.h - a run of the harness, as its parts see it: crashtest.c (the interface), point.c (which images), image.c (one image)
+ * run.h - a run of the harness, as its parts see it: crashtest.c (the interface), point.c (which images), image.c (one
+ * image)
  *
  * Threads: under the domain's lock, or by the thread that runs alone
  */
@@ -19,7 +20,9 @@ struct seen {
 
 enum phase { PHASE_NONE = 0, PHASE_CREATION, PHASE_SETUP, PHASE_WORK };
 
-/* An image about to be made: a state for each dirty unit of the level, in the order of its list, and the file's size. */
+/*
+ * An image about to be made: a state for each dirty unit of the level, in the order of its list, and the file's size.
+ */
 struct plan {
     struct state *states;
     size_t capacity;
@@ -39,7 +42,10 @@ struct sdb_crashtest {
     uint64_t thread_seed;
     struct seen tried, recovered;
     struct plan plan[LEVELS];
-    /* Verifies the image that stands on the next level's medium; NULL: opens it with the engine. For the harness' own tests. */
+    /*
+     * Verifies the image that stands on the next level's medium; NULL: opens it with the engine. For the harness' own
+     * tests.
+     */
     void (*verify)(struct sdb_crashtest *test, unsigned level);
     int error; /* the first; SDB_ECORRUPT: an image failed */
 };
@@ -60,6 +66,7 @@ void run_options(const struct sdb_crashtest *test, struct sdb_options *options);
 const char *run_path(unsigned level);
 
 /* Notes the first failure: what was found. The present point and plan are added. */
-void run_fail(struct sdb_crashtest *test, unsigned level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void run_fail(struct sdb_crashtest *test, unsigned level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * schedule.h - one thread at a time, in an order that the seed decides
  *
- * The threads of sdb_crashtest_threads hold a token in turn. It changes hands at fences, at the begin and end of operations, where a
- * lock is not free (lock_wait of the engine is the one here), and now and then at a store. So a failing run can be repeated.
- * Threads that were started otherwise run as they like.
+ * The threads of sdb_crashtest_threads hold a token in turn. It changes hands at fences, at the begin and end of
+ * operations, where a lock is not free (lock_wait of the engine is the one here), and now and then at a store. So a
+ * failing run can be repeated. Threads that were started otherwise run as they like.
  */
 #ifndef SDB_CRASHTEST_SCHEDULE_H
 #define SDB_CRASHTEST_SCHEDULE_H

@@ -2,8 +2,8 @@
 /*
  * site.h - the places in the source that store, flush or fence
  *
- * Every use of a function of persist.h, in a build with the simulation backend, leaves a struct site in a section of its own: so
- * all of them are known, those that were never reached too.
+ * Every use of a function of persist.h, in a build with the simulation backend, leaves a struct site in a section of
+ * its own: so all of them are known, those that were never reached too.
  */
 #ifndef SDB_CRASHTEST_SITE_H
 #define SDB_CRASHTEST_SITE_H

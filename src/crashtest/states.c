@@ -106,7 +106,9 @@ bool state_notable(const struct unit *unit, const struct shape *shape, uint32_t 
         if (!stream)
             state->prefix = group++;
         if (index < many) {
-            uint64_t mask = index == 0 ? 0 : index % 2 ? 1ull << (index - 1) / 2 % 64 : all_of(n) & ~(1ull << (index - 1) / 2 % 64);
+            uint64_t mask = index == 0  ? 0
+                            : index % 2 ? 1ull << (index - 1) / 2 % 64
+                                        : all_of(n) & ~(1ull << (index - 1) / 2 % 64);
 
             *(stream ? &state->streams : &state->mask) = mask;
             return true;
@@ -160,7 +162,7 @@ void state_contents(unsigned level, const struct unit *unit, const struct state 
         n = group_size(unit, i);
         for (uint32_t k = 0; k < n; k++) {
             const struct event *event = &unit->events[i + k];
-            bool taken = is_stream(unit, i)     ? state->streams >> ((streamed + k) % 64) & 1
+            bool taken = is_stream(unit, i)      ? state->streams >> ((streamed + k) % 64) & 1
                          : group < state->prefix ? true
                                                  : group == state->prefix && (state->mask >> k % 64 & 1);
 

@@ -2,9 +2,9 @@
 /*
  * states.h - what may become of a unit of the medium in a power cut
  *
- * A state takes the first `prefix` of the unit's groups of ordered events, the words in `mask` of the next group, and any of its
- * streamed words. So a unit with groups of n1, n2, ... words has 1 + (2^n1 - 1) + (2^n2 - 1) + ... states, times 2^m for m
- * streamed words.
+ * A state takes the first `prefix` of the unit's groups of ordered events, the words in `mask` of the next group, and
+ * any of its streamed words. So a unit with groups of n1, n2, ... words has 1 + (2^n1 - 1) + (2^n2 - 1) + ... states,
+ * times 2^m for m streamed words.
  *
  * Threads: under the domain's lock
  * Memory:  none
@@ -37,8 +37,8 @@ struct state state_all(const struct shape *shape);
 struct state state_at(const struct unit *unit, const struct shape *shape, uint64_t index);
 
 /*
- * The states worth trying where there are too many: each prefix, and of each group of words each alone and each missing. Returns
- * false behind the last.
+ * The states worth trying where there are too many: each prefix, and of each group of words each alone and each
+ * missing. Returns false behind the last.
  */
 bool state_notable(const struct unit *unit, const struct shape *shape, uint32_t index, struct state *state);
 

@@ -2,11 +2,13 @@
 /*
  * unflushed.c - at the end of an operation, what the calling thread stored is durable
  *
- * Two kinds of words are not, by design, and each is verified against the medium as a power cut would leave it at worst:
- *   1. words that the newest durable record of a lane would store again, with the very value that they have: the lane's next
- *      record makes them durable (docs/DURABILITY.md, E3, E4). Only the newest: with the record behind it on the way, recovery applies
- *      those two, and none before.
- *   2. words in memory that is free once those records are applied: what was written for a transaction that did not come off.
+ * Two kinds of words are not, by design, and each is verified against the medium as a power cut would leave it at
+ * worst:
+ *   1. words that the newest durable record of a lane would store again, with the very value that they have: the
+ *      lane's next record makes them durable (docs/DURABILITY.md, E3, E4). Only the newest: with the record behind it
+ *      on the way, recovery applies those two, and none before.
+ *   2. words in memory that is free once those records are applied: what was written for a transaction that did not
+ *      come off.
  * Anything else is a missing flush, even where no image of the moment happens to show it.
  *
  * Threads: under the domain's lock
@@ -151,7 +153,8 @@ static bool is_declared(const struct view *view, uint64_t offset)
 {
     const struct covered *covered = view->overlay.capacity ? overlay_place(&view->overlay, offset) : NULL;
 
-    if (covered && covered->offset && covered->value == *(const uint64_t *)(const void *)(domains.levels[0].medium.base + offset))
+    if (covered && covered->offset &&
+        covered->value == *(const uint64_t *)(const void *)(domains.levels[0].medium.base + offset))
         return true;
     return is_free(view, offset);
 }
@@ -174,8 +177,9 @@ void unflushed_check(struct sdb_crashtest *test)
             char name[64];
 
             if (unit->events[e].thread == thread && !is_declared(&view, offset))
-                run_fail(test, 0, "an operation has ended, and the word at offset 0x%" PRIx64 ", stored at %s, is not durable", offset,
-                         site_name(unit->events[e].site, name, sizeof(name)));
+                run_fail(test, 0,
+                         "an operation has ended, and the word at offset 0x%" PRIx64 ", stored at %s, is not durable",
+                         offset, site_name(unit->events[e].site, name, sizeof(name)));
         }
     }
     free(view.overlay.words);

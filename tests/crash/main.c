@@ -2,11 +2,11 @@
 /*
  * main.c - runs scenarios on the crash harness, and says how many states of each it went through
  *
- *     crash_images [--seed N] [--random N] [--states N] [--lines N] [--every N] [--point N] [--sites] [NAME...]
+ *     crash_images [--seed N] [--random N] [--states N] [--lines N] [--every N] [--less N] [--point N] [--sites] [NAME...]
  *     crash_images --list
  *
- * Without --seed the seeds are the fixed ones of the suite; with --seed 0 a fresh one. With --sites every place in the engine that
- * flushes or fences must have been reached, but those that are named below.
+ * Without --seed the seeds are the fixed ones of the suite; with --seed 0 a fresh one. With --sites every place in the
+ * engine that flushes or fences must have been reached, but those that are named below.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 struct arguments {
     struct sdb_crashtest_options options;
     int sites;
+    uint32_t less; /* looks at so many times fewer points: where the build is slow */
 };
 
 static int judge(void *context, struct sdb_session *session, struct sdb_crashtest_image *image)
@@ -58,14 +59,17 @@ static int run(const struct scenario *scenario, const struct arguments *argument
     override(&options.states_max, arguments->options.states_max);
     override(&options.lines_max, arguments->options.lines_max);
     override(&options.every, arguments->options.every);
+    if (arguments->less)
+        options.every = (options.every ? options.every : 1) * arguments->less;
     options.only_point = arguments->options.only_point;
     error = sdb_crashtest_run(&options, &mine, &report);
-    printf("%-14s seed %" PRIu64 ": %" PRIu64 " fences, %" PRIu64 " points, 10^%.1f states, %" PRIu64 " images (%" PRIu64
-           " in recoveries), %" PRIu64 " converged, %.1f s\n",
+    printf("%-14s seed %" PRIu64 ": %" PRIu64 " fences, %" PRIu64 " points, 10^%.1f states, %" PRIu64
+           " images (%" PRIu64 " in recoveries), %" PRIu64 " converged, %.1f s\n",
            scenario->name, report.seed, report.fences, report.points, report.states_log10, report.images, report.nested,
            report.converged, report.seconds);
     if (error)
-        printf("FAILED %s: %s: %s\n", scenario->name, sdb_strerror(error), report.failed_point ? report.failure : sdb_last_error());
+        printf("FAILED %s: %s: %s\n", scenario->name, sdb_strerror(error),
+               report.failed_point ? report.failure : sdb_last_error());
     (void)fflush(stdout);
     return error != SDB_OK;
 }
@@ -89,8 +93,11 @@ static int parse(int argc, char **argv, struct arguments *arguments)
     struct {
         const char *name;
         uint32_t *value;
-    } numbers[] = {{"--random", &options->random_images}, {"--states", &options->states_max},
-                   {"--lines", &options->lines_max}, {"--every", &options->every}};
+    } numbers[] = {{"--random", &options->random_images},
+                   {"--states", &options->states_max},
+                   {"--lines", &options->lines_max},
+                   {"--less", &arguments->less},
+                   {"--every", &options->every}};
     int i = 1;
 
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
@@ -107,10 +114,12 @@ static int parse(int argc, char **argv, struct arguments *arguments)
         } else {
             size_t n = 0;
 
-            while (n < 4 && strcmp(argv[i], numbers[n].name) != 0)
+            while (n < sizeof(numbers) / sizeof(numbers[0]) && strcmp(argv[i], numbers[n].name) != 0)
                 n++;
-            if (n == 4 || i + 1 == argc) {
-                fprintf(stderr, "usage: %s [--seed|--random|--states|--lines|--every|--point N] [--sites] [NAME...]\n", argv[0]);
+            if (n == sizeof(numbers) / sizeof(numbers[0]) || i + 1 == argc) {
+                fprintf(stderr,
+                        "usage: %s [--seed|--random|--states|--lines|--every|--less|--point N] [--sites] [NAME...]\n",
+                        argv[0]);
                 exit(2);
             }
             *numbers[n].value = (uint32_t)strtoul(argv[++i], NULL, 10);
@@ -128,7 +137,8 @@ static const struct {
     {"lane.c", "lane_apply", "only where there is no memory for the list of lines; flushed early, and again by nobody"},
     {"file.c", "pool_file_mark_clean", "class process, which promises nothing over a power cut"},
     {"file.c", "write_back_superblock", "the same"},
-    {"file.c", "sync_recovered", "class process behind class msync, which no scenario changes to: test_power_cut.c shows it"},
+    {"file.c", "sync_recovered",
+     "class process behind class msync, which no scenario changes to: test_power_cut.c shows it"},
 };
 
 static int is_unreachable(const char *file, const char *function)
@@ -164,7 +174,8 @@ static int check_sites(void)
     struct sites sites = {0, 0, 0};
 
     sdb_crashtest_sites(look_at_site, &sites);
-    printf("%u places that flush or fence were reached, %u were not, %u cannot be\n", sites.reached, sites.unreached, sites.excepted);
+    printf("%u places that flush or fence were reached, %u were not, %u cannot be\n", sites.reached, sites.unreached,
+           sites.excepted);
     return sites.unreached != 0 || sites.reached == 0;
 }
 

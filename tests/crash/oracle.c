@@ -114,7 +114,8 @@ void oracle_end(struct oracle *oracle, uint32_t actor)
 
 /* -- the image -- */
 
-static int cell_holds(const struct oracle *oracle, struct sdb_session *session, uint32_t key, struct cell cell, char *why)
+static int cell_holds(const struct oracle *oracle, struct sdb_session *session, uint32_t key, struct cell cell,
+                      char *why)
 {
     char name[80];
     struct sdb_view view;
@@ -138,7 +139,8 @@ static int cell_holds(const struct oracle *oracle, struct sdb_session *session, 
         cell.size = COMPARED_MAX;
     same = !absent && view.size + 1 == size && memcmp(view.data, expected, oracle_value(cell, expected)) == 0;
     if (!same)
-        (void)snprintf(why, 200, "key %u has %zu bytes, not the %d of seed %u", key, view.size, (int)size - 1, cell.seed);
+        (void)snprintf(why, 200, "key %u has %zu bytes, not the %d of seed %u", key, view.size, (int)size - 1,
+                       cell.seed);
     sdb_view_release(session, &view);
     return same;
 }
@@ -180,8 +182,8 @@ static int shared_holds(const struct oracle *oracle, struct sdb_session *session
     int error = oracle->shared_begun ? sdb_add(session, "shared", 6, 0, &value) : SDB_OK;
 
     if (error || (uint64_t)value < oracle->shared_done || (uint64_t)value > oracle->shared_begun) {
-        (void)snprintf(why, 200, "the shared counter is %d: %d acknowledged, %d begun", (int)value, (int)oracle->shared_done,
-                       (int)oracle->shared_begun);
+        (void)snprintf(why, 200, "the shared counter is %d: %d acknowledged, %d begun", (int)value,
+                       (int)oracle->shared_done, (int)oracle->shared_begun);
         return 0;
     }
     return 1;

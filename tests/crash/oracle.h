@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * oracle.h - what a crash image of a scenario may hold: a model of the keys, with what is acknowledged and what is under way
+ * oracle.h - what a crash image of a scenario may hold: a model of the keys, with what is acknowledged and what is
+ * under way
  *
- * Keys are numbers; an actor (a session or a thread) owns those with key % actors == actor. Each actor has a journal of the operations
- * that it began since it last acknowledged. An image is legal where, for each actor, its keys are as after some whole number
- * of the journal's operations.
+ * Keys are numbers; an actor (a session or a thread) owns those with key % actors == actor. Each actor has a journal
+ * of the operations that it began since it last acknowledged. An image is legal where, for each actor, its keys are as
+ * after some whole number of the journal's operations.
  *
  * Threads: those of sdb_crashtest_threads, one at a time
  */
@@ -46,7 +47,7 @@ struct oracle {
     int64_t now_ms;
     uint64_t random;
     struct cell done[ORACLE_KEYS];
-    struct cell now[ORACLE_KEYS]; /* as the pool is, for the sessions at work */
+    struct cell now[ORACLE_KEYS];   /* as the pool is, for the sessions at work */
     struct cell aside[ORACLE_KEYS]; /* of a database that was exchanged for an empty one */
     struct actor actor[ORACLE_ACTORS];
     uint64_t judged;

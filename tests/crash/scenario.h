@@ -9,7 +9,10 @@
 
 struct scenario {
     const char *name;
-    /* Sets what the scenario wants of the options and of the oracle; seed, every and amounts given by the caller come on top. */
+    /*
+     * Sets what the scenario wants of the options and of the oracle; seed, every and amounts given by the caller come
+     * on top.
+     */
     void (*prepare)(struct oracle *oracle, struct sdb_crashtest_options *options);
     int (*setup)(void *oracle, struct sdb_pool *pool);
     int (*work)(void *oracle, struct sdb_crashtest *test, struct sdb_pool *pool);

@@ -121,12 +121,16 @@ void prepare_kinds(struct oracle *oracle, struct sdb_crashtest_options *options)
     options->random_images = 12;
 }
 
-/* Absent; an integer; inline in a word, in two; expiring inline; blobs: of a line, copied past the cache, of a run of pages. */
+/*
+ * Absent; an integer; inline in a word, in two; expiring inline; blobs: of a line, copied past the cache, of a run of
+ * pages.
+ */
 static struct cell cell_of_kind(unsigned kind, uint32_t seed)
 {
     static const uint32_t sizes[KINDS] = {0, 1 + 6, 1 + 8, 1 + 15, 1 + 7, 1 + 40, 1 + 700, 1 + 40000};
 
-    return (struct cell){.size = sizes[kind], .seed = kind == 1 ? seed * 4 : seed * 4 + 1,
+    return (struct cell){.size = sizes[kind],
+                         .seed = kind == 1 ? seed * 4 : seed * 4 + 1,
                          .expire_ms = kind == 4 || kind == 6 ? 1800000000000 : 0};
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* scenario_space.c - memory: big values, extents taken and given back, full pools, big deletes, index growth, pool growth */
+/*
+ * scenario_space.c - memory: big values, extents taken and given back, full pools, big deletes, index growth, pool
+ * growth
+ */
 #include "scenarios.h"
 
 static void prepare_few(struct oracle *oracle, struct sdb_crashtest_options *options)
@@ -37,7 +40,10 @@ static void maintain(struct oracle *oracle, struct sdb_session *session)
     oracle_end(oracle, 0);
 }
 
-/* -- values of runs of pages and of whole extents, which come, grow, shrink and go; maintenance gives the extents back -- */
+/*
+ * -- values of runs of pages and of whole extents, which come, grow, shrink and go; maintenance gives the extents back
+ * --
+ */
 
 void prepare_extents(struct oracle *oracle, struct sdb_crashtest_options *options)
 {
@@ -60,7 +66,8 @@ int work_extents(void *context, struct sdb_crashtest *test, struct sdb_pool *poo
     for (unsigned round = 0; round < 18; round++) {
         uint32_t key = oracle_roll(oracle, 4);
 
-        set_one(oracle, session, key, (struct cell){.size = sizes[round % 6] + oracle_roll(oracle, 9), .seed = 4 * round + 1});
+        set_one(oracle, session, key,
+                (struct cell){.size = sizes[round % 6] + oracle_roll(oracle, 9), .seed = 4 * round + 1});
         if (round % 4 == 3)
             delete_one(oracle, session, oracle_roll(oracle, 4));
         if (round % 6 == 5) {
@@ -229,7 +236,8 @@ int work_growth(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
         oracle_begin(oracle);
         MUST(sdb_resize(pool, size));
         oracle_end(oracle, 0);
-        set_one(oracle, session, oracle_roll(oracle, oracle->keys), (struct cell){.size = 1600001, .seed = (uint32_t)size});
+        set_one(oracle, session, oracle_roll(oracle, oracle->keys),
+                (struct cell){.size = 1600001, .seed = (uint32_t)size});
     }
     sdb_session_close(session);
     return SDB_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * scenario_threads.c - several threads, one at a time in an order that the seed decides: whatever one of them is in the middle of, a fence
- * of another one makes nothing of it durable
+ * scenario_threads.c - several threads, one at a time in an order that the seed decides: whatever one of them is in
+ * the middle of, a fence of another one makes nothing of it durable
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,8 @@ typedef int setup_function(void *oracle, struct sdb_pool *pool);
 typedef int work_function(void *oracle, struct sdb_crashtest *test, struct sdb_pool *pool);
 
 /* scenario_keys.c */
-prepare_function prepare_random, prepare_random_eadr, prepare_random_pages, prepare_nested, prepare_kinds, prepare_batches;
+prepare_function prepare_random, prepare_random_eadr, prepare_random_pages, prepare_nested, prepare_kinds,
+    prepare_batches;
 prepare_function prepare_transactions;
 work_function work_random, work_kinds, work_batches, work_transactions;
 

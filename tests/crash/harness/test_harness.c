@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_harness.c - the crash harness itself: on media of a few words, whose legal images are known by hand, and on small protocols with
- * the mistakes that stores for persistent memory make
+ * test_harness.c - the crash harness itself: on media of a few words, whose legal images are known by hand, and on
+ * small protocols with the mistakes that stores for persistent memory make
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -311,7 +311,10 @@ static void too_many_states_are_sampled_and_all_of_them_legal(void **state)
     end();
 }
 
-/* -- small protocols: data of 12 words from word 4 on, published by word 24 (line 3); word 32 is a lock, 40 and 41 a pair -- */
+/*
+ * -- small protocols: data of 12 words from word 4 on, published by word 24 (line 3); word 32 is a lock, 40 and 41 a
+ * pair --
+ */
 
 #define DATA 4u
 #define DATA_WORDS 12u
@@ -322,7 +325,10 @@ static void too_many_states_are_sampled_and_all_of_them_legal(void **state)
 
 static uint64_t acknowledged, stamp_acknowledged;
 
-/* What each protocol promises: a published version has all of its data, an acknowledged one is there, nothing is left locked. */
+/*
+ * What each protocol promises: a published version has all of its data, an acknowledged one is there, nothing is left
+ * locked.
+ */
 static void judge(struct sdb_crashtest *t, unsigned level)
 {
     uint64_t flag = found(FLAG);
