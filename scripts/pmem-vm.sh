@@ -8,11 +8,13 @@
 #   run [options] COMMAND   boots, mounts the NVDIMM at /mnt/pmem, runs COMMAND, powers off. `run --help` for the options
 #   check                   two boots on one image with a power cut between them (what CI runs): MAP_SYNC, detection of persistent
 #                           memory, eADR and ADR, what was acknowledged, a poisoned page, the same without DAX
-#   proof [--rounds N]      power cuts under load, ext4 and xfs, ADR and eADR, classes pmem and msync; `proof --help`
+#   proof [--rounds N]      power cuts under load: ext4 and xfs, ADR and eADR, classes pmem and msync, server and library;
+#                           `proof --help`
 #   self-test               the proof on a medium that loses data must fail
 #
-# SUPERDB_VM_HOME (default: superdb-vm in XDG_CACHE_HOME, ~/.cache else) keeps kernel and modules. SUPERDB_SERVER and SUPERDB_POOL
-# name the programs to test, else those of the release preset are built. SUPERDB_TEST_DIR: where images are made (/tmp).
+# SUPERDB_VM_HOME (default: superdb-vm in XDG_CACHE_HOME, ~/.cache else) keeps kernel and modules. SUPERDB_SERVER, SUPERDB_POOL and
+# SUPERDB_EMBEDDED (integration_embedded_kill) name the programs to test, else those of the release preset are built.
+# SUPERDB_TEST_DIR: where images are made (/tmp).
 #
 # Exit status: 3: this machine cannot have it (the last line says why); else that of what ran. Never measure speed in the guest:
 # its processor is emulated.
@@ -116,8 +118,8 @@ setup()
 programs()
 {
     [ -z "${SUPERDB_SERVER:-}" ] || [ -z "${SUPERDB_POOL:-}" ] || return 0
-    cmake --preset release -DBUILD_TESTING=OFF >/dev/null
-    cmake --build --preset release --target superdb-server superdb-pool
+    cmake --preset release -DBUILD_TESTING=ON >/dev/null
+    cmake --build --preset release --target superdb-server superdb-pool integration_embedded_kill
     export SUPERDB_SERVER=$PWD/build/release/superdb-server SUPERDB_POOL=$PWD/build/release/superdb-pool
 }
 

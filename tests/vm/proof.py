@@ -3,12 +3,13 @@
 proof.py - power cuts under load on real DAX: nothing acknowledged is missing, `superdb-pool check` is clean
 
 The clients, and with them the log of what was acknowledged, run outside of the guest (killing.py tells what is compared).
-A campaign is one image: a file system and a durability class, and up to 24 power cuts. From cut to cut these vary: the
+A campaign is one image: a file system, a kind, and up to 24 rounds. From cut to cut these vary: the
 persistence domain (the same pool under ADR and eADR), processors, server threads, I/O backend, whether recovery is the
 server's or the checker's, and whether it is cut short itself.
 
-    pmem     the file system mounted with DAX, `--durability pmem`
-    msync    mounted without, `--durability msync`: /dev/pmem0 is an ordinary drive then
+    pmem      the file system mounted with DAX, `--durability pmem`
+    msync     mounted without, `--durability msync`: /dev/pmem0 is an ordinary drive then
+    embedded  as pmem, but an application with the library instead of the server (embedded.py)
 
 --self-test: the proof must fail on media that lose data: the class that promises no power cut, and a drive that gives back
 what it had some time ago.
@@ -21,12 +22,14 @@ import sys
 import time
 
 import guest as guests  # first: it says where killing and harness are
+import embedded
 import image
 import machine
 from killing import Killing
 
 CUTS = 24
 CLASSES = {"pmem": "always", "msync": "never"}
+KINDS = [*CLASSES, "embedded"]
 FLUSHES = {"adr": "clwb", "eadr": "none"}
 
 
@@ -137,27 +140,30 @@ def campaign(cuts, label):
     return good
 
 
-def prove(rounds, seed, only_fs, only_class):
-    kinds = [(fs, durability) for durability in CLASSES for fs in image.SIZES
-             if only_fs in (None, fs) and only_class in (None, durability)]
-    total, cuts, acknowledged, begun, rows = 0, 0, 0, time.monotonic(), {}
-    while total < rounds:
-        fs, durability = kinds[len(rows) % len(kinds)] if len(rows) < len(kinds) else min(rows, key=lambda k: rows[k][0])
-        count = min(CUTS, max(1, -(-rounds // len(kinds))), rounds - total)
-        one = PowerCuts(fs, durability, count, seed + total)
-        good = campaign(one, f"{fs}, {durability}")
-        row = rows.setdefault((fs, durability), [0, 0, 0, 0])
-        for place, value in enumerate((count, one.cuts, one.acknowledged(), len(one.lost))):
-            row[place] += value
-        total, cuts, acknowledged = total + count, cuts + one.cuts, acknowledged + one.acknowledged()
+def cuts_of(fs, kind, rounds, seed):
+    if kind == "embedded":
+        return embedded.EmbeddedCuts(fs, rounds, seed)
+    return PowerCuts(fs, kind, rounds, seed)
+
+
+def prove(rounds, seed, kinds):
+    """Campaigns of all kinds by turns, until there were as many rounds. rows: rounds, cuts, acknowledged, lost, of each kind."""
+    rows, begun = {kind: [0, 0, 0, 0] for kind in kinds}, time.monotonic()
+    while (left := rounds - sum(row[0] for row in rows.values())) > 0:
+        fs, kind = min(rows, key=lambda one: rows[one][0])
+        cuts = cuts_of(fs, kind, min(CUTS, -(-rounds // len(kinds)), left), seed + rounds - left)
+        good = campaign(cuts, f"{fs}, {kind}")
+        for place, value in enumerate((cuts.rounds, cuts.cuts, cuts.acknowledged(), len(cuts.lost))):
+            rows[fs, kind][place] += value
         if not good:
             break
-    print("| file system, class | rounds | power cuts | acknowledged | lost or wrong |\n|---|---|---|---|---|")
-    for (fs, durability), row in rows.items():
-        print(f"| {fs}, {durability} | {' | '.join(f'{value:,}' for value in row)} |")
-    print(f"{total} rounds, {cuts} power cuts, {acknowledged} operations acknowledged, "
-          f"{sum(row[3] for row in rows.values())} lost or wrong, {time.monotonic() - begun:.0f} s")
-    return not any(row[3] for row in rows.values())
+    print("| file system, kind | rounds | power cuts | acknowledged | lost or wrong |\n|---|---|---|---|---|")
+    for (fs, kind), row in rows.items():
+        print(f"| {fs}, {kind} | {' | '.join(f'{value:,}' for value in row)} |")
+    total = [sum(row[place] for row in rows.values()) for place in range(4)]
+    print(f"{total[0]} rounds, {total[1]} power cuts, {total[2]} operations acknowledged, {total[3]} lost or wrong, "
+          f"{time.monotonic() - begun:.0f} s")
+    return total[3] == 0
 
 
 def self_test(seed):
@@ -176,13 +182,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--seed", type=int, default=random.randrange(1000000))
     parser.add_argument("--fs", choices=image.SIZES, help="this file system alone")
-    parser.add_argument("--class", choices=CLASSES, dest="durability", help="this durability class alone")
+    parser.add_argument("--kind", choices=KINDS, help="this kind alone")
     parser.add_argument("--self-test", action="store_true")
     wanted = parser.parse_args()
     try:
         if wanted.self_test:
             return 0 if self_test(wanted.seed) else 1
-        return 0 if prove(wanted.rounds, wanted.seed, wanted.fs, wanted.durability) else 1
+        kinds = [(fs, kind) for kind in KINDS for fs in image.SIZES if wanted.fs in (None, fs) and wanted.kind in (None, kind)]
+        return 0 if prove(wanted.rounds, wanted.seed, kinds) else 1
     except guests.GuestError as error:
         print(f"FAIL {error}")
         return 1
