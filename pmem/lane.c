@@ -175,21 +175,90 @@ int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, ui
     return SDB_OK;
 }
 
+/* Who reads it now reads again, until show_entry. */
+static void hide_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+{
+    uint64_t old = persist_load(to);
+
+    (void)from;
+    if ((dirty & 1) && meta_type(old))
+        persist_store(to, old | META_BUSY);
+}
+
+static void fill_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+{
+    for (unsigned mask = dirty & ~1u; mask; mask &= mask - 1)
+        persist_store(to + __builtin_ctz(mask), from[__builtin_ctz(mask)]);
+}
+
+static void show_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+{
+    if (dirty & 1)
+        persist_store_release(to, from[0]);
+}
+
 /* Stores one entry's words so that a reader either sees them all or sees that it must read again (entry.c). */
 static void apply_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
 {
-    if (dirty & ~1u && (dirty & 1)) {
-        uint64_t old = persist_load(to);
-
-        if (meta_type(old)) {
-            persist_store(to, old | META_BUSY);
-            __atomic_thread_fence(__ATOMIC_RELEASE);
-        }
+    if (dirty & ~1u) {
+        hide_entry(to, from, dirty);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
     }
-    for (unsigned mask = dirty & ~1u; mask; mask &= mask - 1)
-        persist_store(to + __builtin_ctz(mask), from[__builtin_ctz(mask)]);
-    if (dirty & 1)
-        persist_store_release(to, from[0]);
+    fill_entry(to, from, dirty);
+    show_entry(to, from, dirty);
+}
+
+static void apply_words(uint64_t *to, const struct tx_line *line)
+{
+    for (unsigned mask = line->dirty; mask; mask &= mask - 1)
+        persist_store_release(to + __builtin_ctz(mask), line->words[__builtin_ctz(mask)]);
+}
+
+static uint64_t *line_at(const struct lanes *lanes, const struct tx_line *line)
+{
+    return (uint64_t *)(void *)(lanes->file->base + line->line * LINE_SIZE);
+}
+
+/* One step for all of the transaction's entries. */
+static void step_entries(const struct lanes *lanes, const struct tx *tx,
+                         void (*step)(uint64_t *to, const uint64_t *from, unsigned dirty))
+{
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+
+        if (line->kind != TX_LINE_ENTRIES || !line->dirty)
+            continue;
+        step(line_at(lanes, line), line->words, line->dirty & 15u);
+        step(line_at(lanes, line) + 4, line->words + 4, line->dirty >> 4);
+    }
+}
+
+/*
+ * What an operation changes together is hidden together before any of it changes, and shown behind all changes: who has
+ * seen a part finds the other parts new, too, or still hidden.
+ */
+static void apply_together(const struct lanes *lanes, const struct tx *tx)
+{
+    step_entries(lanes, tx, hide_entry);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    step_entries(lanes, tx, fill_entry);
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+
+        if (line->kind != TX_LINE_ENTRIES)
+            apply_words(line_at(lanes, line), line);
+    }
+    step_entries(lanes, tx, show_entry);
+}
+
+static void apply_line(uint64_t *to, const struct tx_line *line)
+{
+    if (line->kind == TX_LINE_ENTRIES) {
+        apply_entry(to, line->words, line->dirty & 15u);
+        apply_entry(to + 4, line->words + 4, line->dirty >> 4);
+    } else {
+        apply_words(to, line);
+    }
 }
 
 void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
@@ -202,23 +271,19 @@ void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
             lane->pending_capacity = tx->line_count;
         }
     }
+    if (tx->together)
+        apply_together(lanes, tx);
     for (size_t i = 0; i < tx->line_count; i++) {
         const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
-        uint64_t *to = (uint64_t *)(void *)(lanes->file->base + line->line * LINE_SIZE);
 
         if (!line->dirty)
             continue;
-        if (line->kind == TX_LINE_ENTRIES) {
-            apply_entry(to, line->words, line->dirty & 15u);
-            apply_entry(to + 4, line->words + 4, line->dirty >> 4);
-        } else {
-            for (unsigned mask = line->dirty; mask; mask &= mask - 1)
-                persist_store_release(to + __builtin_ctz(mask), line->words[__builtin_ctz(mask)]);
-        }
+        if (!tx->together)
+            apply_line(line_at(lanes, line), line);
         if (lane->pending_count < lane->pending_capacity)
             lane->pending[lane->pending_count++] = line->line;
         else /* no memory for the list: flushed at once, the next fence covers it as well */
-            persist_flush_line(&lanes->file->persist, &lane->thread, to);
+            persist_flush_line(&lanes->file->persist, &lane->thread, line_at(lanes, line));
     }
 }
 

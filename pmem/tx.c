@@ -322,5 +322,6 @@ void tx_reset(struct tx *tx)
     tx->touches.count = 0;
     tx->word_ranges = 0;
     tx->range_bytes = 0;
+    tx->together = false;
     tx->failed = false;
 }

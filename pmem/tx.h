@@ -106,6 +106,7 @@ struct tx {
     size_t word_ranges;  /* how many of the ranges take tx_store */
     uint64_t range_bytes;
     bool pool_locked; /* the session holds heap->pool_lock until the commit: extent map or root words are staged */
+    bool together; /* an operation in it changes several entries: nobody may see some of them changed and others not */
     bool failed; /* DRAM ran out while staging: the operation must be rolled back */
 };
 

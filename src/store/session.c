@@ -521,6 +521,8 @@ static int end_staged(struct sdb_session *session, const struct tx_mark *mark)
     size_t bound = tx->line_count * 9 + tx->ranges.count * 2 + 2;
     int error = SDB_OK, ended;
 
+    if (tx->touches.count > mark->touches + 1)
+        session->tx.together = true;
     if (session->group && bound <= words_max / 2 && tx->range_bytes < GROUP_BYTES_MAX)
         return SDB_OK;
     if (bound > words_max && lane_record_words(tx) > words_max) {

@@ -190,6 +190,81 @@ static void transfers_are_seen_whole_or_not_at_all(void **state)
     run_threads(transfer_writer, sum_reader);
 }
 
+/* -- what changes together is seen to change together, by reads of one key after the other too -- */
+
+static void *together_writer(void *argument)
+{
+    struct thread *t = argument;
+    char names[ACCOUNTS][16];
+    struct sdb_slice keys[ACCOUNTS];
+
+    for (unsigned i = 0; i < ACCOUNTS; i++)
+        keys[i] = account_key(i, names[i]);
+    for (; t->rounds < 3000u * SCALE && !t->failure; t->rounds++) {
+        CLAIM_OK(sdb_begin(t->session, keys, ACCOUNTS));
+        for (unsigned i = 0; i < ACCOUNTS; i++)
+            CLAIM_OK(sdb_add(t->session, keys[i].data, keys[i].size, 1, NULL));
+        CLAIM_OK(sdb_commit(t->session));
+    }
+    atomic_fetch_sub(&writers_left, 1);
+    return NULL;
+}
+
+/* By key, by handle, or as a view. */
+static int64_t read_account(struct thread *t, const struct sdb_slice *key, uint64_t handle)
+{
+    unsigned way = (unsigned)rnd(t, 3);
+    struct sdb_inline value = {0};
+    struct sdb_view view;
+
+    if (way == 0) {
+        sdb_get_many_by_handle(t->session, &handle, 1, &value);
+    } else if (way == 1) {
+        sdb_get_many(t->session, key, 1, &value);
+    } else if (CLAIM_OK(sdb_view(t->session, key->data, key->size, &view))) {
+        value.value.integer = strtoll(view.inlined, NULL, 10);
+        sdb_view_release(t->session, &view);
+    }
+    CLAIM_OK(value.result);
+    return value.value.integer;
+}
+
+static void *one_by_one_reader(void *argument)
+{
+    struct thread *t = argument;
+    char names[ACCOUNTS][16];
+    struct sdb_slice keys[ACCOUNTS];
+    uint64_t handles[ACCOUNTS];
+    int64_t seen = 0;
+
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        keys[i] = account_key(i, names[i]);
+        CLAIM_OK(sdb_handle(t->session, keys[i].data, keys[i].size, &handles[i]));
+    }
+    do {
+        unsigned i = (unsigned)rnd(t, ACCOUNTS);
+        int64_t value = read_account(t, &keys[i], handles[i]);
+
+        CLAIM(value >= seen);
+        seen = value;
+        t->rounds++;
+    } while (atomic_load(&writers_left) && !t->failure);
+    return NULL;
+}
+
+static void who_saw_a_part_of_a_transaction_sees_all_of_it_from_then_on(void **state)
+{
+    char name[16];
+
+    (void)state;
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        struct sdb_slice key = account_key(i, name);
+
+        assert_ok(sdb_add(f.session, key.data, key.size, 0, NULL));
+    }
+    run_threads(together_writer, one_by_one_reader);
+}
+
 /* -- counters lose nothing and never go back -- */
 
 static void *counting_writer(void *argument)
@@ -625,6 +700,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(transfers_are_seen_whole_or_not_at_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_saw_a_part_of_a_transaction_sees_all_of_it_from_then_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_add_is_lost_and_no_reader_sees_a_counter_go_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(views_are_never_torn_and_stay_as_they_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_that_stay_are_found_and_scanned_while_others_come_and_go, set_up,
