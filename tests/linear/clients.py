@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+clients.py - RESP connections that record what they do, on a server that is killed
+
+Each connection is a thread with a log of its own in this process, which the kill does not touch. It sends 1 to 16
+commands at once, notes the time before it sends and after each reply came, and now and then goes away without waiting
+for its replies. All connections work on the same few keys.
+"""
+import os
+import random
+import threading
+import time
+
+from harness import Closed, Connection, Error, Superdb, encode, parse, reply_end
+from history import Operation
+from model import ERROR, Model
+from verdict import Group, Verdict
+
+CONNECTIONS = 6
+DATABASE_CONNECTIONS = 2  # of them, for the group of two whole databases
+DEPTHS = (1, 1, 2, 4, 8, 16)
+DATABASE_DEPTHS = (1, 1, 2, 3)  # each command there concerns nearly all of the group
+SIZES = (0, 0, 2, 6, 30, 100, 2500)
+OLD, NEW = 3, 4           # the two databases
+
+
+class Keys(Group):
+    """Keys of database 0 that commands of all kinds share."""
+
+    def __init__(self, number, count):
+        super().__init__(f"group {number} of {count} keys", Model(count))
+        long = b" and a name that does not fit an entry" if number % 3 == 2 else b""
+        self.names = [b"g%d:%d%s" % (number, place, long) for place in range(count)]
+
+    def value(self, source, tag):
+        return tag + b"." * source.choice(SIZES)
+
+    def command(self, source, tag):
+        """(the words that are sent, the action that they are)"""
+        if len(self.names) > 1 and source.random() < 0.6:
+            return self.several(source, tag)
+        key = source.randrange(len(self.names))
+        name = self.names[key]
+        choice = source.random()
+        if choice < 0.30:
+            return [b"GET", name], ("get", key)
+        if choice < 0.45:
+            value = self.value(source, tag)
+            return [b"SET", name, value], ("set", key, value)
+        if choice < 0.50:
+            value = b"%d" % source.randrange(1000)
+            return [b"SET", name, value], ("set", key, value)
+        if choice < 0.62:
+            return [b"INCRBY", name, b"3"], ("add", key, 3)
+        if choice < 0.74:
+            return [b"APPEND", name, tag], ("append", key, tag)
+        value = self.value(source, tag)
+        return source.choice([
+            ([b"DEL", name], ("delete", key)),
+            ([b"SET", name, value, b"NX"], ("setnx", key, value)),
+            ([b"SETNX", name, value], ("setnx", key, value)),
+            ([b"SET", name, value, b"XX"], ("set_if", key, "present", value)),
+            ([b"GETSET", name, value], ("getset", key, value)),
+            ([b"SET", name, value, b"GET"], ("getset", key, value)),
+            ([b"GETDEL", name], ("getdel", key)),
+            ([b"STRLEN", name], ("strlen", key)),
+            ([b"EXISTS", name], ("exists", key)),
+        ])
+
+    def several(self, source, tag):
+        key, other = source.sample(range(len(self.names)), 2)
+        name, new = self.names[key], self.names[other]
+        everything = range(len(self.names))
+        values = [(place, self.value(source, b"%s/%d." % (tag, place))) for place in everything]
+        pairs = [word for place, value in values for word in (self.names[place], value)]
+        return source.choice([
+            ([b"MGET", *self.names], ("mget", *everything)),
+            ([b"MGET", *self.names], ("mget", *everything)),
+            ([b"MSET", *pairs], ("mset", *values)),
+            ([b"MSET", *pairs], ("mset", *values)),
+            ([b"MSETNX", *pairs], ("msetnx", *values)),
+            ([b"DEL", *self.names], ("delete", *everything)),
+            ([b"EXISTS", *self.names], ("exists", *everything)),
+            ([b"RENAME", name, new], ("rename", key, other)),
+            ([b"RENAMENX", name, new], ("renamenx", key, other)),
+            ([b"COPY", name, new], ("copy", key, other, False)),
+            ([b"COPY", name, new, b"REPLACE"], ("copy", key, other, True)),
+        ])
+
+    def reading(self):
+        yield 0, [b"MGET", *self.names], ("mget", *range(len(self.names)))
+
+
+class Databases(Group):
+    """Two names in two databases: MOVE, COPY, FLUSHDB and SWAPDB, by connections that have selected the first."""
+
+    def __init__(self):
+        super().__init__("two databases", Model(4))
+        self.names = [b"one", b"two and a name that does not fit an entry"]
+
+    def command(self, source, tag):
+        key = source.randrange(2)
+        name = self.names[key]
+        choice = source.random()
+        if choice < 0.35:
+            value = tag + b"." * source.choice(SIZES)
+            return [b"SET", name, value], ("set", key, value)
+        if choice < 0.45:
+            return [b"APPEND", name, tag], ("append", key, tag)
+        return source.choice([
+            ([b"MGET", *self.names], ("mget", 0, 1)),
+            ([b"GET", name], ("get", key)),
+            ([b"MOVE", name, b"%d" % NEW], ("move", key, key + 2)),
+            ([b"COPY", name, name, b"DB", b"%d" % NEW, b"REPLACE"], ("copy", key, key + 2, True)),
+            ([b"SWAPDB", b"%d" % OLD, b"%d" % NEW], ("swap", (0, 2), (1, 3))),
+            ([b"RENAME", *self.names], ("rename", 0, 1)),
+        ] if choice < 0.95 else [([b"FLUSHDB"], ("flush", 0, 1))])
+
+    def reading(self):
+        yield OLD, [b"MGET", *self.names], ("mget", 0, 1)
+        yield NEW, [b"MGET", *self.names], ("mget", 2, 3)
+
+
+def as_reply(data, action):
+    """A reply's bytes as the model says it. Errors of the command's own begin with ERR; no order explains another."""
+    value = parse(data)
+    if action[0] in ("setnx", "set_if") and value in (b"OK", None):
+        return int(value is not None)  # SET with a condition
+    if isinstance(value, Error):
+        return ERROR if value.startswith(b"ERR ") else bytes(value).decode()
+    if isinstance(value, list):
+        return tuple(value)
+    if data[:1] == b"+":
+        return value.decode()
+    return value
+
+
+class Client(threading.Thread):
+    """A connection, and the log of it: for each group the operations of this round."""
+
+    def __init__(self, load, number, seed):
+        super().__init__()
+        self.load = load
+        self.server = load.server
+        self.number = number
+        self.source = random.Random(seed)
+        self.groups = [len(load.groups) - 1] if number < DATABASE_CONNECTIONS else load.places
+        self.depths = DATABASE_DEPTHS if number < DATABASE_CONNECTIONS else DEPTHS
+        self.sent = []  # (place of the group, operation)
+        self.process = number
+        self.acknowledged = 0
+        self.failure = None
+
+    def connect(self):
+        connection = Connection(self.server)
+        if self.number < DATABASE_CONNECTIONS:
+            connection.command("SELECT", OLD)
+        return connection
+
+    def send(self, connection, depth):
+        """Sends commands at once; what was sent."""
+        parts, operations = [], []
+        for _ in range(depth):
+            place = self.source.choice(self.groups)
+            tag = b"%d.%d;" % (self.number, len(self.sent) + self.load.base)
+            words, action = self.load.groups[place].command(self.source, tag)
+            parts.append(encode(*words))
+            operations.append(Operation(self.process, 0, None, action))
+            self.sent.append((place, operations[-1]))
+        now = time.monotonic_ns()
+        for operation in operations:
+            operation.invoked = now
+        connection.send(b"".join(parts))
+        return operations
+
+    def receive(self, connection, operations):
+        position = 0
+        for operation in operations:
+            end = reply_end(connection.buffer, position) if position < len(connection.buffer) else -1
+            while end < 0:
+                connection.receive()
+                end = reply_end(connection.buffer, position)
+            operation.returned = time.monotonic_ns()
+            operation.reply = as_reply(bytes(connection.buffer[position:end]), operation.action)
+            position = end
+            self.acknowledged += 1
+        connection.buffer.clear()
+
+    def go_away(self, connection):
+        """Without waiting for the replies: nobody knows what became of these."""
+        self.send(connection, self.source.choice((1, 2)))
+        connection.close()
+        self.process += CONNECTIONS
+        return self.connect()
+
+    def run(self):
+        try:
+            connection = self.connect()
+            away = self.source.randrange(100, 2000)
+            while True:
+                self.receive(connection, self.send(connection, self.source.choice(self.depths)))
+                if self.acknowledged > away:
+                    connection = self.go_away(connection)
+                    away = float("inf")
+        except (Closed, OSError):
+            pass  # the kill
+        except Exception as error:  # the test says so
+            self.failure = repr(error)
+
+
+class Load:
+    """Rounds of load and kill on one pool, and the verdict."""
+
+    SETTLED = 300       # operations acknowledged before the kill may fall
+    SETTLING = 20       # seconds that these may take
+    KILL_WITHIN = 0.08  # seconds after that in which it falls
+
+    def __init__(self, seed):
+        self.source = random.Random(seed)
+        self.groups = [Keys(number, count) for number, count in enumerate((1, 1, 1, 1, 1, 2, 2, 2, 3, 4))] + [Databases()]
+        self.verdict = Verdict(self.groups)
+        self.failures = self.verdict.failures
+        self.base = 0     # tags are never used twice
+        self.places = []  # of the groups that connections choose from; some stand there twice, others in another round
+        self.server = Superdb(pool_size="64mb")
+
+    def read_all(self):
+        """What is there after the start, as one more process; it also ends the uncertainty of the crash."""
+        found = []
+        with self.server.connect() as connection:
+            for place, group in enumerate(self.groups):
+                for database, words, action in group.reading():
+                    connection.command("SELECT", database)
+                    invoked = time.monotonic_ns()
+                    reply = as_reply(connection.command(*words), action)
+                    found.append((place, Operation("reader", invoked, time.monotonic_ns(), action, reply)))
+        return found
+
+    def round(self, number):
+        self.server.threads = self.source.randint(1, 4)
+        self.server.arguments = ["--io-backend", self.source.choice(["auto", "auto", "epoll"])]
+        if number % 5 == 4:
+            self.server.start(wait=False)
+            time.sleep(self.source.uniform(0, 0.02))  # when the kill falls is the point of the test
+            self.server.kill()
+        self.server.start()
+        recorded = self.read_all()
+        self.places = [*range(len(self.groups) - 1), *(self.source.randrange(len(self.groups) - 1) for _ in range(6))]
+        clients = [Client(self, i, self.source.random()) for i in range(CONNECTIONS)]
+        for client in clients:
+            client.start()
+        deadline = time.monotonic() + self.SETTLING
+        while sum(client.acknowledged for client in clients) < self.SETTLED and time.monotonic() < deadline:
+            time.sleep(0.001)  # the load must be on before the clock of the kill starts
+        time.sleep(self.source.uniform(0, self.KILL_WITHIN))
+        if not self.server.alive():
+            self.failures.append(f"round {number}: the server ended by itself\n{self.server.log()}")
+        self.server.kill()
+        for client in clients:
+            client.join()
+            if client.failure:
+                self.failures.append(f"round {number}: a client: {client.failure}")
+        if sum(client.acknowledged for client in clients) < self.SETTLED:
+            self.failures.append(f"round {number}: the server answered hardly anything\n{self.server.log()}")
+        self.base += max(len(client.sent) for client in clients)
+        self.judge([*recorded, *(one for client in clients for one in client.sent)])
+
+    def judge(self, recorded):
+        histories = [[] for _ in self.groups]
+        for place, operation in recorded:
+            histories[place].append(operation)
+        self.verdict.round(histories)
+
+    def run(self, rounds):
+        """True where nothing was found."""
+        try:
+            for number in range(rounds):
+                self.round(number)
+                if self.failures:
+                    break
+            else:
+                self.server.start()
+                self.judge(self.read_all())
+                status = self.server.terminate()
+                if status != 0:
+                    self.failures.append(f"SIGTERM: exit status {status}\n{self.server.log()}")
+        finally:
+            self.server.kill()
+            if not (self.failures and os.environ.get("SUPERDB_KEEP")):
+                self.server.remove()
+        return not self.failures

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+test_checker.py - the checker tells good histories from bad ones
+
+Each case is a history by hand, in rounds that end with a crash. A line: process, invoked, returned (None: nobody heard
+of it), the action, the reply.
+"""
+import itertools
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+
+from checker import Checker, Undecided, Violation  # noqa: E402
+from harness import run_tests  # noqa: E402
+from history import UNKNOWN, Operation  # noqa: E402
+from model import ERROR, Model  # noqa: E402
+
+A, B = 0, 1
+
+
+def is_linear(*rounds, keys=2, in_order=False):
+    model = Model(keys)
+    try:
+        Checker(model, in_order).check([[Operation(*line) for line in lines] for lines in rounds])
+    except Violation:
+        return False
+    return True
+
+
+def good(*rounds, **options):
+    assert is_linear(*rounds, **options), "a good history was refused"
+
+
+def bad(*rounds, **options):
+    assert not is_linear(*rounds, **options), "a bad history was taken"
+
+
+# ---- without crashes ----
+
+def test_a_read_sees_the_last_write():
+    good([(1, 0, 1, ("set", A, b"x"), "OK"), (1, 2, 3, ("get", A), b"x")])
+    bad([(1, 0, 1, ("set", A, b"x"), "OK"), (1, 2, 3, ("get", A), None)])
+
+
+def test_a_stale_read_is_told():
+    writes = [(1, 0, 1, ("set", A, b"x"), "OK"), (1, 2, 3, ("set", A, b"y"), "OK")]
+    bad([*writes, (2, 4, 5, ("get", A), b"x")])
+    good([*writes, (2, 2, 5, ("get", A), b"x")])  # it overlaps the second write
+
+
+def test_reads_do_not_go_back():
+    write = [(1, 0, 1, ("set", A, b"x"), "OK"), (1, 2, 9, ("set", A, b"y"), "OK")]
+    good([*write, (2, 3, 4, ("get", A), b"x"), (3, 5, 6, ("get", A), b"y")])
+    bad([*write, (2, 3, 4, ("get", A), b"y"), (3, 5, 6, ("get", A), b"x")])
+
+
+def test_a_lost_update_is_told():
+    good([(1, 0, 5, ("add", A, 1), 1), (2, 0, 5, ("add", A, 1), 2), (1, 6, 7, ("get", A), b"2")])
+    bad([(1, 0, 5, ("add", A, 1), 1), (2, 0, 5, ("add", A, 1), 1)])
+    bad([(1, 0, 5, ("append", A, b"p"), 1), (2, 0, 5, ("append", A, b"q"), 2), (1, 6, 7, ("get", A), b"q")])
+
+
+def test_a_condition_holds_for_one_of_two():
+    bad([(1, 0, 5, ("setnx", A, b"x"), 1), (2, 0, 5, ("setnx", A, b"y"), 1)])
+    good([(1, 0, 5, ("setnx", A, b"x"), 1), (2, 0, 5, ("setnx", A, b"y"), 0), (3, 6, 7, ("get", A), b"x")])
+    bad([(1, 0, 1, ("set", A, b"x"), "OK"),
+         (1, 2, 9, ("set_if", A, b"x", b"y"), 1), (2, 2, 9, ("set_if", A, b"x", b"z"), 1)])
+
+
+def test_a_pipeline_of_one_process_keeps_its_order():
+    pipeline = [(1, 0, 9, ("set", A, b"x"), "OK"), (1, 0, 9, ("set", A, b"y"), "OK")]
+    good([*pipeline, (2, 10, 11, ("get", A), b"y")])
+    bad([*pipeline, (2, 10, 11, ("get", A), b"x")])
+    good([(1, 0, 9, ("set", A, b"x"), "OK"), (2, 0, 9, ("set", A, b"y"), "OK"), (2, 10, 11, ("get", A), b"x")])
+
+
+def test_the_order_across_keys_counts_where_it_is_asked_for():
+    crossed = [(1, 0, 9, ("set", A, b"x"), "OK"), (1, 0, 9, ("get", B), None),
+               (2, 0, 9, ("set", B, b"y"), "OK"), (2, 0, 9, ("get", A), None)]
+    good(crossed)
+    bad(crossed, in_order=True)
+
+
+def test_an_answer_that_never_came_may_have_happened_at_any_time():
+    for value in (None, b"x"):
+        good([(1, 0, None, ("set", A, b"x")), (2, 5, 6, ("get", A), value)])
+    good([(1, 0, None, ("set", A, b"x")), (2, 5, 6, ("get", A), None), (2, 7, 8, ("get", A), b"x")])
+    bad([(1, 0, None, ("set", A, b"x")), (2, 5, 6, ("get", A), b"x"), (2, 7, 8, ("get", A), None)])
+    bad([(1, 4, None, ("set", A, b"x")), (2, 1, 2, ("get", A), b"x")])
+
+
+# ---- crashes ----
+
+def test_what_was_acknowledged_survives():
+    good([(1, 0, 1, ("set", A, b"x"), "OK")], [(1, 0, 1, ("get", A), b"x")])
+    bad([(1, 0, 1, ("set", A, b"x"), "OK")], [(1, 0, 1, ("get", A), None)])
+    bad([(1, 0, 1, ("add", A, 1), 1), (1, 2, 3, ("add", A, 1), 2)], [(1, 0, 1, ("add", A, 1), 2)])
+
+
+def test_what_was_pending_happened_or_not():
+    for value in (None, b"x"):
+        good([(1, 0, None, ("set", A, b"x"))], [(1, 0, 1, ("get", A), value)])
+
+
+def test_what_was_read_does_not_vanish():
+    bad([(1, 0, None, ("set", A, b"x")), (2, 1, 2, ("get", A), b"x")], [(1, 0, 1, ("get", A), None)])
+    good([(1, 0, None, ("set", A, b"x")), (2, 1, None, ("get", A))], [(1, 0, 1, ("get", A), None)])
+
+
+def test_what_was_pending_does_not_surface_later():
+    bad([(1, 0, None, ("set", A, b"x"))], [(1, 0, 1, ("get", A), None), (1, 2, 3, ("get", A), b"x")])
+    bad([(1, 0, None, ("set", A, b"x"))], [(1, 0, 1, ("get", A), None)], [(1, 0, 1, ("get", A), b"x")])
+    bad([(1, 0, None, ("set", A, b"x"))], [], [(2, 0, 1, ("get", A), None), (2, 2, 3, ("get", A), b"x")])
+
+
+def test_what_was_pending_does_not_happen_twice():
+    append = (1, 2, None, ("append", A, b"q"))
+    good([(1, 0, 1, ("set", A, b"p"), "OK"), append], [(1, 0, 1, ("get", A), b"pq")])
+    bad([(1, 0, 1, ("set", A, b"p"), "OK"), append], [(1, 0, 1, ("get", A), b"pqq")])
+    bad([(1, 0, 1, ("set", A, b"p"), "OK"), append], [(1, 0, 1, ("get", A), b"pq"), (1, 2, 3, ("get", A), b"pqq")])
+
+
+def test_a_pending_pipeline_happened_up_to_some_place():
+    pending = [(1, 0, None, ("append", A, b"%d" % i)) for i in range(3)]
+    for value in (None, b"0", b"01", b"012"):
+        good(pending, [(1, 0, 1, ("get", A), value)])
+    for value in (b"1", b"02", b"10"):
+        bad(pending, [(1, 0, 1, ("get", A), value)])
+
+
+# ---- several keys ----
+
+def test_half_a_transaction_is_told():
+    both = ("transaction", ("append", A, b"t"), ("append", B, b"t"))
+    for values in ((None, None), (b"t", b"t")):
+        good([(1, 0, None, both)], [(1, 0, 1, ("mget", A, B), values)])
+    for values in ((b"t", None), (None, b"t")):
+        bad([(1, 0, None, both)], [(1, 0, 1, ("mget", A, B), values)])
+        bad([(1, 0, 9, both, (1, 1)), (2, 1, 2, ("mget", A, B), values)])
+        bad([(1, 0, 9, ("mset", (A, b"t"), (B, b"t")), "OK"), (2, 1, 2, ("mget", A, B), values)])
+    # Read one by one, they may be caught in between, but not the wrong way round.
+    good([(1, 0, 9, both, (1, 1)), (2, 1, 2, ("get", A), None), (2, 3, 4, ("get", B), b"t")])
+    bad([(1, 0, 9, both, (1, 1)), (2, 1, 2, ("get", A), b"t"), (2, 3, 4, ("get", B), None)])
+
+
+def test_a_transaction_reads_what_it_is_based_on():
+    start = (1, 0, 1, ("mset", (A, b"5"), (B, b"5")), "OK")
+
+    def move(process, seen, begin=2, end=9):
+        return (process, begin, end, ("transaction", ("get", A), ("set", A, b"%d" % (seen - 1)), ("add", B, 1)),
+                (b"%d" % seen, "OK", 11 - seen))
+    good([start, move(1, 5), move(2, 4)])
+    bad([start, move(1, 5), (2, 2, 9, move(2, 5)[3], (b"5", "OK", 7))])
+
+
+def test_an_aborted_transaction_leaves_nothing_and_saw_one_moment():
+    start = (1, 0, 1, ("mset", (A, b"5"), (B, b"5")), "OK")
+    aborted = ("aborted", ("set", A, b"6"), ("get", A), ("get", B))
+    good([start, (1, 2, 3, aborted, ("OK", b"6", b"5")), (1, 4, 5, ("get", A), b"5")])
+    bad([start, (1, 2, 3, aborted, ("OK", b"6", b"5")), (1, 4, 5, ("get", A), b"6")])
+    bad([start, (1, 2, 9, ("mset", (A, b"7"), (B, b"7")), "OK"),
+         (2, 2, 9, ("aborted", ("get", A), ("get", B)), (b"5", b"7"))])
+
+
+def test_a_renamed_key_is_at_one_place():
+    start = [(1, 0, 1, ("set", A, b"x"), "OK")]
+    for values in ((b"x", None), (None, b"x")):
+        good([*start, (1, 2, None, ("rename", A, B))], [(1, 0, 1, ("mget", A, B), values)])
+    for values in ((b"x", b"x"), (None, None)):
+        bad([*start, (1, 2, None, ("rename", A, B))], [(1, 0, 1, ("mget", A, B), values)])
+    bad([*start, (1, 2, 3, ("rename", A, B), "OK"), (2, 4, 5, ("rename", A, B), "OK")])
+    good([*start, (1, 2, 9, ("rename", A, B), "OK"), (2, 2, 9, ("rename", A, B), ERROR)])
+
+
+def test_exchanged_databases_are_exchanged_as_a_whole():
+    start = (1, 0, 1, ("mset", (0, b"a"), (1, b"b")), "OK")
+    swap = ("swap", (0, 2), (1, 3))
+    good([start, (1, 2, None, swap)], [(1, 0, 1, ("mget", 0, 1, 2, 3), (None, None, b"a", b"b"))], keys=4)
+    bad([start, (1, 2, None, swap)], [(1, 0, 1, ("mget", 0, 1, 2, 3), (None, b"b", b"a", None))], keys=4)
+
+
+# ---- the search itself ----
+
+def explains(lines, keys):
+    """By trying every order of every choice of the pending ones: what the checker must agree with."""
+    model = Model(keys)
+    operations = [Operation(*line) for line in lines]
+    sure = [one for one in operations if one.returned is not None]
+    pending = [one for one in operations if one.returned is None]
+
+    def fits(order):
+        for position, one in enumerate(order):
+            for later in order[position + 1:]:
+                if later.returned is not None and later.returned < one.invoked:
+                    return False
+                if later.process == one.process and operations.index(later) < operations.index(one) and \
+                        model.keys(later.action) & model.keys(one.action):
+                    return False
+        state = model.initial
+        for one in order:
+            state, reply = model.apply(state, one.action)
+            if one.reply is not UNKNOWN and reply != one.reply:
+                return False
+        return True
+
+    for count in range(len(pending) + 1):
+        for chosen in itertools.combinations(pending, count):
+            # A process' operations happen in order: what was left out keeps later ones on its keys out.
+            left = [one for one in pending if one not in chosen]
+            if any(one.process == other.process and operations.index(one) < operations.index(other) and
+                   model.keys(one.action) & model.keys(other.action) and not model.only_reads(one.action)
+                   for one in left for other in [*chosen, *sure]):
+                continue
+            if any(fits(order) for order in itertools.permutations([*sure, *chosen])):
+                return True
+    return False
+
+
+def make_history(source):
+    """A small one, more or less true: some replies are of a run, some are wrong."""
+    model = Model(2)
+    lines = []
+    state = model.initial
+    clocks = [0, 0, 0]
+    for number in range(6):
+        process = source.randrange(3)
+        key = source.randrange(2)
+        value = b"%d" % number
+        action = source.choice([("get", key), ("get", key), ("set", key, value), ("append", key, value), ("add", key, 1),
+                                ("mset", (A, value), (B, value)), ("mget", A, B), ("rename", key, 1 - key),
+                                ("delete", key), ("setnx", key, value)])
+        begin = clocks[process] + source.randrange(3)
+        end = begin + source.randrange(1, 6)
+        clocks[process] = end + 1 if source.random() < 0.7 else begin
+        state, reply = model.apply(state, action)
+        if source.random() < 0.15:
+            _, reply = model.apply(model.initial, action)
+        lines.append((process, begin, None if source.random() < 0.2 else end, action, reply))
+    return lines
+
+
+def test_it_agrees_with_trying_every_order():
+    source = random.Random(7)
+    counts = [0, 0]
+    for _ in range(400):
+        lines = make_history(source)
+        wanted = explains(lines, 2)
+        counts[wanted] += 1
+        assert is_linear(lines) == wanted, lines
+    assert min(counts) > 50, counts
+
+
+def test_what_it_cannot_decide_is_not_taken_as_good():
+    lines = [Operation(process, 0, None, ("append", A, b"%d" % process)) for process in range(12)]
+    try:
+        Checker(Model(1), configurations_max=1000).check([lines])
+    except Undecided:
+        return
+    raise AssertionError("it decided")
+
+
+if __name__ == "__main__":
+    run_tests(globals())
