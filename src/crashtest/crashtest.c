@@ -8,6 +8,7 @@
 #define FILES_THEMSELVES
 #include "files.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,15 @@ static int run_phases(struct sdb_crashtest *test)
     return error ? error : closed;
 }
 
+/* Every store to the pool was an event, or the images were not those of the pool. */
+static void check_announced(struct sdb_crashtest *test)
+{
+    uint64_t offset = domain_unannounced();
+
+    if (offset != UINT64_MAX)
+        run_fail(test, 0, "something was stored at offset 0x%" PRIx64 " without the persist layer", offset);
+}
+
 static int check_arguments(const struct sdb_crashtest_options *options)
 {
     if (options->domain > SDB_CRASHTEST_PAGES ||
@@ -139,6 +149,7 @@ int sdb_crashtest_run(const struct sdb_crashtest_options *options, const struct 
     domains.context = test;
     domain_track(0);
     error = run_phases(test);
+    check_announced(test);
     if (test->error)
         error = test->error;
     release(test);
@@ -248,6 +259,7 @@ extern struct site __stop_superdb_sites[] __attribute__((visibility("hidden")));
 
 void sdb_crashtest_sites(sdb_crashtest_site_fn *visit, void *context)
 {
+    /* cppcheck-suppress comparePointers */ /* the ends of one section */
     for (const struct site *site = __start_superdb_sites; site < __stop_superdb_sites; site++) {
         struct sdb_crashtest_site told = {.file = site->file,
                                           .function = site->function,

@@ -534,3 +534,27 @@ void domain_untrack(unsigned level)
         domain->dirty[--domain->dirty_count]->count = 0;
     forget_pending(level);
 }
+
+uint64_t domain_unannounced(void)
+{
+    struct domain *domain = &domains.levels[0];
+    const struct medium *durable = &domains.levels[1].medium;
+
+    while (domain->dirty_count) {
+        struct unit *unit = domain->dirty[domain->dirty_count - 1];
+
+        for (uint32_t i = 0; i < unit->count; i++)
+            settle(0, unit->number * domains.unit_size + unit->events[i].word * 8u, unit->events[i].value);
+        unit->count = 0;
+        clean(domain, unit);
+    }
+    domain_untrack(0);
+    for (uint64_t offset = 0; offset < domain->medium.size; offset += 4096) {
+        if (memcmp(domain->medium.base + offset, durable->base + offset, 4096) == 0)
+            continue;
+        while (*word_at(&domain->medium, offset) == *word_at(durable, offset))
+            offset += 8;
+        return offset;
+    }
+    return UINT64_MAX;
+}

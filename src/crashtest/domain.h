@@ -114,6 +114,12 @@ int domain_of(const void *address);
 void domain_track(unsigned level);
 void domain_untrack(unsigned level);
 
+/*
+ * Ends the tracking of level 0, and looks for what was stored to its medium without an event: the first such word's
+ * offset, or UINT64_MAX.
+ */
+uint64_t domain_unannounced(void);
+
 /* Stores, by the engine. */
 void domain_store(unsigned level, uint64_t *to, uint64_t value, bool release, const struct site *site);
 /* from NULL: zeros */

@@ -298,6 +298,20 @@ static void an_image_is_taken_back_without_a_trace(void **state)
     end();
 }
 
+static void a_store_around_the_layer_is_noticed(void **state)
+{
+    (void)state;
+    begin(DOMAIN_ADR, collect);
+    store(0, 1), store(9, 1), flush(9), domain_fence();
+    assert_true(domain_unannounced() == UINT64_MAX);
+    end();
+    begin(DOMAIN_ADR, collect);
+    store(0, 1), store(9, 1), flush(9), domain_fence();
+    *(volatile uint64_t *)word(100) = 1;
+    assert_int_equal(domain_unannounced(), 800);
+    end();
+}
+
 static void too_many_states_are_sampled_and_all_of_them_legal(void **state)
 {
     (void)state;
@@ -543,6 +557,7 @@ int main(void)
         cmocka_unit_test(eadr_keeps_stores_in_their_order),
         cmocka_unit_test(pages_survive_by_sectors),
         cmocka_unit_test(an_image_is_taken_back_without_a_trace),
+        cmocka_unit_test(a_store_around_the_layer_is_noticed),
         cmocka_unit_test(too_many_states_are_sampled_and_all_of_them_legal),
         cmocka_unit_test(every_mistake_is_caught_and_nothing_else),
         cmocka_unit_test(every_mistake_is_caught_by_samples_too),
