@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_flips.c - a single flipped bit, anywhere in a small pool: every key is right or an error, nothing is missing in silence
+ *
+ * By default a sample of a fixed seed. With a number as its argument it takes that seed; with "all" it flips every bit of every byte
+ * in use, one after the other (scripts/flip-every-bit.sh).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine_fixture.h"
+
+#include "damage_fixture.h"
+#include "layout.h"
+
+#define POOL_SIZE (16 * MIB)
+#define KEYS 120u
+#define SAMPLE 6000u
+#define SAMPLE_WRITTEN 400u
+#define ABSENT 12u
+#define NEW_VALUES (64 * KEYS) /* a key's second value is the first one of the key with this much higher a number */
+
+static bool all;
+static uint64_t seed = 20260101;
+
+/* A part of the file where bits are flipped. */
+struct part {
+    uint64_t from, to;
+};
+
+/* Where there is anything: lines that are not all zeros, and their neighbours on both sides. */
+static size_t parts_in_use(const struct damage *d, struct part *parts, size_t max)
+{
+    size_t count = 0;
+
+    for (uint64_t at = 0; at < d->size; at += LINE_SIZE) {
+        uint64_t any = 0;
+
+        for (unsigned i = 0; i < LINE_SIZE; i++)
+            any |= d->image[at + i];
+        if (!any)
+            continue;
+        uint64_t from = at >= LINE_SIZE ? at - LINE_SIZE : 0;
+        if (count && parts[count - 1].to >= from) {
+            parts[count - 1].to = at + 2 * LINE_SIZE;
+            continue;
+        }
+        assert_true(count < max);
+        parts[count++] = (struct part){from, at + 2 * LINE_SIZE};
+    }
+    return count;
+}
+
+struct tally {
+    uint64_t flips, refused, with_errors, seen_by_check;
+};
+
+/* Flips one bit, opens the pool for reading, asks, and flips it back. */
+static void flip_reading(struct damage *d, uint64_t bit, struct tally *tally)
+{
+    struct sdb_options options = d->f.options;
+    struct answers answers = {0};
+    struct sdb_pool *pool;
+    char what[80];
+    int error;
+
+    options.flags = SDB_READONLY;
+    d->raw[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    error = sdb_open(d->f.path, &options, &pool);
+    tally->flips++;
+    if (error == SDB_OK) {
+        snprintf(what, sizeof(what), "byte %" PRIu64 ", bit %u", bit / 8, (unsigned)(bit % 8));
+        damage_ask(d, pool, ABSENT, &answers);
+        damage_not_silent(&answers, what);
+        error = sdb_check(pool, NULL, NULL, NULL);
+        assert_true(error == SDB_OK || error == SDB_ECORRUPT);
+        if ((answers.errors || answers.scan_errors) && error != SDB_ECORRUPT)
+            fail_msg("%s: errors for a reader, and none for the checker", what);
+        tally->with_errors += answers.errors != 0;
+        tally->seen_by_check += error == SDB_ECORRUPT;
+        assert_ok(sdb_close(pool));
+    } else {
+        assert_int_equal(error, SDB_ECORRUPT);
+        assert_true(strlen(sdb_last_error()) > 0);
+        tally->refused++;
+    }
+    d->raw[bit / 8] ^= (uint8_t)(1u << bit % 8);
+}
+
+static void every_flip_of_a_closed_pool_is_harmless_or_an_error(void **state)
+{
+    static struct part parts[4096];
+    struct damage d;
+    struct tally tally = {0};
+    uint64_t bits = 0;
+    size_t count;
+
+    (void)state;
+    damage_create(&d, POOL_SIZE, 2, KEYS, 9, true);
+    count = parts_in_use(&d, parts, sizeof(parts) / sizeof(parts[0]));
+    for (size_t i = 0; i < count; i++)
+        bits += (parts[i].to - parts[i].from) * 8;
+    d.f.random = seed | 1;
+    for (uint64_t n = 0; n < (all ? bits : SAMPLE); n++) {
+        uint64_t bit = all ? n : fixture_random(&d.f, bits);
+        size_t i = 0;
+
+        for (; bit >= (parts[i].to - parts[i].from) * 8; i++)
+            bit -= (parts[i].to - parts[i].from) * 8;
+        flip_reading(&d, parts[i].from * 8 + bit, &tally);
+    }
+    printf("seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " bits flipped: %" PRIu64 " pools refused, %" PRIu64
+           " with keys that are errors, %" PRIu64 " found by the check\n",
+           seed, tally.flips, bits, tally.refused, tally.with_errors, tally.seen_by_check);
+    assert_true(tally.with_errors > tally.flips / 100 && tally.seen_by_check > tally.with_errors);
+    damage_destroy(&d);
+}
+
+/* A key has the value that was last written with success, or is an error; then it is written to. */
+static void read_and_write(const struct damage *d, unsigned k, bool *written, uint64_t bit)
+{
+    static char value[DAMAGE_VALUE_MAX], read[DAMAGE_VALUE_MAX];
+    char key[DAMAGE_KEY_MAX];
+    size_t key_size = damage_key(k, key), read_size = 0;
+    size_t size = damage_value(d, *written ? k + NEW_VALUES : k, value);
+    int error;
+
+    assert_ok(sdb_select(d->f.session, damage_database(k)));
+    error = sdb_get(d->f.session, key, key_size, read, sizeof(read), &read_size);
+    if (error == SDB_OK ? !(*written || k < KEYS) || read_size != size || memcmp(read, value, size) != 0
+                        : error != SDB_ECORRUPT && (error != SDB_ENOTFOUND || *written || k < KEYS))
+        fail_msg("byte %" PRIu64 ", bit %u: key %u: %s", bit / 8, (unsigned)(bit % 8), k, sdb_strerror(error));
+    size = damage_value(d, k + NEW_VALUES, value);
+    error = sdb_set(d->f.session, key, key_size, value, size, NULL);
+    assert_true(error == SDB_OK || error == SDB_ECORRUPT);
+    *written = *written || error == SDB_OK;
+}
+
+/* Opened for writing, every key written to, opened again: what was answered with success is what is read. */
+static void a_pool_with_a_flipped_bit_takes_writes_and_loses_none(void **state)
+{
+    static struct part parts[4096];
+    struct damage d;
+    uint64_t bits = 0;
+    size_t count;
+
+    (void)state;
+    damage_create(&d, POOL_SIZE, 2, KEYS, 9, true);
+    count = parts_in_use(&d, parts, sizeof(parts) / sizeof(parts[0]));
+    for (size_t i = 0; i < count; i++)
+        bits += (parts[i].to - parts[i].from) * 8;
+    d.f.random = seed | 1;
+    for (unsigned n = 0; n < SAMPLE_WRITTEN * (all ? 100u : 1u); n++) {
+        uint64_t bit = fixture_random(&d.f, bits);
+        bool written[2 * KEYS] = {false};
+        size_t i = 0;
+
+        for (; bit >= (parts[i].to - parts[i].from) * 8; i++)
+            bit -= (parts[i].to - parts[i].from) * 8;
+        bit += parts[i].from * 8;
+        d.raw[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        for (int round = 0; round < 2; round++) {
+            int error = sdb_open(d.f.path, &d.f.options, &d.f.pool);
+
+            if (error != SDB_OK) {
+                assert_int_equal(error, SDB_ECORRUPT);
+                break;
+            }
+            assert_ok(sdb_session_open(d.f.pool, &d.f.session));
+            for (unsigned k = 0; k < 2 * KEYS; k++)
+                read_and_write(&d, k, &written[k], bit);
+            sdb_session_close(d.f.session);
+            assert_ok(sdb_close(d.f.pool));
+        }
+        damage_restore(&d);
+    }
+    damage_destroy(&d);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_flip_of_a_closed_pool_is_harmless_or_an_error),
+        cmocka_unit_test(a_pool_with_a_flipped_bit_takes_writes_and_loses_none),
+    };
+
+    all = argc > 1 && strcmp(argv[1], "all") == 0;
+    if (argc > 1 && !all)
+        seed = strtoull(argv[1], NULL, 10);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
