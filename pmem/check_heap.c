@@ -28,8 +28,13 @@ static void read_map_word(struct check *check, uint32_t index)
     struct check_extent *extent = &check->extents[index];
     uint64_t value;
 
-    if (!check_word(check, offset, "extent map", &value) || value == 0)
+    if (!check_word(check, offset, "extent map", &value))
         return;
+    if (value == 0) {
+        if (index >= check->first_extent && heap_extent_has_keys(check->file, index))
+            check_problem(check, offset, "extent map: extent %" PRIu32 " is free, and there are keys in it", index);
+        return;
+    }
     const unsigned state = extent_value_state(value), shard = extent_value_shard(value);
     const uint64_t run = extent_value_run(value);
     if (index < check->first_extent)

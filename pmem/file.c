@@ -81,7 +81,7 @@ static int is_open_here(const struct pool_file *file, const struct stat *facts)
 /* Opens what is there, or makes an empty file; file->made tells. */
 static int open_descriptor(struct pool_file *file, const struct sdb_options *options)
 {
-    const int access = file->readonly ? O_RDONLY : O_RDWR;
+    const int access = file->readonly || file->isolated ? O_RDONLY : O_RDWR;
     const mode_t mode = options->mode != 0 ? (mode_t)options->mode : (mode_t)MODE_DEFAULT;
 
     for (int attempt = 0; attempt < 16; attempt++) {
@@ -167,7 +167,7 @@ static int choose_durability(struct pool_file *file, uint32_t wanted)
     struct durability chosen;
 
     durability_file_system(file->fd, file->file_system, &facts.in_memory);
-    facts.map_sync = mapping_can_sync(file->fd, file->readonly);
+    facts.map_sync = !file->isolated && mapping_can_sync(file->fd, file->readonly);
     facts.caches_persistent = persist_caches_are_persistent();
     facts.best = persist_flush_best();
     int error = durability_choose(file->readonly ? SDB_DURABILITY_AUTO : wanted, &facts, &chosen);
@@ -269,6 +269,20 @@ static struct sdb_m_superblock read_copy(const struct pool_file *file, uint64_t 
     return copy;
 }
 
+static int refuse_unrepaired(const struct pool_file *file)
+{
+    error_set("%s: a repair of it was cut short: run `superdb-pool check --repair` again", file->path);
+    return SDB_ECORRUPT;
+}
+
+/* For a repair: the part of the file that is gone becomes zeros. */
+static int replace_end(struct pool_file *file, uint64_t file_size)
+{
+    file->truncated = file_size;
+    int error = file->isolated ? 0 : space_extend(file->fd, file_size, file->superblock.size, file->in_memory);
+    return error != 0 ? with_path(file, error) : 0;
+}
+
 static int refuse_unclean(const struct pool_file *file)
 {
     error_set("%s: was not closed cleanly and needs recovery: open it for writing once, then for reading only",
@@ -280,11 +294,15 @@ static int read_superblock(struct pool_file *file, uint64_t file_size)
 {
     const struct sdb_m_superblock a = read_copy(file, SB_COPY_OFFSET_A);
     const struct sdb_m_superblock b = read_copy(file, SB_COPY_OFFSET_B);
-    int error = superblock_choose(&a, &b, file_size, file->readonly, &file->superblock, &file->healed);
+    int error = superblock_choose(&a, &b, file->repairing ? UINT64_MAX : file_size, file->readonly, &file->superblock, &file->healed);
     if (error != 0)
         return with_path(file, error);
     file->newest_copy = memcmp(&file->superblock, &a, sizeof(a)) != 0;
     file->was_clean = file->superblock.state == SB_STATE_CLEAN;
+    if (file->superblock.state >= SB_STATE_REPAIR && !file->repairing)
+        return refuse_unrepaired(file);
+    if (file->repairing && file_size < file->superblock.size)
+        return replace_end(file, file_size);
     return file->readonly && !file->was_clean ? refuse_unclean(file) : 0;
 }
 
@@ -328,7 +346,22 @@ static struct mapping mapping_of(const struct pool_file *file)
 
 static struct mapping_kind kind_of(const struct pool_file *file)
 {
-    return (struct mapping_kind){.fd = file->fd, .readonly = file->readonly, .sync = file->map_sync != 0};
+    return (struct mapping_kind){.fd = file->fd, .readonly = file->readonly, .sync = file->map_sync != 0, .isolated = file->isolated};
+}
+
+/* Two private mappings of a file would be two copies: where a pool is mapped twice, both are of one file in memory. */
+static int place_copy(const struct pool_file *file, const struct mapping *mapping)
+{
+    struct mapping_kind kind = kind_of(file);
+    uint64_t size = file->truncated != 0 ? file->truncated : file->superblock.size;
+
+    kind.isolated = 0;
+    kind.fd = mapping_copy(file->fd, size, file->superblock.size);
+    if (kind.fd < 0)
+        return fail(file, "a copy for a dry run", errno);
+    int error = mapping_place(mapping, &kind, 0, file->superblock.size);
+    (void)close(kind.fd);
+    return error;
 }
 
 static int map(struct pool_file *file)
@@ -339,7 +372,12 @@ static int map(struct pool_file *file)
 
     if (error != 0)
         return with_path(file, error);
-    error = mapping_place(&mapping, &kind, 0, file->superblock.size);
+    if (file->isolated && alias_of(mapping.base) != mapping.base)
+        error = place_copy(file, &mapping);
+    else
+        error = mapping_place(&mapping, &kind, 0, file->superblock.size);
+    if (error == 0 && file->isolated && file->truncated != 0 && alias_of(mapping.base) == mapping.base)
+        error = mapping_blank(&mapping, file->truncated, file->superblock.size);
     if (error == 0) {
         file->sigbus = (struct sigbus_region){.base = mapping.base, .size = mapping.reserved, .fd = file->fd};
         error = sigbus_watch(&file->sigbus);
@@ -352,7 +390,9 @@ static int map(struct pool_file *file)
     file->reserved = mapping.reserved;
     file->size = file->superblock.size;
     file->size_max = file->superblock.size_max;
-    persist_init(&file->persist, file->persist.flush, file->base, &file->sigbus.failed);
+    /* Nothing that is stored to a private mapping is ever to be durable: pages that are gone make no difference. */
+    persist_init(&file->persist, file->isolated ? PERSIST_NONE : file->persist.flush, file->base,
+                 file->isolated ? NULL : &file->sigbus.failed);
     file->persist.sync_failed = &file->sync_failed;
     return 0;
 }
@@ -376,21 +416,15 @@ static int check_options(const char *path, const struct sdb_options *options, co
     return 0;
 }
 
-int pool_file_open(const char *path, const struct sdb_options *options, struct pool_file *file)
+/* With file->repairing and file->isolated set. */
+static int open_file(const char *path, const struct sdb_options *options, struct pool_file *file)
 {
-    const struct sdb_options defaults = SDB_OPTIONS_INIT;
-
-    options = options != NULL ? options : &defaults;
-    int error = check_options(path, options, file);
-    if (error != 0)
-        return error;
-    memset(file, 0, sizeof(*file));
     memcpy(file->path, path, strlen(path) + 1);
     file->readonly = (options->flags & SDB_READONLY) != 0;
-    error = claim(file, options);
+    int error = claim(file, options);
     if (error != 0)
         return error;
-    if (!file->readonly) {
+    if (!file->readonly && !file->isolated) {
         file->libpmem_is_pmem = ask_libpmem(file->path); /* opens and closes the file: before the lock */
         error = pool_lock_take(file->fd, file->path);
     } else {
@@ -410,6 +444,31 @@ int pool_file_open(const char *path, const struct sdb_options *options, struct p
 disclaim:
     disclaim(file);
     return error;
+}
+
+int pool_file_open(const char *path, const struct sdb_options *options, struct pool_file *file)
+{
+    const struct sdb_options defaults = SDB_OPTIONS_INIT;
+
+    options = options != NULL ? options : &defaults;
+    int error = check_options(path, options, file);
+    if (error != 0)
+        return error;
+    memset(file, 0, sizeof(*file));
+    return open_file(path, options, file);
+}
+
+int pool_file_open_repair(const char *path, int isolated, struct pool_file *file)
+{
+    const struct sdb_options options = SDB_OPTIONS_INIT;
+    int error = check_options(path, &options, file);
+
+    if (error != 0)
+        return error;
+    memset(file, 0, sizeof(*file));
+    file->repairing = 1;
+    file->isolated = isolated;
+    return open_file(path, &options, file);
 }
 
 void pool_file_close(struct pool_file *file)
@@ -502,7 +561,17 @@ int pool_file_mark_open(struct pool_file *file)
     if (error != 0)
         return error;
     sb.incarnation++;
-    sb.state = SB_STATE_OPEN;
+    if (!file->repairing)
+        sb.state = SB_STATE_OPEN;
+    return change_superblock(file, &sb);
+}
+
+int pool_file_mark_repair(struct pool_file *file, uint32_t state)
+{
+    struct sdb_m_superblock sb = file->superblock;
+
+    sb.incarnation++;
+    sb.state = state;
     return change_superblock(file, &sb);
 }
 

@@ -30,6 +30,9 @@ struct pool_file {
     int created;   /* this open made the pool, in a new file or an unformatted one */
     int was_clean; /* the last close was a clean one (true for a new pool) */
     int healed;    /* 1: one superblock copy was damaged; mark_open writes it anew */
+    int repairing; /* opened by pool_file_open_repair: mark_open keeps the state */
+    int isolated;  /* what is stored reaches this mapping only */
+    uint64_t truncated; /* repairing: bytes that the file had, where it had lost its end; else 0 */
     struct persist persist;
     uint32_t durability; /* enum sdb_durability: what is given, never AUTO */
     char durability_reason[160];
@@ -61,6 +64,15 @@ struct pool_file {
  * that this call made is removed.
  */
 int pool_file_open(const char *path, const struct sdb_options *options, struct pool_file *file);
+
+/*
+ * As pool_file_open for an existing pool, for a repair: takes one whose repair was cut short, or whose file has lost its end, which
+ * gets zeros instead. isolated: for a dry run, in a private mapping; the file stays as it is, and the lock is a reader's.
+ */
+int pool_file_open_repair(const char *path, int isolated, struct pool_file *file);
+
+/* A state of repair under a new incarnation, durable; pool_file_mark_clean ends it. Errors: SDB_EIO. */
+int pool_file_mark_repair(struct pool_file *file, uint32_t state);
 
 /*
  * State OPEN under a new incarnation, durable in both superblock copies. To be called after recovery and before the

@@ -101,12 +101,22 @@ static int allocate(struct heap *heap)
     return heap->shards && heap->extents && heap->page_types && heap->extent_taken ? SDB_OK : SDB_ENOMEM;
 }
 
-/* A shard's first extent and its directory are one commit: a shard with extents and without a directory has lost it. */
+/*
+ * A shard's first key and its directory are one commit: a shard with keys and without a directory has lost it. Looks further only where
+ * there is none.
+ */
 static bool is_without_index(const struct heap *heap, uint32_t shard)
 {
     const uint64_t offset = heap->file->superblock.shards_offset + (uint64_t)shard * sizeof(struct sdb_m_shard);
+    const struct heap_shard *owner = &heap->shards[shard];
 
-    return heap->shards[shard].extent_count != 0 && persist_load(media_word(heap, offset)) == 0;
+    if (owner->extent_count == 0 || persist_load(media_word(heap, offset)) != 0)
+        return false;
+    for (uint32_t i = 0; i < owner->extent_count; i++)
+        if (persist_load(media_word(heap, (uint64_t)owner->extents[i] << EXTENT_SHIFT)) != EXTENT_MAGIC ||
+            heap_extent_has_keys(heap->file, owner->extents[i]))
+            return true;
+    return false;
 }
 
 int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, heap_oldest_pin *oldest_pin, void *context)
@@ -131,7 +141,7 @@ int heap_open(struct heap *heap, struct pool_file *file, struct lanes *lanes, he
     for (uint32_t extent = first; extent < heap->extent_count && !error; extent++)
         error = read_map_word(heap, extent);
     for (uint32_t i = 0; i < heap->shard_count && !error; i++)
-        heap->shards[i].index_lost = is_without_index(heap, i);
+        heap->shards[i].index_lost = !file->repairing && is_without_index(heap, i);
     if (error)
         heap_close(heap);
     return error;
@@ -215,13 +225,23 @@ static int load_blocks(struct heap *heap, uint32_t number, struct heap_page *pag
     return SDB_OK;
 }
 
+/* A damaged entry may be somebody's, whatever its type says now. */
+static bool is_free_entry(const struct heap *heap, uint64_t offset)
+{
+    uint64_t words[4];
+
+    for (unsigned i = 0; i < 4; i++)
+        words[i] = persist_load(media_word(heap, offset + i * WORD_SIZE));
+    return meta_type(words[0]) == 0 && entry_valid(words, offset);
+}
+
 static void load_entries(struct heap *heap, uint32_t number, struct heap_page *page)
 {
     page->available = page->blocks;
     for (unsigned i = 0; i < page->blocks; i++) {
         uint64_t offset = heap_page_start(number) + i * ENTRY_SIZE;
 
-        if (meta_type(persist_load(media_word(heap, offset)))) {
+        if (!is_free_entry(heap, offset)) {
             page->used[i / 64] |= 1ull << (i % 64);
             page->available--;
         }
@@ -408,6 +428,10 @@ int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for
         if (!for_body && __atomic_load_n(&heap->extents_free, __ATOMIC_RELAXED) < count + EXTENTS_FOR_BODIES)
             from = end;
         for (uint32_t i = from; i < end; i++) {
+            if (!heap->extent_taken[i] && heap_extent_has_keys(heap->file, i)) { /* damage: nothing is stored over them */
+                heap->extent_taken[i] = 1;
+                __atomic_fetch_sub(&heap->extents_free, 1, __ATOMIC_RELAXED);
+            }
             run = heap->extent_taken[i] ? 0 : run + 1;
             if (run < count)
                 continue;

@@ -54,6 +54,9 @@ void heap_page_release(struct heap *heap, uint32_t shard, uint32_t number);
 void heap_room_add(struct heap *heap, uint32_t shard, uint32_t number);
 void heap_page_type_set(struct heap *heap, uint32_t number, enum page_type type);
 
+/* heap_lost.c: an extent with map word 0 that holds keys has lost its word. Reads a line where the extent never had a header. */
+bool heap_extent_has_keys(const struct pool_file *file, uint32_t extent);
+
 /* heap_quarantine.c */
 /*
  * Room for one more block of size bytes: in the transaction, and in the quarantine where its end may lead. Before the block is taken or

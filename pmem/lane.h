@@ -62,6 +62,7 @@ struct lanes {
     struct lane *lanes;
     uint32_t count;
     uint32_t recovered; /* records applied at open */
+    uint32_t failed;    /* the lane that lanes_recover could not recover, where it said SDB_ECORRUPT */
 };
 
 /* Completes what a crash left. Errors: SDB_ECORRUPT, SDB_EIO, SDB_ENOMEM. Owner: lanes_close. */

@@ -209,6 +209,7 @@ int lanes_recover(struct lanes *lanes, struct pool_file *file)
         error = open_lane(lanes, i);
         if (!error && !file->was_clean)
             error = recover_lane(lanes, &lanes->lanes[i]);
+        lanes->failed = i;
         lanes->lanes[i].fenced = lanes->lanes[i].sequence;
     }
     for (uint32_t i = 0; i < lanes->count && !error && lanes->recovered; i++)

@@ -44,7 +44,12 @@
 #define POOL_SIZE_MIN (16ull << 20)
 #define DATABASE_IDS 256u /* physical database numbers; the 16 logical ones are mapped onto them */
 
-enum sb_state { SB_STATE_CLEAN = 1, SB_STATE_OPEN = 2 };
+enum sb_state {
+    SB_STATE_CLEAN = 1,
+    SB_STATE_OPEN = 2,
+    SB_STATE_REPAIR = 3,       /* a repair is under way, and nobody else opens the pool */
+    SB_STATE_REPAIR_INDEX = 4, /* the same; its entries are final, index words are missing */
+};
 
 /* Two copies, 4096 bytes apart; the valid one with the higher sequence counts. Written alternately. */
 struct sdb_m_superblock {

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
 
 #include "alias.h"
 #include "error.h"
@@ -65,7 +67,7 @@ int mapping_can_sync(int fd, int readonly)
 
 static int place(uint8_t *at, size_t size, int protection, const struct mapping_kind *kind, uint64_t offset)
 {
-    const int sharing = kind->sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+    const int sharing = kind->isolated ? MAP_PRIVATE | MAP_NORESERVE : kind->sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
 
     if (mmap(at, size, protection, sharing | MAP_FIXED, kind->fd, (off_t)offset) == MAP_FAILED)
         return 0;
@@ -100,6 +102,32 @@ int mapping_place(const struct mapping *mapping, const struct mapping_kind *kind
         return number == ENOMEM ? SDB_ENOMEM : SDB_EIO;
     }
     return 0;
+}
+
+int mapping_copy(int fd, uint64_t file_size, uint64_t size)
+{
+    int copy = memfd_create("superdb", MFD_CLOEXEC);
+    off_t at = 0;
+
+    if (copy < 0)
+        return -1;
+    while (at < (off_t)file_size && sendfile(copy, fd, &at, (size_t)file_size - (size_t)at) > 0)
+        ;
+    if (at == (off_t)file_size && ftruncate(copy, (off_t)size) == 0)
+        return copy;
+    (void)close(copy);
+    return -1;
+}
+
+int mapping_blank(const struct mapping *mapping, uint64_t from, uint64_t to)
+{
+    const uint64_t page = (from + 4095) & ~4095ull;
+
+    if (page >= to || mmap(mapping->base + page, (size_t)(to - page), PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+        return 0;
+    error_set("mapping %llu MiB: %s", (unsigned long long)((to - page) >> 20), strerror(errno));
+    return SDB_ENOMEM;
 }
 
 void mapping_release(struct mapping *mapping)

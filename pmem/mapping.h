@@ -21,7 +21,8 @@ int mapping_reserve(uint64_t size, uint64_t size_max, struct mapping *mapping);
 struct mapping_kind {
     int fd;
     int readonly;
-    int sync; /* MAP_SYNC */
+    int sync;     /* MAP_SYNC */
+    int isolated; /* MAP_PRIVATE, for storing to */
 };
 
 /*
@@ -29,6 +30,12 @@ struct mapping_kind {
  * (behind what is reserved, or the system refuses), SDB_EIO; the place is then reserved as before.
  */
 int mapping_place(const struct mapping *mapping, const struct mapping_kind *kind, uint64_t from, uint64_t to);
+
+/* Zero pages of ordinary memory in place of the file's: for what a private mapping of a file that is too short lacks. */
+int mapping_blank(const struct mapping *mapping, uint64_t from, uint64_t to);
+
+/* A file in memory with the same bytes, and zeros behind them: a private mapping for the double-mapping build. -1: errno. */
+int mapping_copy(int fd, uint64_t file_size, uint64_t size);
 
 /* 1 where the kernel maps this file with MAP_SYNC. */
 int mapping_can_sync(int fd, int readonly);

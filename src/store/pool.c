@@ -89,7 +89,7 @@ static struct sdb_m_counters *counters_of(const struct sdb_pool *pool)
     return (struct sdb_m_counters *)(void *)(pool->file.base + pool->file.superblock.counters_offset);
 }
 
-static uint64_t counters_checksum(const struct sdb_m_counters *counters)
+uint64_t pool_counters_checksum(const struct sdb_m_counters *counters)
 {
     return hash_key(counters->incarnation, (const uint8_t *)counters + 16, sizeof(*counters) - 16);
 }
@@ -101,7 +101,7 @@ static void load_counters(struct sdb_pool *pool)
 
     if (!pool->file.created &&
         (!pool->file.was_clean || counters->incarnation != pool->file.superblock.incarnation ||
-         counters->checksum != counters_checksum(counters)))
+         counters->checksum != pool_counters_checksum(counters)))
         return;
     for (uint32_t i = 0; i < pool->shard_count; i++)
         pool->shards[i].counted = true;
@@ -133,7 +133,7 @@ static int load_root(struct sdb_pool *pool)
     return SDB_OK;
 }
 
-static int open_structures(struct sdb_pool *pool, const struct sdb_options *options)
+int pool_open_structures(struct sdb_pool *pool, const struct sdb_options *options)
 {
     uint64_t cache_size = options->cache_size;
     int error = lanes_recover(&pool->lanes, &pool->file);
@@ -165,12 +165,19 @@ static int open_structures(struct sdb_pool *pool, const struct sdb_options *opti
     return error;
 }
 
-static void release(struct sdb_pool *pool)
+void pool_release_structures(struct sdb_pool *pool)
 {
     cache_destroy(pool->cache);
     heap_close(&pool->heap);
     lanes_close(&pool->lanes);
     free(pool->shards);
+    pool->cache = NULL;
+    pool->shards = NULL;
+}
+
+void pool_release(struct sdb_pool *pool)
+{
+    pool_release_structures(pool);
     pool_file_close(&pool->file);
     free(pool);
 }
@@ -195,9 +202,9 @@ int sdb_open(const char *path, const struct sdb_options *options, struct sdb_poo
         return error;
     }
     pool->readonly = (options->flags & SDB_READONLY) != 0;
-    error = open_structures(pool, options);
+    error = pool_open_structures(pool, options);
     if (error) {
-        release(pool);
+        pool_release(pool);
         return error;
     }
     *out = pool;
@@ -218,9 +225,20 @@ static void store_counters(struct sdb_pool *pool)
             image.expiring[d] += (uint64_t)pool->shards[i].expiring[d];
         }
     }
-    image.checksum = counters_checksum(&image);
+    image.checksum = pool_counters_checksum(&image);
     persist_copy(counters_of(pool), &image, sizeof(image));
     persist_flush(&pool->file.persist, &pool->file.thread, counters_of(pool), sizeof(image));
+}
+
+int pool_close_cleanly(struct sdb_pool *pool)
+{
+    int error = lanes_drain(&pool->lanes);
+
+    if (error)
+        return error;
+    store_counters(pool);
+    error = persist_fence(&pool->file.persist, &pool->file.thread);
+    return error ? error : pool_file_mark_clean(&pool->file);
 }
 
 int sdb_close(struct sdb_pool *pool)
@@ -229,12 +247,9 @@ int sdb_close(struct sdb_pool *pool)
         return SDB_OK;
     if (pool->sessions)
         return SDB_EBUSY;
-    if (pool_writable(pool) == SDB_OK && lanes_drain(&pool->lanes) == SDB_OK) {
-        store_counters(pool);
-        if (persist_fence(&pool->file.persist, &pool->file.thread) == SDB_OK)
-            (void)pool_file_mark_clean(&pool->file);
-    }
-    release(pool);
+    if (pool_writable(pool) == SDB_OK)
+        (void)pool_close_cleanly(pool);
+    pool_release(pool);
     return SDB_OK;
 }
 

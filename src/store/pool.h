@@ -69,6 +69,18 @@ struct sdb_pool {
     uint64_t id_dead_round[DATABASE_IDS]; /* round + 1 in which a physical number lost its database; 0: alive or free */
 };
 
+/*
+ * Recovers the pool whose file is open, and sets up what it is used with; pool_release gives that back, the file with it.
+ */
+int pool_open_structures(struct sdb_pool *pool, const struct sdb_options *options);
+void pool_release_structures(struct sdb_pool *pool); /* but not the file; after an error of pool_open_structures too */
+void pool_release(struct sdb_pool *pool);
+
+uint64_t pool_counters_checksum(const struct sdb_m_counters *counters);
+
+/* Makes everything durable in place, the counters too, and then the state CLEAN. */
+int pool_close_cleanly(struct sdb_pool *pool);
+
 /* Whether writes are refused, and as which error. */
 int pool_writable(struct sdb_pool *pool);
 void pool_fail(struct sdb_pool *pool);

@@ -17,6 +17,8 @@ static void print_problem(void *context, uint64_t offset, const char *what)
 
 enum tool_status tool_check(const struct tool_options *options)
 {
+    if (options->repair)
+        return tool_repair(options);
     struct tool_options context = *options;
     struct sdb_pool_info info;
     struct sdb_pool *pool;

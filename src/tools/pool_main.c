@@ -15,7 +15,7 @@
 static const char help[] =
     "usage: superdb-pool create PATH [--size SIZE] [--max-size SIZE] [--shards N] [--durability CLASS]\n"
     "       superdb-pool info PATH\n"
-    "       superdb-pool check PATH [--quiet]\n"
+    "       superdb-pool check PATH [--repair] [--dry-run] [--quiet]\n"
     "       superdb-pool dump PATH [--database N] [--format text|resp]\n"
     "       superdb-pool import PATH [FILE] [--quiet]\n"
     "       superdb-pool resize PATH SIZE\n"
@@ -31,7 +31,9 @@ static const char help[] =
     "info    tells what the pool is, what it promises and what it holds.\n"
     "check   verifies everything that is reachable and everything that is allocated, and names what is wrong and "
     "where.\n"
-    "        --quiet: the exit status alone.\n"
+    "        --repair: drops the keys that are damaged, each by name, and builds the rest anew, so that the pool is "
+    "sound.\n"
+    "        --dry-run: says what --repair would do, and stores nothing. --quiet: the exit status alone.\n"
     "dump    writes keys, values and times to live. text: a line a key: database, key, value, expiry in ms since 1970\n"
     "        (0: never). resp: commands that `redis-cli --pipe` loads into any server.\n"
     "import  writes what dump wrote, in either format, from FILE or standard input: databases and times to live are kept, keys\n"
@@ -42,7 +44,7 @@ static const char help[] =
     "\n"
     "info, check and dump open a pool for reading only; one that was not closed is recovered first, and closed.\n"
     "SIZE is a number of bytes, or one with kb, mb, gb, tb (powers of 1024) or k, m, g, t (powers of 1000).\n"
-    "Exit status: 0: all is well; 1: the pool is damaged; 2: wrong usage, or the pool cannot be opened or written.\n";
+    "Exit status: 0: all is well, or was made so; 1: the pool is damaged; 2: wrong usage, or the pool cannot be opened or written.\n";
 
 enum option_key {
     OPTION_SIZE = 256, /* above all characters, which getopt would take for short options */
@@ -50,6 +52,8 @@ enum option_key {
     OPTION_SHARDS,
     OPTION_DURABILITY,
     OPTION_QUIET,
+    OPTION_REPAIR,
+    OPTION_DRY_RUN,
     OPTION_DATABASE,
     OPTION_FORMAT,
 };
@@ -59,7 +63,10 @@ static const struct option create_options[] = {{"size", required_argument, NULL,
                                                {"shards", required_argument, NULL, OPTION_SHARDS},
                                                {"durability", required_argument, NULL, OPTION_DURABILITY},
                                                {NULL, 0, NULL, 0}};
-static const struct option check_options[] = {{"quiet", no_argument, NULL, OPTION_QUIET}, {NULL, 0, NULL, 0}};
+static const struct option check_options[] = {{"quiet", no_argument, NULL, OPTION_QUIET},
+                                              {"repair", no_argument, NULL, OPTION_REPAIR},
+                                              {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+                                              {NULL, 0, NULL, 0}};
 static const struct option dump_options[] = {{"database", required_argument, NULL, OPTION_DATABASE},
                                              {"format", required_argument, NULL, OPTION_FORMAT},
                                              {NULL, 0, NULL, 0}};
@@ -151,6 +158,12 @@ static bool parse_option(int key, const char *text, struct tool_options *options
         return good;
     case OPTION_FORMAT:
         return parse_format(text, &options->format);
+    case OPTION_REPAIR:
+        options->repair = true;
+        return true;
+    case OPTION_DRY_RUN:
+        options->repair = options->dry_run = true;
+        return true;
     default:
         options->quiet = true;
         return true;

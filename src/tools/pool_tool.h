@@ -29,12 +29,15 @@ struct tool_options {
     int database;        /* dump: -1: all */
     enum tool_format format;
     bool quiet;
+    bool repair;  /* check */
+    bool dry_run; /* check: of a repair */
 };
 
 enum tool_status tool_create(const struct tool_options *options);
 enum tool_status tool_resize(const struct tool_options *options);
 enum tool_status tool_info(const struct tool_options *options);
 enum tool_status tool_check(const struct tool_options *options);
+enum tool_status tool_repair(const struct tool_options *options);
 enum tool_status tool_dump(const struct tool_options *options);
 enum tool_status tool_import(const struct tool_options *options);
 

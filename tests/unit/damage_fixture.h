@@ -60,7 +60,7 @@ static inline size_t damage_value(const struct damage *d, unsigned i, char *valu
     if (kind == 4)
         return (size_t)snprintf(value, 24, "%u", i * 7919);
     if (kind == 10)
-        kind = i / 11 % 13;
+        kind = i / 11 % 13 == 12 && i / 143 % 8 != 0 ? 10 : i / 11 % 13;
     size = sizes[kind <= d->largest ? kind : d->largest % 8];
     for (size_t at = 0; at < size; at++)
         value[at] = (char)('a' + (at * 7 + i) % 26);

@@ -113,6 +113,43 @@ static void damaged_extent_headers_crash_nobody(void **state)
     }
 }
 
+static void an_entry_that_damage_makes_look_free_is_not_given_to_another_key(void **state)
+{
+    struct fixture f;
+    uint64_t offsets[200];
+
+    (void)state;
+    fixture_create(&f, 32 * MIB, 0, 1);
+    for (unsigned i = 0; i < 200; i++) {
+        char key[24];
+        uint64_t handle;
+        int size = snprintf(key, sizeof(key), "key:%u", i);
+
+        assert_ok(sdb_set(f.session, key, (size_t)size, key, (size_t)size, NULL));
+        assert_ok(sdb_handle(f.session, key, (size_t)size, &handle));
+        offsets[i] = handle >> 16 << ENTRY_SHIFT;
+    }
+    for (unsigned i = 0; i < 200; i += 10)
+        damage(&f, offsets[i]); /* the lowest bit of the type: 0 is free */
+    for (unsigned i = 0; i < 5000; i++) {
+        char key[24];
+
+        snprintf(key, sizeof(key), "new:%u", i);
+        int error = fixture_set(&f, key, "value");
+        assert_true(error == SDB_OK || error == SDB_ECORRUPT);
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        char key[24], read[24];
+        size_t read_size;
+        int size = snprintf(key, sizeof(key), "key:%u", i);
+        int error = sdb_get(f.session, key, (size_t)size, read, sizeof(read), &read_size);
+
+        assert_int_equal(error, i % 10 == 0 ? SDB_ECORRUPT : SDB_OK);
+    }
+    fixture_close(&f);
+    unlink(f.path);
+}
+
 static void keys_that_damage_kept_from_being_reclaimed_stay_deleted(void **state)
 {
     struct fixture f;
@@ -142,6 +179,7 @@ int main(void)
         cmocka_unit_test(damaged_bitmaps_crash_nobody),
         cmocka_unit_test(damaged_page_words_crash_nobody),
         cmocka_unit_test(damaged_extent_headers_crash_nobody),
+        cmocka_unit_test(an_entry_that_damage_makes_look_free_is_not_given_to_another_key),
         cmocka_unit_test(keys_that_damage_kept_from_being_reclaimed_stay_deleted),
     };
 

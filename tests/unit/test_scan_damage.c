@@ -177,6 +177,39 @@ static void emptying_reaches_keys_that_damage_hides(void **state)
     end(&f);
 }
 
+static void a_map_that_was_zeroed_is_found_and_its_keys_are_not_stored_over(void **state)
+{
+    struct sdb_check result;
+    struct fixture f;
+    uint64_t map, old;
+
+    (void)state;
+    make_pool(&f);
+    map = heap_map_offset(&f.pool->heap, entry_page(&f) / PAGES_PER_EXTENT);
+    memcpy(&old, f.pool->file.base + map, sizeof(old));
+    damage(&f, map, 0, 0);
+    assert_int_equal(sdb_check(f.pool, NULL, NULL, &result), SDB_ECORRUPT);
+    for (unsigned i = 0; i < 8 * KEYS; i++) { /* more than the other extents take */
+        char key[24];
+        int size = snprintf(key, sizeof(key), "new:%u", i);
+        int error = sdb_set(f.session, key, (size_t)size, key, (size_t)size, NULL);
+
+        assert_true(error == SDB_OK || error == SDB_ECORRUPT || error == SDB_ENOSPC);
+    }
+    fixture_close(&f);
+    int fd = open(f.path, O_RDWR);
+    assert_int_equal(pwrite(fd, &old, sizeof(old), (off_t)map), sizeof(old));
+    close(fd);
+    fixture_open(&f);
+    for (unsigned i = 0; i < KEYS; i++) { /* the keys are all there again */
+        char key[24], read[24];
+        int size = snprintf(key, sizeof(key), "key:%u", i);
+
+        assert_ok(sdb_get(f.session, key, (size_t)size, read, sizeof(read), NULL));
+    }
+    end(&f);
+}
+
 static void a_reader_keeps_writers_out_and_goes_with_readers(void **state)
 {
     struct fixture f;
@@ -210,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_lost_directory_is_an_error_and_no_empty_shard),
         cmocka_unit_test(figures_of_a_pool_with_a_damaged_shard_header_end),
         cmocka_unit_test(emptying_reaches_keys_that_damage_hides),
+        cmocka_unit_test(a_map_that_was_zeroed_is_found_and_its_keys_are_not_stored_over),
         cmocka_unit_test(a_reader_keeps_writers_out_and_goes_with_readers),
     };
 

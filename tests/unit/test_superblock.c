@@ -232,7 +232,7 @@ static void a_geometry_that_cannot_be_is_damage_that_names_the_field(void **stat
     } rows[] = {
 #define FIELD(name, value, words) {offsetof(struct sdb_m_superblock, name), sizeof(sound.name), value, words}
         FIELD(state, 0, "state"),
-        FIELD(state, 3, "state"),
+        FIELD(state, 5, "state"),
         FIELD(size, 0, "size"),
         FIELD(size, 14 * MIB, "size"),
         FIELD(size, 64 * MIB + 4096, "size"),

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * repair_entry.c - which entries stay
+ * Media:   reads struct sdb_m_entry, struct sdb_m_blob; stores entries that go as free ones
+ * Commit:  an entry that goes is four words; a run that is cut short finds it damaged, or free
+ * Holds:   an entry stays where its check bits, its key and its value are right, its shard is its key's, and its index word either is
+ *          there or was lost to damage that can be seen. An entry that nothing leads to in an index that is whole is of the past.
+ * Threads: see repair.h
+ * Memory:  none
+ */
+#include <inttypes.h>
+
+#include "entry.h"
+#include "heap_internal.h"
+#include "index_internal.h"
+#include "repair_internal.h"
+
+/* Damage may have been to the generation: the next one is no neighbour of what is there, so that no handle fits by a single bit. */
+#define GENERATION_STEP 257u
+
+struct subject {
+    uint64_t offset;
+    uint64_t words[4];
+    struct repair_extent *extent;
+    uint8_t scratch[16];
+    const uint8_t *key;
+    size_t key_size;
+    uint64_t hash;
+};
+
+static void drop(struct repair *repair, const struct subject *subject, const char *what, bool named, bool lost)
+{
+    struct repair_bits *bits = repair_bits_of(repair, subject->extent);
+
+    if (bits != NULL)
+        repair_bit_set(bits->dropped, repair_slot(subject->offset));
+    repair_tell(repair, subject->offset, what, meta_database(subject->words[0]), named ? subject->key : NULL,
+                named ? subject->key_size : 0, lost);
+}
+
+/* The key's bytes, whose checksum is right, and its hash. */
+static bool read_key(const struct repair *repair, struct subject *subject)
+{
+    struct index_key key;
+
+    if (!entry_is_sane(subject->words) ||
+        (meta_key_code(subject->words[0]) == CODE_BLOB && !entry_blob_verify(repair->file, subject->words[1])) ||
+        !entry_key(repair->file, subject->words, subject->scratch, &subject->key, &subject->key_size))
+        return false;
+    index_key_init(&key, repair->file, meta_database(subject->words[0]), subject->key, subject->key_size);
+    subject->hash = key.hash;
+    return key.shard == subject->extent->shard;
+}
+
+/* Check bits that are wrong: the key may still be told, by its index word. Without one, the entry was free. */
+static void judge_damaged(struct repair *repair, struct subject *subject)
+{
+    const struct repair_bits *bits = subject->extent->bits;
+    const bool pointed = bits != NULL && repair_bit(bits->pointed, repair_slot(subject->offset));
+    const bool named = pointed && read_key(repair, subject) &&
+                       repair_index_leads(repair, subject->extent->shard, subject->hash, subject->offset);
+    const bool was_live = pointed || repair->shards[subject->extent->shard].lost;
+
+    drop(repair, subject, was_live ? "an entry is damaged: its check bits are wrong" : "a free entry is damaged", named, was_live);
+}
+
+static bool database_is_known(const struct repair *repair, unsigned id)
+{
+    for (unsigned i = 0; i < SDB_DATABASES; i++)
+        if (repair->physical[i] == id)
+            return true;
+    return repair_bit(repair->dead, id);
+}
+
+static bool claim_blob(struct repair *repair, const struct subject *subject, uint64_t reference)
+{
+    const uint8_t *data;
+    uint32_t size;
+
+    return entry_blob(repair->file, reference, &data, &size) &&
+           repair_claim(repair, blob_reference_offset(reference), sizeof(struct sdb_m_blob) + (uint64_t)size,
+                        subject->extent->shard, false);
+}
+
+static const char *judge_value(struct repair *repair, const struct subject *subject)
+{
+    const uint64_t meta = subject->words[0], reference = subject->words[entry_value_index(meta)];
+
+    if (meta_key_code(meta) == CODE_BLOB && subject->key_size > SDB_KEY_SIZE_MAX)
+        return "its key is longer than any may be";
+    if (meta_value_code(meta) == CODE_BLOB && !entry_blob_verify(repair->file, reference))
+        return "its value is damaged: the checksum is wrong";
+    if (meta_key_code(meta) == CODE_BLOB && !claim_blob(repair, subject, subject->words[1]))
+        return "its key lies where something else is";
+    if (meta_value_code(meta) == CODE_BLOB && !claim_blob(repair, subject, reference))
+        return "its value lies where something else is";
+    return NULL;
+}
+
+static void judge_live(struct repair *repair, struct subject *subject, bool indexed)
+{
+    const uint64_t meta = subject->words[0];
+    const char *wrong = NULL;
+
+    if (meta_type(meta) != SDB_TYPE_STRING || !entry_is_sane(subject->words)) {
+        drop(repair, subject, "an entry has an impossible type or size", false, true);
+        return;
+    }
+    if (!read_key(repair, subject)) {
+        drop(repair, subject, "an entry's key is damaged, or another shard's", false, true);
+        return;
+    }
+    if (!database_is_known(repair, meta_database(meta)))
+        wrong = "its database is not in use: it is of the past";
+    else if (!indexed && !repair_index_explains(repair, subject->extent->shard, subject->hash))
+        wrong = "nothing leads to it in an index that is whole: it is of the past";
+    else
+        wrong = judge_value(repair, subject);
+    if (wrong != NULL) {
+        drop(repair, subject, wrong, true, true);
+        return;
+    }
+    repair->result->keys_kept++;
+    if (!indexed && !repair->shards[subject->extent->shard].lost)
+        repair_tell(repair, subject->offset, "its index word was lost, and is put back", meta_database(meta), subject->key,
+                    subject->key_size, false);
+    repair->result->index_words_missing += !indexed || repair->shards[subject->extent->shard].lost;
+}
+
+static void judge(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool indexed)
+{
+    struct subject subject = {.offset = offset, .extent = extent};
+    const bool is_indexed = extent->bits != NULL && repair_bit(extent->bits->indexed, repair_slot(offset));
+
+    if (is_indexed != indexed)
+        return;
+    repair_load_entry(repair, offset, subject.words);
+    if (!entry_valid(subject.words, offset))
+        judge_damaged(repair, &subject);
+    else if (meta_type(subject.words[0]) != 0)
+        judge_live(repair, &subject, indexed);
+}
+
+/* Calls for every slot of every page of entries. */
+typedef void slot_fn(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool flag);
+
+static void for_slots(struct repair *repair, slot_fn *visit, bool flag)
+{
+    for (uint32_t index = repair->first_extent; index < repair->extent_count; index++) {
+        struct repair_extent *extent = &repair->extents[index];
+
+        for (unsigned page = 1; extent->state == EXTENT_PAGES && page < PAGES_PER_EXTENT; page++) {
+            const uint64_t start = heap_page_start(index * PAGES_PER_EXTENT + page);
+            for (unsigned i = 0; extent->types[page] == PAGE_ENTRIES && i < ENTRIES_PER_PAGE; i++)
+                visit(repair, extent, start + i * ENTRY_SIZE, flag);
+        }
+    }
+}
+
+void repair_entries_judge(struct repair *repair, bool indexed)
+{
+    for_slots(repair, judge, indexed);
+}
+
+void repair_entries_count(const struct repair *repair, uint64_t counts[DATABASE_IDS])
+{
+    for (uint32_t index = repair->first_extent; index < repair->extent_count; index++) {
+        for (unsigned page = 1; page < PAGES_PER_EXTENT; page++) {
+            const uint64_t start = heap_page_start(index * PAGES_PER_EXTENT + page);
+            for (unsigned i = 0; repair->extents[index].types[page] == PAGE_ENTRIES && i < ENTRIES_PER_PAGE; i++) {
+                uint64_t words[4];
+
+                repair_load_entry(repair, start + i * ENTRY_SIZE, words);
+                if (meta_type(words[0]) != 0 && entry_valid(words, start + i * ENTRY_SIZE))
+                    counts[meta_database(words[0])]++;
+            }
+        }
+    }
+}
+
+static void store(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool flag)
+{
+    uint64_t words[4];
+
+    (void)flag;
+    repair_load_entry(repair, offset, words);
+    if (extent->bits != NULL && repair_bit(extent->bits->dropped, repair_slot(offset))) {
+        const uint64_t generation = (words[0] >> META_GENERATION_SHIFT) + GENERATION_STEP;
+
+        words[0] = (generation & 0xffff) << META_GENERATION_SHIFT;
+        words[1] = words[2] = words[3] = 0;
+        entry_seal(words, offset);
+        for (unsigned i = 4; i-- > 0;)
+            repair_store(repair, offset + i * WORD_SIZE, words[i]);
+    } else if (words[0] & META_BUSY) {
+        repair_store(repair, offset, words[0] & ~META_BUSY);
+    }
+}
+
+void repair_entries_store(struct repair *repair)
+{
+    for_slots(repair, store, false);
+}
