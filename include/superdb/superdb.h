@@ -582,7 +582,7 @@ struct sdb_check {
 SDB_API int sdb_check(struct sdb_pool *pool, sdb_check_fn *report, void *context, struct sdb_check *result);
 
 /* ------------------------------------------------------------------------------------------------------------------
- * Repairing
+ * Repairing, and looking for damage
  * ---------------------------------------------------------------------------------------------------------------- */
 
 /* Something that was found in a pool. Valid during the call. */
@@ -620,6 +620,25 @@ struct sdb_repair {
  * at its maximum. *result is filled in as far as it came.
  */
 SDB_API int sdb_repair(const char *path, uint32_t flags, sdb_finding_fn *report, void *context, struct sdb_repair *result);
+
+struct sdb_scrub { /* sums: the caller zeroes it to begin */
+    uint64_t problems;
+    uint64_t entries;
+    uint64_t keys;
+    uint64_t blobs; /* values outside of entries */
+    uint64_t bytes; /* that were read */
+};
+
+/*
+ * Looks for damage while the pool is in use: about `effort` bytes of it, from *cursor (0: the beginning) on, and writes where to go on
+ * to *cursor, 0 at the end. Verifies check bits and checksums of entries, keys, values, index words and of what says where they
+ * are, and looks every key up as a reader would, so that one that nobody can find any more is found. Takes a lock for a second look at
+ * what seems wrong, and no other. report, which may be NULL, is told what is wrong; it must not use the session. What is
+ * damaged stays an error to readers, until sdb_repair drops it.
+ * Errors: SDB_EINVAL (a group or transaction is open), SDB_EFAILED, SDB_EIO.
+ */
+SDB_API int sdb_scrub(struct sdb_session *session, uint64_t *cursor, size_t effort, sdb_finding_fn *report, void *context,
+                      struct sdb_scrub *result);
 
 #ifdef __cplusplus
 }

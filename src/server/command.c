@@ -61,7 +61,8 @@ static const struct command **top_commands; /* in the table's order */
 static size_t top_count;
 
 static const struct command *const tables[] = {string_commands, bit_commands,        key_commands,
-                                               handle_commands, connection_commands, server_commands};
+                                               handle_commands, connection_commands, server_commands,
+                                               scrub_commands};
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 

@@ -22,6 +22,7 @@
 #include "lock.h"
 #include "process.h"
 #include "runtime.h"
+#include "scrub.h"
 #include "worker_stats.h"
 
 #define NO_REPLICATION_ID "0000000000000000000000000000000000000000"
@@ -188,10 +189,12 @@ void info_memory(struct reply *text, struct client *client)
 void info_persistence(struct reply *text, struct client *client)
 {
     struct sdb_pool_info info = {.failed = 0};
+    struct scrub_status scrub;
 
     (void)client;
     if (runtime.pool != NULL)
         sdb_pool_info(runtime.pool, &info);
+    scrub_status(&scrub);
     line(text, "# Persistence");
     line(text, "loading:0");
     line(text, "async_loading:0");
@@ -219,6 +222,12 @@ void info_persistence(struct reply *text, struct client *client)
     line(text, "aof_last_bgrewrite_status:ok");
     line(text, "aof_last_write_status:%s", info.failed ? "err" : "ok"); /* what monitors look at: err while writes are refused */
     line(text, "aof_last_cow_size:0");
+    line(text, "scrub_in_progress:%d", scrub.running);
+    line(text, "scrub_percent:%.2f", scrub.progress * 100);
+    line(text, "scrub_rounds:%llu", (unsigned long long)scrub.rounds);
+    line(text, "scrub_last_completed_time:%lld", (long long)(scrub.ended_ms / 1000));
+    line(text, "scrub_last_problems:%llu", (unsigned long long)scrub.problems);
+    line(text, "scrub_problems:%llu", (unsigned long long)scrub.problems_all);
     line(text, "module_fork_in_progress:0");
     line(text, "module_fork_last_cow_size:0");
 }

@@ -25,6 +25,7 @@
 #include "listener.h"
 #include "log.h"
 #include "runtime.h"
+#include "scrub.h"
 #include "superdb/superdb.h"
 #include "worker.h"
 
@@ -233,7 +234,10 @@ static int serve(struct sdb_pool *pool)
         listeners_close();
         return fail(error, "");
     }
+    if (scrub_open(pool) != 0)
+        log_message(LOG_LEVEL_WARNING, "No thread for the scrub: damage is found where it is read");
     log_message(LOG_LEVEL_WARNING, "Received %s, shutting down", wait_for_stop() == SIGINT ? "SIGINT" : "SIGTERM");
+    scrub_close();
     workers_stop(STOP_TIMEOUT_MS);
     listeners_close();
     return 0;
