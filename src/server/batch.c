@@ -31,7 +31,7 @@ static int is_held(const struct connection *connection)
 /* The request's keys, as far as its command's row tells where they are and there is room. Returns how many. */
 static size_t collect_keys(const struct batch_request *request, struct sdb_slice *keys, size_t room)
 {
-    const struct command *command = request->command;
+    const struct command *command = request->slot == NULL ? NULL : request->slot->command;
     size_t count = 0;
 
     if (command == NULL || command->first_key <= 0 || command->key_step <= 0)
@@ -73,10 +73,10 @@ static void prefetch(struct worker *worker, const struct batch_request *requests
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
-static int is_postponed(const struct worker *worker, const struct command *command)
+static int is_postponed(const struct worker *worker, const struct command_slot *slot)
 {
     return worker->pause_mode == 2 ||
-           (worker->pause_mode == 1 && command != NULL && (command->flags & COMMAND_WRITE) != 0);
+           (worker->pause_mode == 1 && slot != NULL && (slot->command->flags & COMMAND_WRITE) != 0);
 }
 
 /* What a web page makes a browser send to a port like ours: cross-protocol requests, dropped as Redis drops them. */
@@ -119,11 +119,11 @@ static void run_request(struct worker *worker, const struct batch_request *reque
 
     if (is_held(connection))
         return;
-    if (worker->pause_mode != 0 && is_postponed(worker, request->command)) {
+    if (worker->pause_mode != 0 && is_postponed(worker, request->slot)) {
         connection->blocked |= CONNECTION_BLOCK_PAUSE;
         return;
     }
-    if (__builtin_expect(request->command == NULL && is_http(request), 0)) {
+    if (__builtin_expect(request->slot == NULL && is_http(request), 0)) {
         log_message(LOG_LEVEL_WARNING, "Possible attack: %s sent an HTTP request. The connection is closed.", client->address);
         connection->blocked |= CONNECTION_BLOCK_CLOSING;
         return;
@@ -131,7 +131,7 @@ static void run_request(struct worker *worker, const struct batch_request *reque
     ready_reply(worker, client);
     size_t mark = client->reply.size;
     select_database(worker, client);
-    command_dispatch(client, request->argv, request->argc);
+    command_dispatch_to(request->slot, client, request->argv, request->argc);
     if (client->database != (uint32_t)worker->session_database)
         worker->session_database = -1; /* a SELECT may have gone to the session, or not */
     account(worker, request, mark);
@@ -145,7 +145,7 @@ static unsigned count_gets(const struct batch_request *requests, unsigned count)
     uint32_t database = requests[0].connection->client.database;
     unsigned n = 0;
 
-    while (n < count && requests[n].command != NULL && requests[n].command->handler == get_command && requests[n].argc == 2 &&
+    while (n < count && requests[n].slot != NULL && requests[n].slot->command->handler == get_command && requests[n].argc == 2 &&
            requests[n].connection->client.database == database)
         n++;
     return n >= TOGETHER_MIN ? n : 0;
@@ -167,7 +167,7 @@ static int reply_get(struct worker *worker, const struct batch_request *request,
         run_request(worker, request);
         return 0;
     }
-    client->last_command = request->command;
+    client->last_command = request->slot->command;
     client->commands++;
     account(worker, request, mark);
     return 1;
@@ -190,7 +190,7 @@ static void run_gets(struct worker *worker, const struct batch_request *requests
     for (unsigned i = 0; i < count; i++)
         replied += (unsigned)reply_get(worker, &requests[i], &values[i]);
     if (replied > 0)
-        command_ran_together(&requests[0].connection->client, requests[0].argv, requests[0].argc, replied,
+        command_ran_together(requests[0].slot, &requests[0].connection->client, requests[0].argv, requests[0].argc, replied,
                              latency_ticks() - begin);
 }
 
@@ -228,12 +228,12 @@ void batch_run(struct worker *worker)
 
 /* ---- parsing ---------------------------------------------------------------------------------------------------------- */
 
-static void add(struct batch *batch, struct connection *connection, const struct command *command,
+static void add(struct batch *batch, struct connection *connection, const struct command_slot *slot,
                 const struct request_arg *argv, int argc, size_t size)
 {
     struct batch_request *request = &batch->requests[batch->count];
 
-    request->command = command;
+    request->slot = slot;
     request->connection = connection;
     request->argv = argv;
     request->argc = argc;
@@ -256,10 +256,10 @@ static inline int add_simple(struct batch *batch, struct connection *connection)
         if (size == 0)
             return 0;
         request_prefix_set(&batch->prefix, data, left, argv, argc);
-        batch->prefix_command = command_find(argv[0].data, argv[0].size);
+        batch->prefix_slot = command_slot_find(argv[0].data, argv[0].size);
     }
     batch->args_count += (unsigned)argc;
-    add(batch, connection, batch->prefix_command, argv, argc, size);
+    add(batch, connection, batch->prefix_slot, argv, argc, size);
     return 1;
 }
 
@@ -312,7 +312,7 @@ static int feed_any(struct worker *worker, struct connection *connection)
             connection->segment_done += size;
             return 1;
         }
-        add(&worker->batch, connection, command_find(parser->argv[0].data, parser->argv[0].size), parser->argv,
+        add(&worker->batch, connection, command_slot_find(parser->argv[0].data, parser->argv[0].size), parser->argv,
             (int)parser->argc, size);
         batch_run(worker);
         return !is_held(connection);

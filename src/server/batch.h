@@ -16,7 +16,7 @@
 
 #include "request.h"
 
-struct command;
+struct command_slot;
 struct connection;
 struct worker;
 
@@ -24,7 +24,7 @@ struct worker;
 
 struct batch_request {
     struct connection *connection;
-    const struct command *command; /* NULL: unknown */
+    const struct command_slot *slot; /* NULL: no such command */
     const struct request_arg *argv;
     int argc;
     size_t size; /* bytes of input */
@@ -36,7 +36,7 @@ struct batch {
     struct request_arg args[BATCH_REQUESTS * REQUEST_SIMPLE_ARGS_MAX];
     unsigned args_count;
     struct request_prefix prefix; /* of the last small request that did not begin as the one before */
-    const struct command *prefix_command;
+    const struct command_slot *prefix_slot;
     struct connection *segments; /* connections whose segment the requests point into */
 };
 

@@ -41,9 +41,7 @@ struct name_words {
 
 struct name_slot {
     struct name_words name;
-    const struct command *command; /* NULL: a free slot */
-    uint32_t number;
-    uint32_t sampled;
+    struct command_slot is; /* is.command NULL: a free slot */
 };
 
 struct numbered {
@@ -126,9 +124,16 @@ static inline const struct name_slot *find_slot(const char *name, size_t size)
     return slot->name.low == words.low && slot->name.high == words.high ? slot : NULL;
 }
 
-const struct command *command_find(const char *name, size_t size)
+const struct command_slot *command_slot_find(const char *name, size_t size)
 {
     const struct name_slot *slot = find_slot(name, size);
+
+    return slot != NULL ? &slot->is : NULL;
+}
+
+const struct command *command_find(const char *name, size_t size)
+{
+    const struct command_slot *slot = command_slot_find(name, size);
 
     return slot != NULL ? slot->command : NULL;
 }
@@ -202,12 +207,12 @@ static int place_names(size_t slot_count)
             continue;
         name = pack_name(command->name, strlen(command->name));
         slot = &slots[slot_of(name)];
-        if (slot->command != NULL)
+        if (slot->is.command != NULL)
             return 0;
         slot->name = name;
-        slot->command = command;
-        slot->number = (uint32_t)i;
-        slot->sampled = command->complexity != NULL && strncmp(command->complexity, "O(1)", 4) == 0;
+        slot->is.command = command;
+        slot->is.number = (uint32_t)i;
+        slot->is.sampled = command->complexity != NULL && strncmp(command->complexity, "O(1)", 4) == 0;
     }
     return 1;
 }
@@ -482,7 +487,7 @@ static inline void run(struct client *client, const struct command *command, siz
 }
 
 /* Commands with subcommands, and every refusal: off the hot path. */
-static __attribute__((noinline)) void dispatch_rest(struct client *client, const struct name_slot *slot,
+static __attribute__((noinline)) void dispatch_rest(struct client *client, const struct command_slot *slot,
                                                     const struct request_arg *argv, int argc, size_t before)
 {
     const struct command *command = NULL, *container;
@@ -523,7 +528,11 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
 
 void command_dispatch(struct client *client, const struct request_arg *argv, int argc)
 {
-    const struct name_slot *slot = find_slot(argv[0].data, argv[0].size);
+    command_dispatch_to(command_slot_find(argv[0].data, argv[0].size), client, argv, argc);
+}
+
+void command_dispatch_to(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc)
+{
     size_t before = client->reply.size;
     const struct command *command;
 
@@ -548,9 +557,9 @@ int command_may_run_together(void)
     return worker_stats_self != NULL && (threshold < 0 || threshold >= SAMPLE_THRESHOLD_US);
 }
 
-void command_ran_together(struct client *client, const struct request_arg *argv, int argc, uint64_t calls, uint64_t ticks)
+void command_ran_together(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc,
+                          uint64_t calls, uint64_t ticks)
 {
-    const struct name_slot *slot = find_slot(argv[0].data, argv[0].size);
     struct command_stats *counters = &worker_stats_self->commands[slot->number];
 
     __atomic_store_n(&counters->unmeasured, counters->unmeasured + calls - 1, __ATOMIC_RELAXED);

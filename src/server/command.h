@@ -71,6 +71,14 @@ extern const struct command server_commands[];     /* server_commands.c: INFO, C
 /* Builds the hash table over all rows. Called once, before threads start. */
 int commands_init(void);
 
+/* What a command's name stands for: its row, and how its calls are counted. For who looks a name up once for many requests. */
+struct command_slot {
+    const struct command *command;
+    uint32_t number;
+    uint32_t sampled; /* not every call is timed */
+};
+const struct command_slot *command_slot_find(const char *name, size_t size);
+
 /* The row of a name in any case, or NULL. With argc > 1 and a container, `subcommand` looks the second word up. */
 const struct command *command_find(const char *name, size_t size);
 const struct command *command_find_sub(const struct command *command, const char *name, size_t size);
@@ -85,12 +93,16 @@ int command_key_positions(const struct command *command, const struct request_ar
  * command statistics and the slow log. */
 void command_dispatch(struct client *client, const struct request_arg *argv, int argc);
 
+/* The same for a name that was looked up; slot NULL: there is no such command. */
+void command_dispatch_to(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc);
+
 /*
  * For requests of one command that are run together, past command_dispatch: whether nobody wants each call's own time; and keeping the
  * statistics of `calls` calls (not 0) that took so many ticks in all, of which one stands for all in the slow log. Only for
  * clients whose CLIENT_FLAGS_APART are clear, and for replies that are no errors.
  */
 int command_may_run_together(void);
-void command_ran_together(struct client *client, const struct request_arg *argv, int argc, uint64_t calls, uint64_t ticks);
+void command_ran_together(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc,
+                          uint64_t calls, uint64_t ticks);
 
 #endif
