@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * turns.h - the turns of commands.c: command lines, run under one fence
+ *
+ * A turn that begins with +MS runs so much later. {c*n} is n times a character, @key the key's handle. Every kind of value: integer,
+ * inline, blob, large; keys inline and in blobs; several databases; keys that expire on the way.
+ */
+#ifndef SDB_TESTS_CRASH_TURNS_H
+#define SDB_TESTS_CRASH_TURNS_H
+
+static const char *const turns[] = {
+    /* strings */
+    "SET a 1",
+    "SET a text",
+    "SET a {v*100}",
+    "SET a {w*5000}",
+    "SET a {x*40000} PX 5000",
+    "SET a 2 KEEPTTL",
+    "SET a {y*16} NX GET",
+    "SET {k*40} {z*300} EX 100",
+    "SETNX b 7",
+    "SETNX b 8",
+    "SETEX c 10 {c*30}",
+    "PSETEX c 20000 short",
+    "GETSET a {g*64}",
+    "GETDEL b",
+    "GETEX c PERSIST",
+    "GETEX c EX 1000",
+    "APPEND a {h*70}",
+    "APPEND new tail",
+    "SETRANGE a 10 {i*90}",
+    "SETRANGE empty 5 pad",
+    "INCR n",
+    "INCRBY n 40",
+    "DECR n",
+    "DECRBY n 5",
+    "INCRBYFLOAT n 0.5",
+    "MSET m1 1 m2 {2*17} m3 {3*2000} {m*50} 4 n 9",
+    "MSETNX o1 {o*100} o2 2 o3 3",
+    "MSETNX o1 x o4 y",
+    /* bits */
+    "SETBIT bits 1000 1",
+    "SETBIT bits 3 1",
+    "BITFIELD bits SET u8 0 255 INCRBY i5 100 1",
+    "BITOP NOT dest bits",
+    "BITOP XOR dest bits m3",
+    "BITOP AND dest bits missing",
+    /* handles */
+    "SDB.SETH @n 12 @m3 {s*600}",
+    /* keys */
+    "COPY m3 copy",
+    "COPY a copy REPLACE",
+    "COPY a a DB 3",
+    "RENAME copy {r*60}",
+    "RENAME m1 m2",
+    "RENAMENX m2 m9",
+    "RENAMENX m9 n",
+    "MOVE m9 2",
+    "EXPIRE n 100",
+    "PEXPIRE n 200000 GT",
+    "EXPIREAT m3 2000000000",
+    "PEXPIREAT m3 1700000001000",
+    "PERSIST n",
+    "EXPIRE n -1",
+    "DEL m3 {m*50} missing",
+    "UNLINK a new",
+    /* time goes by: SET and GET meet keys that have expired */
+    "SET e1 {e*80} PX 10\nSET e2 5 PX 10\nSET e3 {e*9} PX 100000",
+    "+50 SET e1 again",
+    "+50 GET e2\nINCR e2",
+    /* many under one fence */
+    "SET t1 1\nSET t2 {t*200}\nINCR t1\nDEL t2\nSET t2 {u*10}\nAPPEND t1 2\nMSET t3 3 t4 {4*90}\nRENAME t4 t5",
+    "MSET p1 1 p2 2 p3 3 p4 4 p5 5 p6 6 p7 7 p8 8 p9 9\nDEL p1 p2 p3\nMSET q1 {q*33} q2 {q*65} q3 {q*129}",
+    /* whole databases */
+    "SELECT 1\nSET in1 {d*40}\nSET n 3\nSELECT 0",
+    "SWAPDB 0 1",
+    "SET n 4\nSWAPDB 1 0\nSET n 5",
+    "SELECT 1\nFLUSHDB\nSELECT 0",
+    "SET f {f*100}\nFLUSHDB\nSET f 1",
+    "SELECT 3\nSET a {a*20000}\nSELECT 0",
+    "FLUSHALL",
+    "SET last {l*1000}",
+    NULL,
+};
+
+#endif
