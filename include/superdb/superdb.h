@@ -424,10 +424,16 @@ struct sdb_inline {
         char data[16];
         int64_t integer;
         uint64_t handle; /* SDB_ETOOBIG: the key's, for sdb_view_by_handle */
+        struct {
+            uint64_t handle, version; /* SDB_ETOOBIG: and its version then, as in a view */
+        } big;
     } value;
 };
 
-/* Reads many small values by handle, or by key: the fastest read there is. Never fails as a whole. No fence. */
+/*
+ * Reads many small values by handle, or by key: the fastest read there is. None is older than those before it, as if each had been
+ * read by a call of its own. Never fails as a whole. No fence.
+ */
 SDB_API void sdb_get_many_by_handle(struct sdb_session *session, const uint64_t *handles, size_t count,
                                     struct sdb_inline *values);
 SDB_API void sdb_get_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_inline *values);

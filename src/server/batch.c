@@ -151,35 +151,44 @@ static unsigned count_gets(const struct batch_request *requests, unsigned count)
     return n >= TOGETHER_MIN ? n : 0;
 }
 
-/* Replies with a value that was read, where the client can do with it now; otherwise the request is run by itself. */
-static int reply_get(struct worker *worker, const struct batch_request *request, const struct sdb_inline *value)
+/* What became of a GET whose value was read together with others'. */
+enum together { TOGETHER_REPLIED, TOGETHER_APART, TOGETHER_OVER };
+
+/*
+ * Replies with a value that was read, where the client can do with it now; otherwise the request is run by itself. TOGETHER_OVER: what
+ * it read then is newer than what was read for those behind it.
+ */
+static enum together reply_get(struct worker *worker, const struct batch_request *request, const struct sdb_inline *value)
 {
     struct connection *connection = request->connection;
     struct client *client = &connection->client;
 
-    if (__builtin_expect(connection->blocked != 0 || (client->flags & CLIENT_FLAGS_APART) != 0, 0)) {
+    if (__builtin_expect(connection->blocked != 0 ||
+                             (client->flags & (CLIENT_FLAGS_APART | CLIENT_AUTHENTICATED)) != CLIENT_AUTHENTICATED,
+                         0)) {
         run_request(worker, request);
-        return 0;
+        return TOGETHER_APART;
     }
     ready_reply(worker, client);
     size_t mark = client->reply.size;
     if (__builtin_expect(!get_reply(client, value), 0)) {
         run_request(worker, request);
-        return 0;
+        return TOGETHER_OVER;
     }
     client->last_command = request->slot->command;
     client->commands++;
     account(worker, request, mark);
-    return 1;
+    return TOGETHER_REPLIED;
 }
 
-/* Reads first, replies then: nothing in between can change a value. */
-static void run_gets(struct worker *worker, const struct batch_request *requests, unsigned count)
+/* Reads first, replies then: nothing in between can change a value. Returns how many it did, one at least. */
+static unsigned run_gets(struct worker *worker, const struct batch_request *requests, unsigned count)
 {
     struct sdb_slice keys[BATCH_REQUESTS];
     struct sdb_inline values[BATCH_REQUESTS];
     uint64_t begin = latency_ticks();
-    unsigned replied = 0;
+    unsigned replied = 0, done = 0;
+    enum together became = TOGETHER_REPLIED;
 
     for (unsigned i = 0; i < count; i++) {
         keys[i].data = requests[i].argv[1].data;
@@ -187,11 +196,15 @@ static void run_gets(struct worker *worker, const struct batch_request *requests
     }
     select_database(worker, &requests[0].connection->client);
     sdb_get_many(worker->session, keys, count, values);
-    for (unsigned i = 0; i < count; i++)
-        replied += (unsigned)reply_get(worker, &requests[i], &values[i]);
+    while (done < count && became != TOGETHER_OVER) {
+        became = reply_get(worker, &requests[done], &values[done]);
+        replied += became == TOGETHER_REPLIED;
+        done++;
+    }
     if (replied > 0)
         command_ran_together(requests[0].slot, &requests[0].connection->client, requests[0].argv, requests[0].argc, replied,
                              latency_ticks() - begin);
+    return done;
 }
 
 /* Runs requests up to the next GETs that are worth reading together. Returns how many. */
@@ -211,16 +224,17 @@ static unsigned run_apart(struct worker *worker, const struct batch_request *req
 void batch_run(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
-    int together = worker->pause_mode == 0 && command_may_run_together();
 
     if (batch->count == 0)
         return;
     worker_open_group(worker);
     for (unsigned i = 0, gets; i < batch->count;) {
+        /* What ran before may have changed it: CLIENT PAUSE, CONFIG SET. */
+        int together = worker->pause_mode == 0 && command_may_run_together();
+
         gets = together ? count_gets(&batch->requests[i], batch->count - i) : 0;
-        if (gets > 0)
-            run_gets(worker, &batch->requests[i], gets);
-        i += gets > 0 ? gets : run_apart(worker, &batch->requests[i], batch->count - i, together);
+        i += gets > 0 ? run_gets(worker, &batch->requests[i], gets)
+                      : run_apart(worker, &batch->requests[i], batch->count - i, together);
     }
     batch->count = 0;
     batch->args_count = 0;

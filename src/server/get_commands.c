@@ -38,10 +38,11 @@ void get_command(struct client *client, const struct request_arg *argv, int argc
         command_reply_error(client, result);
 }
 
-/* Replies with what sdb_get_many read for a GET. 0: there is no reply, the command is to be run. */
+/* Replies with what sdb_get_many read for a GET. 0: that is not to be had any more, there is no reply, the command is to be run. */
 int get_reply(struct client *client, const struct sdb_inline *value)
 {
     struct sdb_view view;
+    int same;
 
     switch (value->result) {
     case SDB_OK:
@@ -54,11 +55,13 @@ int get_reply(struct client *client, const struct sdb_inline *value)
         reply_null(&client->reply);
         return 1;
     case SDB_ETOOBIG:
-        if (sdb_view_by_handle(client->session, value->value.handle, &view) != SDB_OK)
+        if (sdb_view_by_handle(client->session, value->value.big.handle, &view) != SDB_OK)
             return 0;
-        reply_bulk(&client->reply, view.data, view.size);
+        same = view.version == value->value.big.version;
+        if (__builtin_expect(same, 1))
+            reply_bulk(&client->reply, view.data, view.size);
         sdb_view_release(client->session, &view);
-        return 1;
+        return same;
     default:
         return 0;
     }

@@ -135,7 +135,9 @@ void sdb_get_many_by_handle(struct sdb_session *session, const uint64_t *handles
             read_inline(words, &values[i]);
         else
             values[i] = (struct sdb_inline){.result = error};
-        if (values[i].result == SDB_ETOOBIG)
-            values[i].value.handle = handles[i];
+        if (values[i].result == SDB_ETOOBIG) {
+            values[i].value.big.handle = handles[i];
+            values[i].value.big.version = words[0];
+        }
     }
 }

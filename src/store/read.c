@@ -378,26 +378,44 @@ static int take_probe(struct sdb_session *session, struct index_probe *probe)
     return found_live(session, &probe->found);
 }
 
+static inline void take_inline(struct sdb_session *session, struct index_probe *probe, struct sdb_inline *value)
+{
+    int error = take_probe(session, probe);
+
+    if (__builtin_expect(error, 0)) {
+        *value = (struct sdb_inline){.result = error};
+        return;
+    }
+    read_inline(probe->found.words, value);
+    if (value->result == SDB_ETOOBIG) {
+        value->value.big.handle = handle_of(probe->found.entry, probe->found.words[0]);
+        value->value.big.version = probe->found.words[0];
+    }
+}
+
+/* Step by step the keys are found in any order. That shows only where a commit came between: then each is read again, in order. */
 static void get_window(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_inline *values)
 {
     struct index_probe *probes = session->ahead.probes;
+    uint64_t sequences[READ_WINDOW];
+    bool steady = true;
 
     session->ahead.count = 0;
     for (size_t i = 0; i < count; i++) {
         read_key_init(session, keys[i].data, keys[i].size, &probes[i].key);
         probes[i].state = INDEX_PROBE_OPEN;
+        sequences[i] = __atomic_load_n(&session->pool->shards[probes[i].key.shard].sequence, __ATOMIC_ACQUIRE);
     }
     ahead_find(session, probes, count);
-    for (size_t i = 0; i < count; i++) {
-        int error = take_probe(session, &probes[i]);
-
-        if (__builtin_expect(error, 0)) {
-            values[i] = (struct sdb_inline){.result = error};
-            continue;
-        }
-        read_inline(probes[i].found.words, &values[i]);
-        if (values[i].result == SDB_ETOOBIG)
-            values[i].value.handle = handle_of(probes[i].found.entry, probes[i].found.words[0]);
+    for (size_t i = 0; i < count; i++)
+        take_inline(session, &probes[i], &values[i]);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    for (size_t i = 0; i < count; i++)
+        steady &= !(sequences[i] & 1) &&
+                  __atomic_load_n(&session->pool->shards[probes[i].key.shard].sequence, __ATOMIC_RELAXED) == sequences[i];
+    for (size_t i = 0; i < count && __builtin_expect(!steady, 0); i++) {
+        probes[i].state = INDEX_PROBE_ASIDE;
+        take_inline(session, &probes[i], &values[i]);
     }
 }
 

@@ -511,6 +511,31 @@ def test_client_pause_holds_commands_back():
                 assert other.read() == b":1\r\n", server.name
 
 
+def test_gets_read_together_wait_for_a_pause_that_stands_before_them():
+    with both() as servers:
+        for server in servers:
+            with server.connect() as client, server.connect() as other:
+                other.command("PING")
+                begun = time.monotonic()
+                client.send(encode("CLIENT", "PAUSE", "300", "ALL") + encode("GET", "k") * 6)
+                assert client.read() == b"+OK\r\n"
+                assert [client.read() for _ in range(6)] == [b"$-1\r\n"] * 6
+                assert time.monotonic() - begun >= 0.25, server.name
+
+
+def test_gets_read_together_are_refused_behind_a_reset():
+    arguments = ["--requirepass", "secret"]
+    with both(arguments, arguments) as servers:
+        for server in servers:
+            with server.connect() as client:
+                client.send(encode("AUTH", "secret") + encode("SET", "k", "v"))
+                assert [client.read() for _ in range(2)] == [b"+OK\r\n"] * 2
+                client.send(encode("GET", "k") * 5 + encode("RESET") + encode("GET", "k") * 5)
+                replies = [client.read() for _ in range(11)]
+                assert replies[:5] == [b"$1\r\nv\r\n"] * 5 and replies[5] == b"+RESET\r\n", server.name
+                assert replies[6:] == [b"-NOAUTH Authentication required.\r\n"] * 5, (server.name, replies)
+
+
 def test_pipelines_of_gets_read_what_was_written_before():
     """GETs in a row are read together: of all kinds of values, in several databases, among writes, with replies switched off."""
     import random

@@ -696,11 +696,73 @@ static void a_read_never_shows_what_another_database_held(void **state)
     run_threads(exchange_writer, exchange_reader);
 }
 
+/* -- batches are read in order -- */
+
+#define ORDER_KEYS 24u
+
+static struct sdb_slice order_key(unsigned i, char name[40])
+{
+    return (struct sdb_slice){name, (size_t)snprintf(name, 40, i % 3 ? "order:%u" : "a longer key, in order:%u", i)};
+}
+
+/* From the last key to the first, each by a commit of its own: a key is never newer than those behind it. */
+static void *order_writer(void *argument)
+{
+    struct thread *t = argument;
+
+    for (; t->rounds < 2500u * SCALE && t->number == 0 && !t->failure; t->rounds++) {
+        for (unsigned i = ORDER_KEYS; i-- > 0;) {
+            char name[40], value[32];
+            struct sdb_slice key = order_key(i, name);
+            size_t size = (size_t)snprintf(value, sizeof(value), "%llu", (unsigned long long)t->rounds + 1);
+
+            CLAIM_OK(sdb_set(t->session, key.data, key.size, value, size, NULL));
+        }
+    }
+    t->rounds += t->number;
+    atomic_fetch_sub(&writers_left, 1);
+    return NULL;
+}
+
+static void *order_reader(void *argument)
+{
+    struct thread *t = argument;
+    char names[ORDER_KEYS][40];
+    struct sdb_slice keys[ORDER_KEYS];
+    struct sdb_inline values[ORDER_KEYS];
+
+    for (unsigned i = 0; i < ORDER_KEYS; i++)
+        keys[i] = order_key(i, names[i]);
+    do {
+        sdb_get_many(t->session, keys, ORDER_KEYS, values);
+        for (unsigned i = 0; i < ORDER_KEYS; i++) {
+            CLAIM_OK(values[i].result);
+            CLAIM(values[i].encoding == SDB_ENCODING_INT);
+            CLAIM(i == 0 || values[i].value.integer >= values[i - 1].value.integer);
+        }
+        t->rounds++;
+    } while (atomic_load(&writers_left) && !t->failure);
+    return NULL;
+}
+
+static void no_value_of_a_batch_is_older_than_those_before_it(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < ORDER_KEYS; i++) {
+        char name[40];
+        struct sdb_slice key = order_key(i, name);
+
+        assert_ok(sdb_set(f.session, key.data, key.size, "0", 1, NULL));
+    }
+    run_threads(order_writer, order_reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(transfers_are_seen_whole_or_not_at_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_saw_a_part_of_a_transaction_sees_all_of_it_from_then_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_value_of_a_batch_is_older_than_those_before_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_add_is_lost_and_no_reader_sees_a_counter_go_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(views_are_never_torn_and_stay_as_they_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_that_stay_are_found_and_scanned_while_others_come_and_go, set_up,
