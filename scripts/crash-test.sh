@@ -24,7 +24,7 @@ scripts/install-deps.sh build test
 cmake --preset "$preset" >/dev/null
 cmake --build "build/$preset" --target crash_images crash_harness >/dev/null
 program=build/$preset/tests/crash_images
-"build/$preset/tests/crash_harness" >/dev/null
+"build/$preset/tests/crash_harness" >/dev/null 2>&1
 [ ${#scenarios[@]} -gt 0 ] || mapfile -t scenarios < <("$program" --list)
 
 full=(--every 1 --states 4096 --random 512 --lines 64)

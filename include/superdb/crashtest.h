@@ -153,6 +153,12 @@ SDB_API int sdb_crashtest_reopen(struct sdb_crashtest *test, struct sdb_pool **p
 /* Passes fences over without a look at them (0), or looks again (1): for work that is only there to get somewhere. */
 SDB_API void sdb_crashtest_look(struct sdb_crashtest *test, int look);
 
+/*
+ * From here on the engine's memory (DRAM) cannot grow, one time in `often`, chosen at random; 0: never. Calls may then
+ * fail with SDB_ENOMEM, and have changed nothing. Images that are tried have all the memory there is.
+ */
+SDB_API void sdb_crashtest_fail_memory(struct sdb_crashtest *test, uint32_t often);
+
 /* The time that the engine is told, from here on, in images too. It begins at 1,700,000,000,000 and stands still. */
 SDB_API void sdb_crashtest_set_time(struct sdb_crashtest *test, int64_t now_ms);
 

@@ -145,6 +145,7 @@ int sdb_crashtest_run(const struct sdb_crashtest_options *options, const struct 
                   pool.pool_size_max > pool.pool_size ? pool.pool_size_max : pool.pool_size);
     files_seed(report.seed);
     files_set_time(TIME_USUAL);
+    files_fail_memory(0);
     domains.at_fence = at_fence;
     domains.context = test;
     domain_track(0);
@@ -214,6 +215,12 @@ void sdb_crashtest_set_time(struct sdb_crashtest *test, int64_t now_ms)
     files_set_time(now_ms);
     model_changed(test);
     domains_unlock();
+}
+
+void sdb_crashtest_fail_memory(struct sdb_crashtest *test, uint32_t often)
+{
+    (void)test;
+    files_fail_memory(often);
 }
 
 void sdb_crashtest_look(struct sdb_crashtest *test, int look)

@@ -42,8 +42,9 @@ struct event {
     uint64_t group;          /* rises with every store or copy; the words of a copy share theirs */
     const struct site *site; /* who stored it */
     uint32_t thread;
-    uint8_t word; /* in its unit */
-    uint8_t kind; /* enum event_kind */
+    uint8_t word;   /* in its unit */
+    uint8_t kind;   /* enum event_kind */
+    bool abandoned; /* in memory that was free at the end of an operation (unflushed.c) */
 };
 
 /* A unit with events that are not durable. */

@@ -24,6 +24,8 @@
 static bool opening[LEVELS]; /* from the open of the file to its mapping */
 static int64_t virtual_ms;
 static uint64_t random_state;
+static uint64_t fail_random;
+static uint32_t fail_often;
 
 static struct medium *medium_of(int fd)
 {
@@ -55,6 +57,12 @@ void files_set_time(int64_t now_ms)
 void files_seed(uint64_t seed)
 {
     random_state = seed;
+    fail_random = seed;
+}
+
+void files_fail_memory(uint32_t often)
+{
+    fail_often = often;
 }
 
 /* -- names and descriptors -- */
@@ -329,6 +337,18 @@ int files_clock_gettime(clockid_t clock, struct timespec *now)
     now->tv_sec = (time_t)(virtual_ms / 1000);
     now->tv_nsec = (long)(virtual_ms % 1000 * 1000000);
     return 0;
+}
+
+void *files_realloc(void *old, size_t size)
+{
+    if (domains_active() && domains.floor == 0 && fail_often) {
+        fail_random = fail_random * 6364136223846793005ull + 1442695040888963407ull;
+        if ((fail_random >> 33) % fail_often == 0) {
+            errno = ENOMEM;
+            return NULL;
+        }
+    }
+    return realloc(old, size);
 }
 
 int files_sched_yield(void)

@@ -48,10 +48,13 @@ ssize_t files_getrandom(void *to, size_t size, unsigned flags);
 char *files_getenv(const char *name);
 int files_clock_gettime(clockid_t clock, struct timespec *now);
 int files_sched_yield(void);
+void *files_realloc(void *old, size_t size);
 
 /* The virtual clock of a run, in milliseconds since 1970; it stands still unless it is set. */
 void files_set_time(int64_t now_ms);
 void files_seed(uint64_t seed);
+/* One realloc in so many fails, while no image is tried; 0: none. */
+void files_fail_memory(uint32_t often);
 
 #ifndef FILES_THEMSELVES
 #define FILES_OPEN_3(path, flags, mode, ...) files_open(path, flags, mode)
@@ -78,6 +81,7 @@ void files_seed(uint64_t seed);
 #define getenv(name) files_getenv(name)
 #define clock_gettime(clock, now) files_clock_gettime(clock, now)
 #define sched_yield() files_sched_yield()
+#define realloc(old, size) files_realloc(old, size)
 #endif
 
 #endif

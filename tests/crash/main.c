@@ -134,7 +134,6 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 static const struct {
     const char *file, *function, *reason;
 } unreachable[] = {
-    {"lane.c", "lane_apply", "only where there is no memory for the list of lines; flushed early, and again by nobody"},
     {"file.c", "pool_file_mark_clean", "class process, which promises nothing over a power cut"},
     {"file.c", "write_back_superblock", "the same"},
     {"file.c", "sync_recovered",

@@ -206,6 +206,12 @@ static void select_of(const struct oracle *oracle, struct sdb_session *session, 
         MUST(sdb_select(session, key % oracle->databases));
 }
 
+/* Nothing has changed, and the engine may say so. */
+static int is_refused(int error)
+{
+    return error == SDB_ENOSPC || error == SDB_ENOMEM;
+}
+
 void oracle_set(struct oracle *oracle, struct sdb_session *session, uint32_t actor, uint32_t key, struct cell cell)
 {
     struct sdb_set_options options = {.expire_ms = cell.expire_ms};
@@ -217,7 +223,7 @@ void oracle_set(struct oracle *oracle, struct sdb_session *session, uint32_t act
     oracle_change(oracle, actor, key, cell);
     error = sdb_set(session, name, oracle_name(key, name), value, size, &options);
     free(value);
-    if (error == SDB_ENOSPC) {
+    if (is_refused(error)) {
         uint32_t changes = oracle->actor[actor].changes;
 
         /* nothing happened to this key; others of the same transaction stay */
@@ -239,7 +245,9 @@ void oracle_delete(struct oracle *oracle, struct sdb_session *session, uint32_t 
     select_of(oracle, session, key);
     oracle_change(oracle, actor, key, (struct cell){0, 0, 0});
     error = sdb_delete(session, name, oracle_name(key, name));
-    if (error != SDB_ENOTFOUND)
+    if (is_refused(error))
+        oracle_cancel(oracle, actor);
+    else if (error != SDB_ENOTFOUND)
         must(error, "sdb_delete");
 }
 
@@ -254,7 +262,7 @@ void oracle_rename(struct oracle *oracle, struct sdb_session *session, uint32_t 
     oracle_change(oracle, actor, to, cell);
     oracle_change(oracle, actor, from, (struct cell){0, 0, 0});
     error = sdb_rename(session, old, oracle_name(from, old), new, oracle_name(to, new), 1);
-    if (error == SDB_ENOSPC)
+    if (is_refused(error))
         oracle_cancel(oracle, actor);
     else
         must(error, "sdb_rename");

@@ -242,3 +242,32 @@ int work_growth(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
     sdb_session_close(session);
     return SDB_OK;
 }
+
+/* -- memory (DRAM) that cannot grow when it should -- */
+
+void prepare_memory(struct oracle *oracle, struct sdb_crashtest_options *options)
+{
+    prepare_few(oracle, options);
+    options->every = 2;
+}
+
+int work_memory(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
+{
+    struct oracle *oracle = context;
+    struct sdb_session *session;
+
+    for (unsigned round = 0; round < 6; round++) {
+        MUST(sdb_session_open(pool, &session));
+        sdb_crashtest_fail_memory(test, 2);
+        for (unsigned i = 0; i < 24; i++) {
+            if (oracle_roll(oracle, 4))
+                set_one(oracle, session, oracle_roll(oracle, oracle->keys), oracle_cell(oracle, 3100));
+            else
+                delete_one(oracle, session, oracle_roll(oracle, oracle->keys));
+        }
+        sdb_crashtest_fail_memory(test, 0);
+        sdb_session_close(session);
+        MUST(sdb_crashtest_reopen(test, &pool));
+    }
+    return SDB_OK;
+}

@@ -15,6 +15,7 @@ const struct scenario scenarios[] = {
     {"big-deletes", prepare_big_deletes, NULL, work_big_deletes},
     {"splits", prepare_splits, NULL, work_splits},
     {"growth", prepare_growth, NULL, work_growth},
+    {"memory", prepare_memory, NULL, work_memory},
     {"creation", prepare_creation, NULL, work_creation},
     {"creation-pages", prepare_creation_pages, NULL, work_creation},
     {"reopen", prepare_reopen, NULL, work_reopen},
