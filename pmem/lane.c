@@ -234,13 +234,22 @@ static void step_entries(const struct lanes *lanes, const struct tx *tx,
 }
 
 /*
+ * A group's entries are hidden before any of them changes, too: who has seen one operation of it finds what the session did before it
+ * done, or still hidden, also where a key was deleted and made again in another entry.
+ */
+static void hide_entries(const struct lanes *lanes, const struct tx *tx)
+{
+    step_entries(lanes, tx, hide_entry);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+/*
  * What an operation changes together is hidden together before any of it changes, and shown behind all changes: who has
  * seen a part finds the other parts new, too, or still hidden.
  */
 static void apply_together(const struct lanes *lanes, const struct tx *tx)
 {
-    step_entries(lanes, tx, hide_entry);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    hide_entries(lanes, tx);
     step_entries(lanes, tx, fill_entry);
     for (size_t i = 0; i < tx->line_count; i++) {
         const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
@@ -273,6 +282,8 @@ void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
     }
     if (tx->together)
         apply_together(lanes, tx);
+    else if (tx->touches.count > 1)
+        hide_entries(lanes, tx);
     for (size_t i = 0; i < tx->line_count; i++) {
         const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
 

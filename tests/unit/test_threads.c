@@ -705,12 +705,15 @@ static struct sdb_slice order_key(unsigned i, char name[40])
     return (struct sdb_slice){name, (size_t)snprintf(name, 40, i % 3 ? "order:%u" : "a longer key, in order:%u", i)};
 }
 
-/* From the last key to the first, each by a commit of its own: a key is never newer than those behind it. */
+/* From the last key to the first, one by one or in a group: a key is never newer than those behind it. */
 static void *order_writer(void *argument)
 {
     struct thread *t = argument;
 
     for (; t->rounds < 2500u * SCALE && t->number == 0 && !t->failure; t->rounds++) {
+        bool group = t->rounds % 2;
+
+        CLAIM_OK(group ? sdb_group_begin(t->session) : SDB_OK);
         for (unsigned i = ORDER_KEYS; i-- > 0;) {
             char name[40], value[32];
             struct sdb_slice key = order_key(i, name);
@@ -718,6 +721,7 @@ static void *order_writer(void *argument)
 
             CLAIM_OK(sdb_set(t->session, key.data, key.size, value, size, NULL));
         }
+        CLAIM_OK(group ? sdb_group_end(t->session) : SDB_OK);
     }
     t->rounds += t->number;
     atomic_fetch_sub(&writers_left, 1);
