@@ -271,3 +271,43 @@ int work_memory(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
     }
     return SDB_OK;
 }
+
+/* -- pages of values that become pages of entries: what stood there must be gone before -- */
+
+void prepare_pages(struct oracle *oracle, struct sdb_crashtest_options *options)
+{
+    prepare_few(oracle, options);
+    oracle->keys = 600;
+    options->every = 2;
+}
+
+int work_pages(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
+{
+    struct oracle *oracle = context;
+    struct sdb_session *session;
+    struct sdb_stats before, now;
+    unsigned pages = 0;
+
+    MUST(sdb_session_open(pool, &session));
+    sdb_crashtest_look(test, 0);
+    for (uint32_t k = 0; k < 500; k++)
+        set_one(oracle, session, k, (struct cell){.size = 24001, .seed = k * 4 + 1});
+    for (uint32_t k = 0; k < 500; k++)
+        delete_one(oracle, session, k);
+    for (uint32_t filler = 0; filler < 2200; filler++) {
+        char name[16];
+        int size = __builtin_snprintf(name, sizeof(name), "f%u", filler);
+
+        sdb_stats(pool, &before);
+        /* Each page has 1,024 entries; the first of a new one is near. */
+        sdb_crashtest_look(test, filler % 1024 > 1016 || filler % 1024 < 4 || filler % 1024 / 8 == 500 / 8);
+        oracle_begin(oracle);
+        MUST(sdb_set(session, name, (size_t)size, "1", 1, NULL));
+        oracle_end(oracle, 0);
+        sdb_stats(pool, &now);
+        pages += now.entry_bytes > before.entry_bytes;
+    }
+    sdb_crashtest_look(test, 1);
+    sdb_session_close(session);
+    return pages >= 1 ? SDB_OK : SDB_EINVAL;
+}

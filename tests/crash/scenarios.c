@@ -16,6 +16,7 @@ const struct scenario scenarios[] = {
     {"splits", prepare_splits, NULL, work_splits},
     {"growth", prepare_growth, NULL, work_growth},
     {"memory", prepare_memory, NULL, work_memory},
+    {"pages", prepare_pages, NULL, work_pages},
     {"creation", prepare_creation, NULL, work_creation},
     {"creation-pages", prepare_creation_pages, NULL, work_creation},
     {"reopen", prepare_reopen, NULL, work_reopen},

@@ -16,8 +16,9 @@ prepare_function prepare_transactions;
 work_function work_random, work_kinds, work_batches, work_transactions;
 
 /* scenario_space.c */
-prepare_function prepare_extents, prepare_full, prepare_big_deletes, prepare_splits, prepare_growth, prepare_memory;
-work_function work_extents, work_full, work_big_deletes, work_splits, work_growth, work_memory;
+prepare_function prepare_extents, prepare_full, prepare_big_deletes, prepare_splits, prepare_growth, prepare_memory,
+    prepare_pages;
+work_function work_extents, work_full, work_big_deletes, work_splits, work_growth, work_memory, work_pages;
 
 /* scenario_pool.c */
 prepare_function prepare_creation, prepare_creation_pages, prepare_reopen, prepare_reopen_eadr, prepare_reopen_pages;
