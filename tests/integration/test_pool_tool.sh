@@ -170,6 +170,26 @@ expect 0 check "$directory/copy.sdb"
 expect 0 dump "$directory/copy.sdb"
 sort "$directory/out" | cmp -s - "$directory/dump" || fail "the copy differs"
 
+# ---- repair: a dry run says what is lost and stores nothing; the repair drops that key alone
+cp "$directory/copy.sdb" "$directory/damaged.sdb"
+at=$(grep -abo 'value:2000' "$directory/damaged.sdb" | tail -1 | cut -d: -f1)
+printf 'X' | dd of="$directory/damaged.sdb" bs=1 seek="$at" conv=notrunc 2>/dev/null
+cp "$directory/damaged.sdb" "$directory/before.sdb"
+expect 1 check "$directory/damaged.sdb"
+expect 1 check "$directory/damaged.sdb" --dry-run
+out_has 'LOST: an entry is damaged: its check bits are wrong: key "key:2000" of database 0'
+out_has "would be repaired"
+cmp -s "$directory/damaged.sdb" "$directory/before.sdb" || fail "a dry run stored something"
+expect 0 check "$directory/damaged.sdb" --repair
+out_has 'LOST: an entry is damaged: its check bits are wrong: key "key:2000" of database 0'
+out_has "2007 keys kept, 1 lost by name, 0 lost without"
+expect 0 check "$directory/damaged.sdb"
+expect 0 check "$directory/damaged.sdb" --repair
+out_has "nothing to repair"
+expect 0 dump "$directory/damaged.sdb"
+[ "$(sort "$directory/out" | comm -3 - "$directory/dump" | wc -l)" -eq 1 ] || fail "the repair lost more than a key"
+rm -f "$directory/damaged.sdb" "$directory/before.sdb"
+
 # ---- import: what dump wrote, in both formats, gives an equal dump
 expect 2 import
 expect 2 import "$directory/absent.sdb" "$directory/dump"
