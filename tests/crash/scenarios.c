@@ -22,6 +22,7 @@ const struct scenario scenarios[] = {
     {"reopen", prepare_reopen, NULL, work_reopen},
     {"reopen-eadr", prepare_reopen_eadr, NULL, work_reopen},
     {"reopen-pages", prepare_reopen_pages, NULL, work_reopen},
+    {"close", prepare_close, NULL, work_close},
     {"expiry", prepare_expiry, NULL, work_expiry},
     {"databases", prepare_databases, NULL, work_databases},
     {"threads", prepare_threads, NULL, work_threads},

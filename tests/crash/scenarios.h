@@ -25,6 +25,10 @@ prepare_function prepare_creation, prepare_creation_pages, prepare_reopen, prepa
 prepare_function prepare_expiry, prepare_databases;
 work_function work_creation, work_reopen, work_expiry, work_databases;
 
+/* scenario_close.c */
+prepare_function prepare_close;
+work_function work_close;
+
 /* scenario_threads.c */
 prepare_function prepare_threads, prepare_threads_eadr, prepare_threads_pages;
 work_function work_threads;
