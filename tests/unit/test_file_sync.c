@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_file_sync.c - what the engine syncs of a plain file, and in which order with what it writes
+ *
+ * The test's own fsync, fdatasync and msync note, beside doing it, what the superblock's copies said at that moment.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "file_fixture.h"
+
+#define SYNCS_MAX 64u
+
+struct sync {
+    enum { SYNC_FILE, SYNC_DIRECTORY, SYNC_MAPPING } what;
+    struct sdb_m_superblock copies[2];
+};
+
+static struct sync syncs[SYNCS_MAX];
+static size_t sync_count;
+
+static void note(int fd)
+{
+    struct sync *sync = &syncs[sync_count++];
+    struct stat facts = {0}, of_directory;
+
+    assert_true(sync_count < SYNCS_MAX);
+    sync->what = SYNC_MAPPING;
+    if (fd >= 0) {
+        assert_int_equal(fstat(fd, &facts), 0);
+        assert_int_equal(stat(directory, &of_directory), 0);
+        sync->what = facts.st_ino == of_directory.st_ino && S_ISDIR(facts.st_mode) ? SYNC_DIRECTORY : SYNC_FILE;
+    }
+    for (int copy = 0; copy < 2; copy++) {
+        int pool_fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        memset(&sync->copies[copy], 0, sizeof(sync->copies[copy]));
+        if (pool_fd >= 0)
+            (void)!pread(pool_fd, &sync->copies[copy], sizeof(sync->copies[copy]), copy ? SB_COPY_OFFSET_B : SB_COPY_OFFSET_A);
+        (void)syscall(SYS_close, pool_fd);
+    }
+}
+
+int fsync(int fd)
+{
+    note(fd);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    note(fd);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int msync(void *address, size_t size, int flags)
+{
+    note(-1);
+    return (int)syscall(SYS_msync, address, size, flags);
+}
+
+/* Opens for the first time, or again; what is synced from here on is noted. */
+static void open_plain(uint32_t flags)
+{
+    struct sdb_options options = with_flags(flags);
+
+    options.durability = SDB_DURABILITY_PROCESS;
+    sync_count = 0;
+    assert_int_equal(pool_file_open(path, &options, &pool), 0);
+    if (pool.in_memory) {
+        pool_file_close(&pool);
+        skip(); /* no disk behind /var/tmp */
+    }
+}
+
+static const struct sync *last(int what)
+{
+    for (size_t i = sync_count; i-- > 0;)
+        if ((int)syncs[i].what == what)
+            return &syncs[i];
+    fail_msg("it was never synced");
+    return NULL;
+}
+
+static void a_new_pools_directory_is_synced_behind_its_superblock(void **state)
+{
+    (void)state;
+    open_plain(SDB_CREATE);
+    assert_int_equal(last(SYNC_DIRECTORY)->copies[0].magic, SB_MAGIC);
+    assert_int_equal(last(SYNC_DIRECTORY)->copies[1].magic, SB_MAGIC);
+    pool_file_close(&pool);
+}
+
+static void a_copys_magic_word_is_synced_before_the_other_is_written(void **state)
+{
+    int step = 0;
+    (void)state;
+
+    open_plain(SDB_CREATE);
+    for (size_t i = 0; i < sync_count; i++) {
+        const struct sync *sync = &syncs[i];
+        const int magics = (sync->copies[0].magic == SB_MAGIC) + (sync->copies[1].magic == SB_MAGIC);
+
+        if (sync->what != SYNC_FILE || sync->copies[0].checksum == 0)
+            continue;
+        assert_true(magics == step || magics + 1 == step);
+        step = magics + 1;
+    }
+    assert_int_equal(step, 3); /* without, with one, with both */
+    pool_file_close(&pool);
+}
+
+static void each_state_is_written_back_in_class_process(void **state)
+{
+    (void)state;
+    open_plain(SDB_CREATE);
+    sync_count = 0;
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    assert_int_equal(last(SYNC_MAPPING)->copies[0].state, SB_STATE_OPEN);
+    assert_int_equal(last(SYNC_MAPPING)->copies[1].state, SB_STATE_OPEN);
+    sync_count = 0;
+    assert_int_equal(pool_file_mark_clean(&pool), 0);
+    assert_int_equal(last(SYNC_MAPPING)->copies[0].state, SB_STATE_CLEAN);
+    assert_int_equal(last(SYNC_MAPPING)->copies[1].state, SB_STATE_CLEAN);
+    pool_file_close(&pool);
+}
+
+static void everything_is_written_back_before_the_pool_calls_itself_clean(void **state)
+{
+    (void)state;
+    open_plain(SDB_CREATE);
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    sync_count = 0;
+    assert_int_equal(pool_file_mark_clean(&pool), 0);
+    assert_int_equal(last(SYNC_FILE)->copies[0].state, SB_STATE_OPEN);
+    assert_int_equal(last(SYNC_FILE)->copies[1].state, SB_STATE_OPEN);
+    pool_file_close(&pool);
+}
+
+static void what_was_recovered_is_written_back_before_the_incarnation_rises(void **state)
+{
+    (void)state;
+    open_plain(SDB_CREATE);
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    const uint64_t incarnation = pool.superblock.incarnation;
+    pool_file_close(&pool); /* not clean */
+    open_plain(0);
+    sync_count = 0;
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    assert_int_equal(last(SYNC_FILE)->copies[0].incarnation, incarnation);
+    assert_int_equal(last(SYNC_FILE)->copies[1].incarnation, incarnation);
+    pool_file_close(&pool);
+}
+
+static void a_growths_zeros_are_synced_before_the_superblock_tells_of_them(void **state)
+{
+    (void)state;
+    open_plain(SDB_CREATE);
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    sync_count = 0;
+    assert_int_equal(pool_file_grow(&pool, 2 * SIZE), 0);
+    assert_int_equal(last(SYNC_FILE)->copies[0].size, SIZE);
+    assert_int_equal(last(SYNC_FILE)->copies[1].size, SIZE);
+    pool_file_close(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_DISK(a_new_pools_directory_is_synced_behind_its_superblock),
+        ON_DISK(a_copys_magic_word_is_synced_before_the_other_is_written),
+        ON_DISK(each_state_is_written_back_in_class_process),
+        ON_DISK(everything_is_written_back_before_the_pool_calls_itself_clean),
+        ON_DISK(what_was_recovered_is_written_back_before_the_incarnation_rises),
+        ON_DISK(a_growths_zeros_are_synced_before_the_superblock_tells_of_them),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
