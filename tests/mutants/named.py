@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""named.py - the faults that stores on persistent memory have had, each made once in this engine
+
+A fault is a piece of a source, which stands there once, and what takes its place. One that is not found is an error, so that the
+list follows the sources.
+"""
+import os
+
+from sites import Mutant
+from source import Source
+
+FAULTS = []
+SAMPLE = (
+    "pmem/lane.c:lane_persist:remove persist_fence",
+    "pmem/lane.c:write_record:less not the unaligned tail",
+    "pmem/file.c:write_copy:swap persist_flush and persist_fence",
+    "atomic: an exchange of databases in two commits",
+    "recovery: only the newest record is applied",
+    "allocator: an allocation is not recorded",
+)
+
+
+def fault(group, what, path, *edits, order=(), tests=None):
+    FAULTS.append((group, what, path, edits, order, tests))
+
+
+def in_place(offset, value, tx="tx"):
+    """A word stored where everybody looks, and flushed, in place of a staged one."""
+    return (f"do {{ uint64_t *to_ = (uint64_t *)(void *)({tx}->file->base + ({offset})); persist_store(to_, {value}); "
+            f"persist_flush_line(&{tx}->file->persist, &{tx}->thread, to_); }} while (0);")
+
+
+# ---- a valid flag before its data ----
+fault("valid flag", "the magic word is written with the superblock", "pmem/file.c",
+      ("write_at(file, bytes + sizeof(sb->magic), sizeof(*sb) - sizeof(sb->magic), copies[i] + sizeof(sb->magic))",
+       "write_at(file, bytes, sizeof(*sb), copies[i])"), order=("creation", "creation-pages"))
+fault("valid flag", "a record counts by its sequence, without its checksum", "pmem/lane_recovery.c",
+      ("hash_key(lane->seed ^ words[0], words + 2, size * WORD_SIZE) == words[1]", "words[1] != 0"))
+fault("valid flag", "the newest record counts whatever became of its fresh memory", "pmem/lane_recovery.c",
+      (" || !verify_ranges(file, lane, &newest[0])", ""))
+fault("valid flag", "a blob counts by its size", "pmem/lane_recovery.c",
+      ("entry_blob_checksum(offset, blob + 1, blob->size) == blob->checksum", "blob->checksum != 0"), order=("kinds",))
+fault("valid flag", "a record's body counts whatever it holds", "pmem/lane_recovery.c",
+      ("hash_key(lane->seed, file->base + offset, words * WORD_SIZE) != record->items[2]", "record->items[2] == 0"),
+      order=("big-deletes",))
+
+# ---- several words taken for one ----
+fault("atomic", "a split's directory words are stored before the commit", "pmem/index_grow.c",
+      ("tx_store(tx, at, checked_word(directory_value(depth, code, segment), at));",
+       in_place("at", "checked_word(directory_value(depth, code, segment), at)")), order=("splits",))
+fault("atomic", "a doubled directory is published before the commit", "pmem/index_grow.c",
+      ("tx_store(tx, at, checked_word(root_value(directory->depth, offset), at));",
+       in_place("at", "checked_word(root_value(directory->depth, offset), at)")), order=("splits",))
+fault("atomic", "an exchange of databases in two commits", "src/store/database.c",
+      ("store_root(session, a, id_b + 1);",
+       "store_root(session, a, id_b + 1);\n        (void)session_commit(session);\n        error = lock_everything(session);"),
+      order=("databases",))
+fault("atomic", "a database's new number is stored before the commit", "src/store/database.c",
+      ("store_root(session, database, id + 1);",
+       "{ struct tx *tx = &session->tx; uint64_t at = root_offset(session->pool, database); "
+       "store_root(session, database, id + 1); " + in_place("at", "checked_word(id + 1, at)") + " }"), order=("databases",))
+fault("atomic", "a rename in two commits", "src/store/whole.c",
+      ("error = operation_put(session, &new, &content);",
+       "error = operation_put(session, &new, &content);\n    if (!error)\n        error = session_commit(session);\n"
+       "    if (!error)\n        error = lock_both(session, whole);"), order=("random",))
+fault("atomic", "a large transaction in two commits", "src/store/session.c",
+      ("    if (session->transaction)\n        return error;\n    ended = end_staged",
+       "    if (session->transaction && session->tx.line_count < 6)\n        return error;\n    ended = end_staged"),
+      order=("transactions",))
+fault("atomic", "several keys in two commits", "src/store/session.c",
+      ("if (session->group && bound <= words_max / 2", "if (session->group && bound <= words_max / 64"), order=("batches",))
+
+# ---- a lock or sentinel left in the pool ----
+fault("sentinel", "the busy bit stays set", "pmem/lane.c",
+      ("persist_store_release(to, from[0]);", "persist_store_release(to, from[0] | META_BUSY);"))
+fault("sentinel", "the state that says open is taken for a lock", "pmem/file.c",
+      ("return file->readonly && !file->was_clean ? refuse_unclean(file) : 0;", "return file->was_clean ? 0 : SDB_EBUSY;"))
+
+# ---- a field changed behind its publication, and never flushed ----
+fault("unflushed", "the lines of entries are not noted", "pmem/lane.c",
+      ("lane->pending[lane->pending_count++] = line->line;",
+       "{ if (line->kind != TX_LINE_ENTRIES) lane->pending[lane->pending_count++] = line->line; }"))
+fault("unflushed", "the lines of words are not noted", "pmem/lane.c",
+      ("lane->pending[lane->pending_count++] = line->line;",
+       "{ if (line->kind == TX_LINE_ENTRIES) lane->pending[lane->pending_count++] = line->line; }"))
+fault("unflushed", "an entry's version rises behind its commit", "src/store/session.c",
+      ("lane_apply(&pool->lanes, lane, tx);",
+       """lane_apply(&pool->lanes, lane, tx);
+    for (size_t i = 0; i < tx->touches.count; i++) {
+        uint64_t *to = (uint64_t *)(void *)(pool->file.base + tx->touches.items[i].entry), words[4];
+
+        memcpy(words, to, sizeof(words));
+        words[0] = (words[0] & ~(0xffull << META_VERSION_SHIFT)) | (words[0] + (1ull << META_VERSION_SHIFT) & 0xffull << META_VERSION_SHIFT);
+        entry_seal(words, tx->touches.items[i].entry);
+        if (meta_type(words[0]))
+            persist_store(to, words[0]);
+    }"""))
+fault("unflushed", "a close drains the first lane only", "pmem/lane.c",
+      ("for (uint32_t i = 0; i < lanes->count; i++) {\n        struct lane *lane = &lanes->lanes[i];\n        int error;",
+       "for (uint32_t i = 0; i < 1; i++) {\n        struct lane *lane = &lanes->lanes[i];\n        int error;"), order=("close",))
+
+# ---- creation and growth ----
+fault("growth", "the pool is larger before its file is", "pmem/file.c",
+      ("    /* 1. zeros.", "    sb.size = new_size;\n    error = change_superblock(file, &sb);\n    /* 1. zeros."), order=("growth",))
+fault("growth", "an unfinished creation is taken for somebody's file", "pmem/file.c",
+      ("error != SDB_EFORMAT || !space_is_unformatted(file->fd, (uint64_t)facts.st_size)", "1"),
+      order=("creation", "creation-pages"))
+fault("growth", "a change of the superblock is written to one copy", "pmem/file.c",
+      ("error = write_copy(file, &sb, !older);", "error = write_copy(file, &sb, older);"), order=("reopen", "growth"))
+
+# ---- the allocator's windows ----
+fault("allocator", "no quarantine", "pmem/heap_quarantine.c",
+      ("    if (freed->sequence && lane_is_live(&heap->lanes->lanes[freed->lane], freed->sequence))\n        return false;\n", ""))
+fault("allocator", "the quarantine ends one record early", "pmem/lane.h",
+      ("sequence + 1 >= __atomic_load_n(&lane->fenced, __ATOMIC_ACQUIRE)",
+       "sequence >= __atomic_load_n(&lane->fenced, __ATOMIC_ACQUIRE)"))
+fault("allocator", "an allocation is not recorded", "pmem/heap.c", ("    stage_bit(tx, number, block, true);\n", ""), order=("kinds",))
+fault("allocator", "what is freed leaks", "pmem/heap.c", ("        stage_bit(tx, number, block, false);\n", ""), order=("kinds",))
+fault("allocator", "a block's bit is stored before the commit", "pmem/heap.c",
+      ("tx_store(tx, offset, checked_word(used ? bits | bit : bits & ~bit, offset));",
+       in_place("offset", "checked_word(used ? bits | bit : bits & ~bit, offset)")), order=("kinds",))
+fault("allocator", "a run's last page leaks", "pmem/heap.c",
+      ("for (unsigned i = 0; i < page->run; i++)\n            tx_store", "for (unsigned i = 0; i + 1 < page->run; i++)\n            tx_store"),
+      order=("extents",))
+fault("allocator", "extents that are freed stay taken", "pmem/heap.c",
+      ("tx_store(tx, heap_map_offset(heap, first + i), 0);", "(void)0;"), order=("extents",))
+fault("allocator", "an extent that was given back is still the shard's", "pmem/heap_extent.c",
+      ("        tx_store(tx, heap_map_offset(heap, index), 0);\n", "        (void)0;\n"), order=("extents",))
+fault("allocator", "a record's body is reused at once", "pmem/heap.c",
+      ("        quarantine(heap, block, lane, sequence);", "        quarantine(heap, block, lane, block->kind == TX_BLOCK_BODY ? 0 : sequence);"),
+      order=("big-deletes",))
+fault("allocator", "a page of entries begins with what was there", "pmem/heap_extent.c", ("    if (any)\n", "    if (0)\n"),
+      order=("extents", "full"))
+fault("allocator", "an extent's header begins with what was there", "pmem/heap_extent.c",
+      ("persist_zero(heap->file->base + base, sizeof(struct sdb_m_extent));", "(void)0;"), order=("extents", "full"))
+
+# ---- recovery ----
+fault("recovery", "only the newest record is applied", "pmem/lane_recovery.c",
+      ("for (int i = first + 1; i >= first; i--)", "for (int i = first; i >= first; i--)"), order=("random",))
+fault("recovery", "the newest record first", "pmem/lane_recovery.c",
+      ("for (int i = first + 1; i >= first; i--)", "for (int i = first; i <= first + 1; i++)"))
+fault("recovery", "a rejected record is applied", "pmem/lane_recovery.c", ("        first = 1;\n", "        first = 0;\n"))
+fault("recovery", "the oldest records are taken for the newest", "pmem/lane_recovery.c",
+      ("newest[place - 1].sequence < record.sequence)",
+       "(newest[place - 1].sequence == 0 || newest[place - 1].sequence > record.sequence))"), order=("random",))
+fault("recovery", "nothing is recovered where the newest record is rejected", "pmem/lane_recovery.c",
+      ("        first = 1;\n", "        return SDB_OK;\n"))
+fault("recovery", "what was retired is applied", "pmem/lane_recovery.c", ("record->sequence > lane->retired", "record->sequence > 0"),
+      order=("random",))
+fault("recovery", "retirement is left out", "src/store/session.c",
+      ("if (*lane != session->lane && sequence", "if (0 && sequence"), order=("random", "threads"))
+fault("recovery", "retirement is left out for the pool's own words", "src/store/session.c",
+      ("i < session->held_count + session->tx.pool_locked; i++", "i < session->held_count; i++"), order=("databases", "threads"))
+fault("recovery", "records of an earlier opening count", "pmem/lane.c", ("{sb->incarnation, lane, sb->hash_seed}", "{0, lane, sb->hash_seed}"),
+      order=("nested", "reopen"))
+fault("recovery", "the incarnation stays", "pmem/file.c", ("    sb.incarnation++;\n    if (!file->repairing)\n", "    if (!file->repairing)\n"), order=("nested", "reopen"))
+fault("recovery", "only as many lanes as there are threads", "pmem/lane_recovery.c",
+      ("if (!error && !file->was_clean)", "if (!error && !file->was_clean && i == 0)"), order=("random", "threads"))
+fault("recovery", "of a clean pool, too", "pmem/lane_recovery.c", ("if (!error && !file->was_clean)", "if (!error)"), order=("reopen",))
+
+# ---- values that are not durable yet ----
+fault("not durable", "each second commit is acknowledged without its fence", "pmem/lane.c",
+      ("    error = persist_fence(persist, &lane->thread);\n    if (error)\n        return error;\n    lane->pending_count = 0;",
+       "    error = lane->sequence & 1 ? 0 : persist_fence(persist, &lane->thread);\n    if (error)\n        return error;\n"
+       "    lane->pending_count = 0;"))
+fault("not durable", "a group is acknowledged before it is committed", "src/store/session.c",
+      ("    (void)session_commit(session);\n    session->group = false;\n    return", "    session->group = false;\n    return"),
+      order=("batches", "random"))
+fault("not durable", "others are told of the fence before it", "pmem/lane.c",
+      ("    error = persist_fence(persist, &lane->thread);\n    if (error)\n        return error;\n    lane->pending_count = 0;",
+       "    __atomic_store_n(&lane->fenced, lane->sequence + 1, __ATOMIC_RELEASE);\n"
+       "    error = persist_fence(persist, &lane->thread);\n    if (error)\n        return error;\n    lane->pending_count = 0;"),
+      order=("threads",))
+fault("not durable", "an entry can be taken before the commit that frees it", "pmem/heap.c",
+      ("void heap_free_entry(struct tx *tx, uint32_t shard, uint64_t offset)\n{",
+       "void heap_free_entry(struct tx *tx, uint32_t shard, uint64_t offset)\n{\n    return;"), order=("kinds",))
+
+# ---- readers, while a writer stores in place ----
+fault("readers", "an entry that changes is not marked", "pmem/lane.c",
+      ("persist_store(to, old | META_BUSY);", "(void)0;"), tests=("threads", "cache", "entry"))
+fault("readers", "blobs are reused although they are viewed", "pmem/heap_quarantine.c",
+      ("return heap->oldest_pin(heap->oldest_pin_context) > freed->epoch;", "return true;"), tests=("threads", "read", "heap"))
+fault("readers", "a miss counts while words move", "src/store/session.c",
+      ("        __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELAXED);\n    }\n    if (databases)",
+       "        (void)sequence;\n    }\n    if (databases)"), tests=("threads", "read"))
+
+
+def generate(root):
+    mutants = []
+    for group, what, path, edits, order, tests in FAULTS:
+        with open(os.path.join(root, path), encoding="utf-8") as file:
+            source = Source(path, file.read())
+        spans = []
+        for old, new in edits:
+            if source.text.count(old) != 1:
+                raise SystemExit(f"named.py: '{group}: {what}': {path} has {source.text.count(old)} times: {old}")
+            at = source.text.index(old)
+            spans.append((at, at + len(old), new))
+        mutant = Mutant(f"{group}: {what}", path, source.replaced(*spans), source.line(spans[0][0]), group, what, order)
+        mutant.tests = tests
+        mutants.append(mutant)
+    return mutants
