@@ -11,6 +11,7 @@ const struct scenario scenarios[] = {
     {"batches", prepare_batches, NULL, work_batches},
     {"transactions", prepare_transactions, NULL, work_transactions},
     {"extents", prepare_extents, NULL, work_extents},
+    {"refill", prepare_refill, NULL, work_refill},
     {"full", prepare_full, NULL, work_full},
     {"big-deletes", prepare_big_deletes, NULL, work_big_deletes},
     {"splits", prepare_splits, NULL, work_splits},

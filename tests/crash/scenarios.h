@@ -25,6 +25,10 @@ prepare_function prepare_creation, prepare_creation_pages, prepare_reopen, prepa
 prepare_function prepare_expiry, prepare_databases;
 work_function work_creation, work_reopen, work_expiry, work_databases;
 
+/* scenario_refill.c */
+prepare_function prepare_refill;
+work_function work_refill;
+
 /* scenario_close.c */
 prepare_function prepare_close;
 work_function work_close;

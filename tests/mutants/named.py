@@ -121,11 +121,11 @@ fault("allocator", "a block's bit is stored before the commit", "pmem/heap.c",
        in_place("offset", "checked_word(used ? bits | bit : bits & ~bit, offset)")), order=("kinds",))
 fault("allocator", "a run's last page leaks", "pmem/heap.c",
       ("for (unsigned i = 0; i < page->run; i++)\n            tx_store", "for (unsigned i = 0; i + 1 < page->run; i++)\n            tx_store"),
-      order=("extents",))
+      order=("refill", "extents"))
 fault("allocator", "extents that are freed stay taken", "pmem/heap.c",
-      ("tx_store(tx, heap_map_offset(heap, first + i), 0);", "(void)0;"), order=("extents",))
+      ("tx_store(tx, heap_map_offset(heap, first + i), 0);", "(void)0;"), order=("refill", "extents"))
 fault("allocator", "an extent that was given back is still the shard's", "pmem/heap_extent.c",
-      ("        tx_store(tx, heap_map_offset(heap, index), 0);\n", "        (void)0;\n"), order=("extents",))
+      ("        tx_store(tx, heap_map_offset(heap, index), 0);\n", "        (void)0;\n"), order=("refill", "extents"))
 fault("allocator", "a record's body is reused at once", "pmem/heap.c",
       ("        quarantine(heap, block, lane, sequence);", "        quarantine(heap, block, lane, block->kind == TX_BLOCK_BODY ? 0 : sequence);"),
       order=("big-deletes",))
