@@ -15,7 +15,7 @@ allow; then they are over, and the set of states that this leaves is where the n
 acknowledged, reads included, is in the state behind the crash, and what was pending took effect before it or never.
 
 Operations of one process take effect in the order in which it sent them where they share a key, also where it sent
-them before the earlier ones had returned (a pipeline, a group); with `in_order` also where they share none.
+them before the earlier ones had returned (a pipeline, a group); ordered ones also where they share none.
 
 A read whose reply fits takes effect at once: it changes nothing, and any order that has it later has it now, too.
 """
@@ -35,9 +35,8 @@ class Undecided(Exception):
 class Checker:
     """The search over one group's rounds."""
 
-    def __init__(self, model, in_order=False, configurations_max=CONFIGURATIONS_MAX):
+    def __init__(self, model, configurations_max=CONFIGURATIONS_MAX):
         self.model = model
-        self.in_order = in_order
         self.configurations_max = configurations_max
         self.configurations = 0  # looked at, all together
         self.widest = 0          # kept at one time
@@ -89,7 +88,9 @@ class Checker:
         operation.needs = 0
         keys = self.model.keys(operation.action)
         for other in self.open:
-            if other.process == operation.process and (self.in_order or keys & self.model.keys(other.action)):
+            if other.process != operation.process:
+                continue
+            if operation.is_ordered and other.is_ordered or keys & self.model.keys(other.action):
                 operation.needs |= other.bit
         self.open.append(operation)
 

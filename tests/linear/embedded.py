@@ -24,7 +24,7 @@ from verdict import Group, Verdict
 
 TRACKS = 6
 TRACK_RECORDS = 32768
-RECORD = struct.Struct("<QQIHBBqQqQII")
+RECORD = struct.Struct("<QQIHBBqQqQIHH")
 TRACK_SIZE = 64 + TRACK_RECORDS * RECORD.size
 KINDS = ("nothing get set setnx setxx cas delete append exists add rename renamenx copy copynx move swap flush "
          "transaction aborted mget mset msetnx mdelete").split()
@@ -67,7 +67,7 @@ class Record:
 
     def __init__(self, fields):
         (self.invoked, self.returned, kind, self.group, self.key, self.other, self.argument, self.condition, self.result,
-         self.digest, self.parts, self.is_part) = fields
+         self.digest, self.parts, self.is_part, self.in_group) = fields
         self.kind = KINDS[kind]
 
     def action(self):
@@ -124,7 +124,8 @@ def operations_of(track, process):
         else:
             action, reply = compound(record, mine)
         returned = record.returned or None
-        yield record.group, Operation(process, record.invoked, returned, action, reply if returned else UNKNOWN)
+        yield record.group, Operation(process, record.invoked, returned, action, reply if returned else UNKNOWN,
+                                      is_ordered=not record.in_group)
 
 
 class Journal:
@@ -161,7 +162,7 @@ class Journal:
 class Load:
     """Rounds of load and kill on one pool, and the verdict."""
 
-    OPERATIONS = 10000  # returned at most, before the kill
+    OPERATIONS = 8000  # returned at most, before the kill
 
     def __init__(self, seed):
         self.source = random.Random(seed)

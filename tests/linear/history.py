@@ -14,17 +14,19 @@ UNKNOWN = object()  # the reply of an operation whose outcome nobody was told
 class Operation:
     """
     One operation: who, when, what, and the reply. It took effect once, between its invocation and its return; where
-    nobody heard of its return, at any time behind its invocation and before the crash, or never.
+    nobody heard of its return, at any time behind its invocation and before the crash, or never. is_ordered: its process
+    did one thing after the other, so that it took effect behind those that stand before it, whatever the clock says.
     """
 
-    __slots__ = ("process", "invoked", "returned", "action", "reply", "is_read", "bit", "needs")
+    __slots__ = ("process", "invoked", "returned", "action", "reply", "is_ordered", "is_read", "bit", "needs")
 
-    def __init__(self, process, invoked, returned, action, reply=UNKNOWN):
+    def __init__(self, process, invoked, returned, action, reply=UNKNOWN, is_ordered=False):
         self.process = process
         self.invoked = invoked
         self.returned = returned
         self.action = action
         self.reply = UNKNOWN if returned is None else reply
+        self.is_ordered = is_ordered
         self.is_read = False
         self.bit = 0
         self.needs = 0

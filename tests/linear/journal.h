@@ -55,7 +55,8 @@ struct record {
     int64_t result;     /* 40-47: a count, a size, a sum, 1 or 0 for done or not, -1 for an error */
     uint64_t digest;    /* 48-55: of what was read */
     uint32_t parts;     /* 56-59: how many records in front belong to it */
-    uint32_t is_part;   /* 60-63 */
+    uint16_t is_part;   /* 60-61 */
+    uint16_t in_group;  /* 62-63: of the library's, so that nothing is said of the order in which it took effect */
 };
 _Static_assert(sizeof(struct record) == 64, "embedded.py reads 64 bytes");
 

@@ -23,7 +23,7 @@ A, B = 0, 1
 def is_linear(*rounds, keys=2, in_order=False):
     model = Model(keys)
     try:
-        Checker(model, in_order).check([[Operation(*line) for line in lines] for lines in rounds])
+        Checker(model).check([[Operation(*line, is_ordered=in_order) for line in lines] for lines in rounds])
     except Violation:
         return False
     return True

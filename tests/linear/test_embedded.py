@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import frame  # noqa: E402
 from embedded import Load  # noqa: E402
 
-KILLS = 20
+KILLS = 12
 
 if __name__ == "__main__":
     frame.main(Load, KILLS)

@@ -14,10 +14,10 @@ from history import UNKNOWN
 class Group:
     """Some keys, and what is known of them."""
 
-    def __init__(self, name, model, in_order=False):
+    def __init__(self, name, model):
         self.name = name
         self.model = model
-        self.checker = Checker(model, in_order)
+        self.checker = Checker(model)
         self.states = {model.initial}
 
 

@@ -13,9 +13,11 @@
  *
  * What an operation in a group of the library's (sdb_group_begin) gave is told to nobody before sdb_group_end.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +52,7 @@ struct worker {
 
 static struct sdb_pool *pool;
 static struct journal *journal;
+static pthread_barrier_t all_are_there;
 
 /* ---- what goes wrong ends the process with a status that the test does not take for a kill ---- */
 
@@ -170,6 +173,7 @@ static struct record *draft(struct worker *worker, enum kind kind, unsigned grou
     record->kind = kind;
     record->group = (uint16_t)group;
     record->key = (uint8_t)key;
+    record->in_group = (uint16_t)worker->grouping;
     record->invoked = now();
     return record;
 }
@@ -513,13 +517,31 @@ static void rename_or_copy(struct worker *worker, unsigned group)
     end(worker, record);
 }
 
-/* All keys, one after the other: who saw a part of a transaction must find the rest. */
+/*
+ * All keys, one right after the other: who saw a part of a transaction must find the rest. What takes time is done before
+ * and behind, so that several reads fall into one commit; the order of the records is that of the reads.
+ */
 static void read_one_by_one(struct worker *worker, unsigned group)
 {
-    const unsigned keys = keys_of(group), begin = draw(worker, keys);
+    const unsigned keys = keys_of(group), first = draw(worker, keys);
+    struct sdb_slice names[KEYS_MAX];
+    struct sdb_view views[KEYS_MAX];
+    struct record *records[KEYS_MAX];
+    int errors[KEYS_MAX];
 
+    for (unsigned i = 0; i < keys; i++) {
+        names[i] = name_of(group, (first + i) % keys);
+        records[i] = begin(worker, GET, group, (first + i) % keys, 0);
+    }
     for (unsigned i = 0; i < keys; i++)
-        single(worker, GET, group, (begin + i) % keys, 0);
+        errors[i] = sdb_view(worker->session, names[i].data, names[i].size, &views[i]);
+    for (unsigned i = 0; i < keys; i++) {
+        if (done(errors[i])) {
+            records[i]->digest = digest_of(group, views[i].data, views[i].size);
+            sdb_view_release(worker->session, &views[i]);
+        }
+        end(worker, records[i]);
+    }
 }
 
 static void on_family(struct worker *worker, unsigned group)
@@ -628,10 +650,41 @@ static void operate_grouped(struct worker *worker)
             mark_returned(&record[i]);
 }
 
+/* In the midst of anything, an operation of the library's above all: others go on meanwhile. */
+static void stand_still(int number)
+{
+    const struct timespec moment = {0, 20000};
+    const int saved = errno;
+
+    (void)number;
+    (void)nanosleep(&moment, NULL);
+    errno = saved;
+}
+
+/*
+ * Few cores and short operations would leave threads to work one behind the other. So each is stopped now and then, wherever
+ * it is, for the length of many operations.
+ */
+static void disturb_this_thread(struct worker *worker)
+{
+    const long interval = 100000 + (long)draw(worker, 200000);
+    const struct itimerspec times = {{0, interval}, {0, interval}};
+    struct sigevent event = {0};
+    timer_t timer;
+
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGUSR1;
+    event._sigev_un._tid = gettid();
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 || timer_settime(timer, 0, &times, NULL) != 0)
+        _exit(8);
+}
+
 static void *work(void *context)
 {
     struct worker *worker = context;
 
+    (void)pthread_barrier_wait(&all_are_there);
+    disturb_this_thread(worker);
     while (worker->track->count + GROUPED_MAX * 2 < TRACK_RECORDS) {
         if (draw(worker, 5) == 0)
             operate_grouped(worker);
@@ -707,10 +760,17 @@ int main(int argc, char **argv)
     __atomic_store_n(&journal->opened, 1, __ATOMIC_RELEASE);
     if (threads == 0) {
         sdb_session_close(first->session);
+        free(first);
         must(sdb_close(pool));
         return 0;
     }
-    for (unsigned i = 1; i < threads && i < TRACKS; i++)
+    struct sigaction action = {0};
+    action.sa_handler = stand_still;
+    action.sa_flags = SA_RESTART;
+    if (threads > TRACKS || sigaction(SIGUSR1, &action, NULL) != 0 ||
+        pthread_barrier_init(&all_are_there, NULL, threads) != 0)
+        _exit(6);
+    for (unsigned i = 1; i < threads; i++)
         if (pthread_create(&thread, NULL, work, make_worker(i, base)) != 0)
             _exit(6);
     (void)work(first);
