@@ -30,7 +30,7 @@ import named  # noqa: E402
 import sites  # noqa: E402
 
 TESTS_OF = {"pmem/repair": ("repair",), "src/store/repair": ("repair",)}  # files that no scenario runs
-UNIT_TESTS = ("persist", "budget", "file", "file_crash", "file_sync", "power_cut", "durability", "lane", "heap", "session", "check", "threads")
+UNIT_TESTS = ("persist", "instruction", "budget", "file", "file_crash", "file_sync", "power_cut", "durability", "lane", "heap", "session", "check", "threads")
 
 
 def arguments():
