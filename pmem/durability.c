@@ -26,23 +26,22 @@ static const struct {
     {0xca451a4e, 0, "bcachefs"}, {0xff534d42, 0, "cifs"},  {0x0bd00bd0, 0, "lustre"},
 };
 
-void durability_file_system(int fd, char name[24], int *in_memory)
+int durability_file_system(int fd, char name[24], int *in_memory)
 {
     struct statfs facts;
 
     *in_memory = 0;
-    if (fstatfs(fd, &facts) != 0) {
-        (void)snprintf(name, 24, "unknown");
-        return;
-    }
+    if (fstatfs(fd, &facts) != 0)
+        return -1;
     for (size_t i = 0; i < sizeof(file_systems) / sizeof(file_systems[0]); i++) {
         if ((uint32_t)facts.f_type == file_systems[i].magic) {
             (void)snprintf(name, 24, "%s", file_systems[i].name);
             *in_memory = file_systems[i].in_memory;
-            return;
+            return 0;
         }
     }
     (void)snprintf(name, 24, "0x%08x", (uint32_t)facts.f_type);
+    return 0;
 }
 
 /* The CPU's flush: by SUPERDB_FLUSH where it is set, else the best one. */

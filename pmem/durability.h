@@ -35,7 +35,7 @@ struct durability {
  */
 int durability_choose(uint32_t wanted, const struct durability_facts *facts, struct durability *durability);
 
-/* The name of the file system that fd is on ("0x..." where it has none here), and whether it lives in memory only. */
-void durability_file_system(int fd, char name[24], int *in_memory);
+/* The name of the file system that fd is on ("0x..." where it has none here), and whether it lives in memory only. -1: errno. */
+int durability_file_system(int fd, char name[24], int *in_memory);
 
 #endif

@@ -135,6 +135,7 @@ out:
 static void disclaim(struct pool_file *file)
 {
     (void)pthread_mutex_lock(&open_pools_lock);
+    pool_lock_drop(file->fd);
     (void)close(file->fd);
     file->fd = -1;
     for (struct pool_file **at = &open_pools; *at != NULL; at = &(*at)->next) {
@@ -166,8 +167,13 @@ static int choose_durability(struct pool_file *file, uint32_t wanted)
     struct durability_facts facts = {.file_system = file->file_system, .flush_override = getenv("SUPERDB_FLUSH")};
     struct durability chosen;
 
-    durability_file_system(file->fd, file->file_system, &facts.in_memory);
-    facts.map_sync = !file->isolated && mapping_can_sync(file->fd, file->readonly);
+    if (durability_file_system(file->fd, file->file_system, &facts.in_memory) != 0)
+        return fail(file, "fstatfs", errno);
+    const int can_sync = file->isolated ? 0 : mapping_can_sync(file->fd, file->readonly);
+
+    if (can_sync < 0)
+        return fail(file, "mapping a page", errno);
+    facts.map_sync = can_sync;
     facts.caches_persistent = persist_caches_are_persistent();
     facts.best = persist_flush_best();
     int error = durability_choose(file->readonly ? SDB_DURABILITY_AUTO : wanted, &facts, &chosen);
@@ -260,12 +266,14 @@ static int create(struct pool_file *file, const struct sdb_options *options)
 /* ---- reading an existing pool ---- */
 
 /* What the medium cannot give, or lies behind the file's end, reads as zeros: a copy with a wrong checksum. */
-static struct sdb_m_superblock read_copy(const struct pool_file *file, uint64_t offset)
+static struct sdb_m_superblock read_copy(const struct pool_file *file, uint64_t offset, int *unread)
 {
     struct sdb_m_superblock copy = {0};
 
-    if (pread(file->fd, &copy, sizeof(copy), (off_t)offset) < 0)
+    if (pread(file->fd, &copy, sizeof(copy), (off_t)offset) < 0) {
+        *unread = errno;
         memset(&copy, 0, sizeof(copy));
+    }
     return copy;
 }
 
@@ -292,9 +300,12 @@ static int refuse_unclean(const struct pool_file *file)
 
 static int read_superblock(struct pool_file *file, uint64_t file_size)
 {
-    const struct sdb_m_superblock a = read_copy(file, SB_COPY_OFFSET_A);
-    const struct sdb_m_superblock b = read_copy(file, SB_COPY_OFFSET_B);
+    int unread = 0; /* errno */
+    const struct sdb_m_superblock a = read_copy(file, SB_COPY_OFFSET_A, &unread);
+    const struct sdb_m_superblock b = read_copy(file, SB_COPY_OFFSET_B, &unread);
     int error = superblock_choose(&a, &b, file->repairing ? UINT64_MAX : file_size, file->readonly, &file->superblock, &file->healed);
+    if (error != 0 && unread != 0) /* it is not known to be no pool */
+        return fail(file, "reading the superblock", unread);
     if (error != 0)
         return with_path(file, error);
     file->newest_copy = memcmp(&file->superblock, &a, sizeof(a)) != 0;
@@ -416,6 +427,12 @@ static int check_options(const char *path, const struct sdb_options *options, co
     return 0;
 }
 
+void pool_file_unmake(const struct pool_file *file)
+{
+    if (file->made)
+        (void)unlink(file->path);
+}
+
 /* With file->repairing and file->isolated set. */
 static int open_file(const char *path, const struct sdb_options *options, struct pool_file *file)
 {
@@ -431,7 +448,7 @@ static int open_file(const char *path, const struct sdb_options *options, struct
         error = pool_lock_share(file->fd, file->path);
     }
     if (error != 0)
-        goto disclaim; /* locked by somebody else: the file stays, whoever made it */
+        goto disclaim; /* perhaps by somebody else: the file stays, whoever made it */
     error = choose_durability(file, options->durability);
     if (error == 0)
         error = create_or_read(file, options);
@@ -439,8 +456,7 @@ static int open_file(const char *path, const struct sdb_options *options, struct
         error = map(file);
     if (error == 0)
         return 0;
-    if (file->made)
-        (void)unlink(file->path);
+    pool_file_unmake(file);
 disclaim:
     disclaim(file);
     return error;
@@ -505,11 +521,25 @@ static int is_plain_in_class_process(const struct pool_file *file)
  * A plain file that promises no power cut still should not call itself clean after one: its superblock pages alone are
  * written at each change of state, which costs a few milliseconds and no matter how large the pool is.
  */
-static int write_back_superblock(const struct pool_file *file)
+static int write_back_superblock(struct pool_file *file)
 {
     if (!is_plain_in_class_process(file))
         return 0;
-    return msync(file->base, SUPERBLOCK_AREA_SIZE, MS_SYNC) == 0 ? 0 : fail(file, "msync of the superblock", errno);
+    file->unsynced = msync(file->base, SUPERBLOCK_AREA_SIZE, MS_SYNC) != 0;
+    return file->unsynced ? fail(file, "msync of the superblock", errno) : 0;
+}
+
+/* Both copies say again what they said; sequence: the one that they have now, which must not come back with another content. */
+static void take_back(struct pool_file *file, uint64_t sequence)
+{
+    struct sdb_m_superblock sb = file->superblock;
+    const int older = !file->newest_copy;
+
+    sb.sequence = sequence;
+    if (write_copy(file, &sb, older) != 0 || write_copy(file, &sb, !older) != 0)
+        return; /* a page is lost: no more is written */
+    file->superblock.sequence = sb.sequence;
+    file->superblock.checksum = sb.checksum;
 }
 
 static int change_superblock(struct pool_file *file, const struct sdb_m_superblock *wanted)
@@ -523,8 +553,10 @@ static int change_superblock(struct pool_file *file, const struct sdb_m_superblo
     if (error != 0)
         return with_path(file, error);
     error = write_back_superblock(file);
-    if (error != 0)
+    if (error != 0) {
+        take_back(file, sb.sequence);
         return error;
+    }
     /* newest_copy is what it was: two copies, two steps. The geometry, which anybody may be reading, is not touched. */
     file->superblock.state = sb.state;
     file->superblock.sequence = sb.sequence;
@@ -617,6 +649,9 @@ int pool_file_grow(struct pool_file *file, uint64_t new_size)
         new_size = (new_size + EXTENT_SIZE - 1) & ~((uint64_t)EXTENT_SIZE - 1);
     int error = check_growth(file, new_size);
     if (error != 0 || new_size == file->size)
+        return error;
+    /* 0. What an earlier growth could not write back may stand on the drive, whose size then must not be cut off. */
+    if (file->unsynced && (error = write_back_superblock(file)) != 0)
         return error;
 
     /* 1. zeros. A crash leaves a longer file, whose tail the next growth cuts off before it writes zeros again. */

@@ -49,6 +49,7 @@ struct pool_file {
     struct sdb_m_superblock superblock; /* DRAM copy of the newer copy on the medium */
     int newest_copy;                    /* 0: copy A is the newer one, 1: B */
     uint64_t size;                      /* bytes mapped and in use; Atomic: released by grow */
+    int unsynced;                       /* 1: the superblock was not written back, what the drive has is not known */
     struct persist_thread thread;       /* for the superblock's own flushes */
 
     uint32_t sync_failed; /* Atomic: an msync failed, the next ones refuse (persist.h) */
@@ -61,7 +62,7 @@ struct pool_file {
  * superblock and the file's size, and maps it. options may be NULL. *file is filled in on success, and must not move
  * until pool_file_close. On success without SDB_READONLY the caller goes on with recovery where !was_clean, then
  * pool_file_mark_open. Errors: those of sdb_open, with the story in error_set's message; nothing stays open, and a file
- * that this call made is removed.
+ * that this call made is removed, if it came to be locked: else somebody else may be about to use it, and it stays, empty.
  */
 int pool_file_open(const char *path, const struct sdb_options *options, struct pool_file *file);
 
@@ -89,10 +90,13 @@ int pool_file_mark_clean(struct pool_file *file);
 /*
  * Grows the file and its mapping to new_size (rounded up to EXTENT_SIZE); the new part reads as zeros, and base does
  * not change. A size that the pool has already is a success. Errors: SDB_EINVAL (smaller, or above size_max),
- * SDB_ENOSPC, SDB_ENOMEM (no address space), SDB_EIO, SDB_EREADONLY, SDB_EFAILED (a page was lost); except after
- * SDB_EIO the pool is as before.
+ * SDB_ENOSPC, SDB_ENOMEM (no address space), SDB_EIO, SDB_EREADONLY, SDB_EFAILED (a page was lost): the pool is as before;
+ * SDB_EIO in class msync: it has failed, too.
  */
 int pool_file_grow(struct pool_file *file, uint64_t new_size);
+
+/* Removes the file where this open made it, for an open that fails further on. To be called before pool_file_close, under the lock. */
+void pool_file_unmake(const struct pool_file *file);
 
 /* Unmaps, unlocks and closes. Marks nothing: without pool_file_mark_clean before it, the next open recovers. */
 void pool_file_close(struct pool_file *file);

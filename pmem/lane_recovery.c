@@ -214,6 +214,8 @@ int lanes_recover(struct lanes *lanes, struct pool_file *file)
     }
     for (uint32_t i = 0; i < lanes->count && !error && lanes->recovered; i++)
         error = persist_fence(&file->persist, &lanes->lanes[i].thread);
+    if (error == SDB_EIO)
+        error_set("%s: recovery: %s", file->path, error_text());
     if (error)
         lanes_close(lanes);
     return error;

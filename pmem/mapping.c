@@ -60,7 +60,7 @@ int mapping_can_sync(int fd, int readonly)
     void *probe = mmap(NULL, 4096, protection, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
 
     if (probe == MAP_FAILED)
-        return 0;
+        return errno == ENOMEM || errno == EAGAIN || errno == ENFILE ? -1 : 0;
     (void)munmap(probe, 4096);
     return 1;
 }

@@ -37,7 +37,7 @@ int mapping_blank(const struct mapping *mapping, uint64_t from, uint64_t to);
 /* A file in memory with the same bytes, and zeros behind them: a private mapping for the double-mapping build. -1: errno. */
 int mapping_copy(int fd, uint64_t file_size, uint64_t size);
 
-/* 1 where the kernel maps this file with MAP_SYNC. */
+/* 1 where the kernel maps this file with MAP_SYNC, 0 where not; -1 with errno: it had no room for a mapping, and nothing is known. */
 int mapping_can_sync(int fd, int readonly);
 
 void mapping_release(struct mapping *mapping);

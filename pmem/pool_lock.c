@@ -57,3 +57,10 @@ int pool_lock_share(int fd, const char *path)
     (void)fcntl(fd, F_SETLK, &name);
     return 0;
 }
+
+void pool_lock_drop(int fd)
+{
+    struct flock exclusion = lock_of_byte(F_UNLCK, 0);
+
+    (void)fcntl(fd, F_OFD_SETLK, &exclusion);
+}

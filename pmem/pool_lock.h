@@ -21,4 +21,10 @@ int pool_lock_take(int fd, const char *path);
  */
 int pool_lock_share(int fd, const char *path);
 
+/*
+ * Closing the descriptor would do, if nothing else held what it stands for: a child process that forked meanwhile, or a mapping that
+ * could not be removed.
+ */
+void pool_lock_drop(int fd);
+
 #endif

@@ -158,13 +158,15 @@ SDB_API int sdb_open(const char *path, const struct sdb_options *options, struct
 
 /*
  * Closes the pool: waits for nothing, flushes everything, writes the counters that make the next open's figures exact.
- * Errors: SDB_EBUSY while a session is open (the pool stays open).
+ * Errors: SDB_EBUSY while a session is open (the pool stays open). SDB_EIO, SDB_ENOSPC: the medium refused; the pool is closed, what was
+ * committed is as durable as it was, and the next open recovers where it must. A pool that has failed is closed without a word: see sdb_pool_info.
  */
 SDB_API int sdb_close(struct sdb_pool *pool);
 
 /*
  * Grows the pool's file to size bytes (rounded up to 2 MiB) while it is in use. Pools do not shrink.
- * Errors: SDB_EINVAL (smaller than now, or larger than the stated maximum), SDB_ENOSPC, SDB_EIO, SDB_EREADONLY, SDB_EFAILED.
+ * Errors: SDB_EINVAL (smaller than now, or larger than the stated maximum), SDB_ENOSPC, SDB_ENOMEM (no room for the mapping), SDB_EIO,
+ * SDB_EREADONLY, SDB_EFAILED. The pool is as before, and goes on; after SDB_EIO in class msync it may have failed.
  */
 SDB_API int sdb_resize(struct sdb_pool *pool, uint64_t size);
 
@@ -457,7 +459,7 @@ SDB_API int sdb_group_begin(struct sdb_session *session);
 
 /*
  * Makes everything since sdb_group_begin durable. One fence, none where nothing was written.
- * Errors: SDB_EFAILED, SDB_EIO: what was not made durable earlier is lost, and nothing of it may be acknowledged.
+ * Errors: SDB_EFAILED, SDB_EIO, SDB_ENOMEM: what was not made durable earlier is lost, and nothing of it may be acknowledged.
  */
 SDB_API int sdb_group_end(struct sdb_session *session);
 

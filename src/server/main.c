@@ -5,7 +5,8 @@
  * The way up:   options, log, commands, pool, listeners, workers. Whatever fails says so on standard error, and the exit
  *               status is 1; nothing that was started before stays behind.
  * The way down: SIGTERM or SIGINT (SHUTDOWN raises it): the workers stop accepting, finish what was read, send their replies; then the
- *               pool is closed, the unix socket and the pid file are removed, and the exit status is 0.
+ *               pool is closed, the unix socket and the pid file are removed, and the exit status is 0; 1 where the pool has failed, or
+ *               could not be closed cleanly.
  */
 #include <errno.h>
 #include <sched.h>
@@ -180,6 +181,23 @@ static void log_pool(struct sdb_pool *pool)
         log_message(LOG_LEVEL_WARNING, "The pool has failed: it can be read, and refuses writes");
 }
 
+/* Returns the exit status: who asked to stop must learn that the pool had ended writing before. */
+static int close_pool(struct sdb_pool *pool, int status)
+{
+    struct sdb_pool_info info;
+
+    sdb_pool_info(pool, &info);
+    if (sdb_close(pool) != SDB_OK) {
+        log_message(LOG_LEVEL_WARNING, "The pool was not closed cleanly: %s", sdb_last_error());
+        return fail("cannot close the pool", sdb_last_error());
+    }
+    if (info.failed) {
+        log_message(LOG_LEVEL_WARNING, "The pool had failed and was not closed cleanly: the next start recovers it");
+        return fail(info.path, "the pool had failed");
+    }
+    return status;
+}
+
 /* ---- the I/O backend --------------------------------------------------------------------------------------------------- */
 
 /* NULL: the one that was asked for cannot be had, for runtime.io_reason. */
@@ -266,8 +284,7 @@ static int run(void)
     }
     status = serve(pool);
     runtime.pool = NULL;
-    if (sdb_close(pool) != SDB_OK && status == 0)
-        status = fail("cannot close the pool", sdb_last_error());
+    status = close_pool(pool, status);
     if (config.pidfile != NULL && config.pidfile[0] != '\0')
         (void)unlink(config.pidfile);
     if (status == 0)

@@ -204,6 +204,7 @@ int sdb_open(const char *path, const struct sdb_options *options, struct sdb_poo
     pool->readonly = (options->flags & SDB_READONLY) != 0;
     error = pool_open_structures(pool, options);
     if (error) {
+        pool_file_unmake(&pool->file);
         pool_release(pool);
         return error;
     }
@@ -241,16 +242,25 @@ int pool_close_cleanly(struct sdb_pool *pool)
     return error ? error : pool_file_mark_clean(&pool->file);
 }
 
+static int refuse_close(const struct sdb_pool *pool, int error)
+{
+    if (error && !strstr(error_text(), pool->file.path))
+        error_set("%s: %s", pool->file.path, error_text());
+    return error;
+}
+
 int sdb_close(struct sdb_pool *pool)
 {
+    int error = SDB_OK;
+
     if (!pool)
         return SDB_OK;
     if (pool->sessions)
         return SDB_EBUSY;
     if (pool_writable(pool) == SDB_OK)
-        (void)pool_close_cleanly(pool);
+        error = refuse_close(pool, pool_close_cleanly(pool));
     pool_release(pool);
-    return SDB_OK;
+    return error;
 }
 
 int sdb_resize(struct sdb_pool *pool, uint64_t size)

@@ -18,11 +18,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static struct faults own;
 struct faults *faults = &own;
 static uint32_t paused; /* Atomic. */
+static int syncs_nothing;
 
 void faults_arm(uint64_t kinds, uint64_t skip, uint64_t count)
 {
@@ -40,6 +42,16 @@ void faults_disarm(void)
     __atomic_store_n(&paused, 0, __ATOMIC_RELEASE);
 }
 
+void faults_choose(int number)
+{
+    __atomic_store_n(&faults->number, (uint64_t)number, __ATOMIC_RELAXED);
+}
+
+void faults_sync_nothing(void)
+{
+    syncs_nothing = 1;
+}
+
 void faults_pause(void)
 {
     __atomic_store_n(&paused, 1, __ATOMIC_RELEASE);
@@ -50,10 +62,10 @@ void faults_resume(void)
     __atomic_store_n(&paused, 0, __ATOMIC_RELEASE);
 }
 
-/* Whether this call is to fail; then errno is number. */
+/* Whether this call is to fail; then errno is number, or the one that was chosen. */
 static int fails(enum fault_kind kind, int number)
 {
-    uint64_t place, skip;
+    uint64_t place, skip, chosen;
 
     __atomic_fetch_add(&faults->seen[kind], 1, __ATOMIC_RELAXED);
     if ((__atomic_load_n(&faults->armed, __ATOMIC_ACQUIRE) >> kind & 1) == 0 ||
@@ -64,7 +76,8 @@ static int fails(enum fault_kind kind, int number)
     if (place < skip || place - skip >= __atomic_load_n(&faults->count, __ATOMIC_RELAXED))
         return 0;
     __atomic_fetch_add(&faults->failed, 1, __ATOMIC_RELAXED);
-    errno = number;
+    chosen = __atomic_load_n(&faults->number, __ATOMIC_RELAXED);
+    errno = chosen != 0 ? (int)chosen : number;
     return 1;
 }
 
@@ -77,6 +90,14 @@ static int fails(enum fault_kind kind, int number)
         return fails(kind, number) ? (failure) : __real_##name arguments;                                              \
     }
 
+#define WRAP_SYNC(name, parameters, arguments)                                                                         \
+    int __real_##name parameters;                                                                                      \
+    int __wrap_##name parameters;                                                                                      \
+    int __wrap_##name parameters                                                                                       \
+    {                                                                                                                  \
+        return fails(FAULT_SYNC, EIO) ? -1 : syncs_nothing ? 0 : __real_##name arguments;                              \
+    }
+
 WRAP(void *, malloc, (size_t size), (size), FAULT_MEMORY, ENOMEM, NULL)
 WRAP(void *, calloc, (size_t n, size_t size), (n, size), FAULT_MEMORY, ENOMEM, NULL)
 WRAP(void *, realloc, (void *old, size_t size), (old, size), FAULT_MEMORY, ENOMEM, NULL)
@@ -85,11 +106,12 @@ WRAP(char *, strdup, (const char *text), (text), FAULT_MEMORY, ENOMEM, NULL)
 WRAP(char *, strndup, (const char *text, size_t size), (text, size), FAULT_MEMORY, ENOMEM, NULL)
 WRAP(void *, mmap, (void *at, size_t size, int protection, int flags, int fd, off_t offset),
      (at, size, protection, flags, fd, offset), FAULT_MAP, ENOMEM, MAP_FAILED)
+WRAP(int, munmap, (void *at, size_t size), (at, size), FAULT_UNMAP, ENOMEM, -1)
 WRAP(int, fallocate, (int fd, int mode, off_t offset, off_t size), (fd, mode, offset, size), FAULT_ALLOCATE, ENOSPC, -1)
 WRAP(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at), FAULT_WRITE, ENOSPC, -1)
-WRAP(int, fsync, (int fd), (fd), FAULT_SYNC, EIO, -1)
-WRAP(int, fdatasync, (int fd), (fd), FAULT_SYNC, EIO, -1)
-WRAP(int, msync, (void *at, size_t size, int flags), (at, size, flags), FAULT_SYNC, EIO, -1)
+WRAP_SYNC(fsync, (int fd), (fd))
+WRAP_SYNC(fdatasync, (int fd), (fd))
+WRAP_SYNC(msync, (void *at, size_t size, int flags), (at, size, flags))
 WRAP(int, ftruncate, (int fd, off_t size), (fd, size), FAULT_TRUNCATE, EIO, -1)
 WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), FAULT_OPEN, EMFILE, NULL)
 WRAP(DIR *, opendir, (const char *path), (path), FAULT_OPEN, EMFILE, NULL)
@@ -108,6 +130,7 @@ WRAP(int, bind, (int fd, const struct sockaddr *address, socklen_t size), (fd, a
 WRAP(int, listen, (int fd, int backlog), (fd, backlog), FAULT_SOCKET, ENOMEM, -1)
 WRAP(ssize_t, pread, (int fd, void *data, size_t size, off_t at), (fd, data, size, at), FAULT_READ, EIO, -1)
 WRAP(int, fstat, (int fd, struct stat *facts), (fd, facts), FAULT_READ, EIO, -1)
+WRAP(int, fstatfs, (int fd, struct statfs *facts), (fd, facts), FAULT_READ, EIO, -1)
 WRAP(int, rename, (const char *from, const char *to), (from, to), FAULT_RENAME, EIO, -1)
 WRAP(int, pthread_create, (pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *argument),
      (thread, attributes, main, argument), FAULT_THREAD, EAGAIN, EAGAIN)

@@ -40,9 +40,10 @@ enum fault_kind {
     FAULT_SEND = 14,    /* send: ECONNRESET; by ring: EBADF */
     FAULT_RECEIVE = 15, /* recv: ECONNRESET; by ring: EBADF */
     FAULT_SOCKET = 16,  /* socket, socketpair: EMFILE; bind: EADDRINUSE; listen: ENOMEM */
-    FAULT_READ = 17,    /* pread: EIO; fstat: EIO */
+    FAULT_READ = 17,    /* pread, fstat, fstatfs: EIO */
     FAULT_RENAME = 18,  /* rename: EIO */
-    FAULT_KINDS = 19,
+    FAULT_UNMAP = 19,   /* munmap: ENOMEM */
+    FAULT_KINDS = 20,
 };
 #define FAULT_BIT(kind) (1ull << (kind))
 
@@ -54,6 +55,7 @@ struct faults {
     uint64_t met;     /* calls of these kinds since they were armed */
     uint64_t failed;  /* how many of them failed */
     uint64_t seen[FAULT_KINDS]; /* calls by kind since the beginning, armed or not */
+    uint64_t number;            /* the errno of every fault; 0: that of its kind */
 };
 
 extern struct faults *faults;
@@ -61,6 +63,11 @@ extern struct faults *faults;
 /* Counts anew from here. */
 void faults_arm(uint64_t kinds, uint64_t skip, uint64_t count);
 void faults_disarm(void);
+/* The errno of every fault from here on; 0: that of its kind. */
+void faults_choose(int number);
+
+/* From here on a sync that does not fail does nothing: for a test in which no power goes. */
+void faults_sync_nothing(void);
 
 /* A pause of the loop, for the test's own calls: what is armed stays armed, and is not counted meanwhile. */
 void faults_pause(void);

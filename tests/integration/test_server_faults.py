@@ -22,7 +22,7 @@ import time
 import harness
 
 KINDS = ("memory map allocate write sync truncate open lock thread event watch ring submit accept send receive socket "
-         "read rename").split()
+         "read rename unmap").split()
 FOR_GOOD = (1 << 64) - 1
 EVERY_N = "SUPERDB_FAULTS_ALL" in os.environ
 
@@ -34,7 +34,7 @@ class Faulty(harness.Superdb):
         super().__init__(arguments, **options)
         self.block_path = os.path.join(self.directory, "faults")
         with open(self.block_path, "wb") as block:
-            block.write(bytes(8 * (5 + len(KINDS))))
+            block.write(bytes(8 * (6 + len(KINDS))))
         with open(self.block_path, "r+b") as block:
             self.block = mmap.mmap(block.fileno(), 0)
 
@@ -252,7 +252,9 @@ def medium_fails(key):
                 assert reader.call("DBSIZE") == 1
             assert info(server, "superdb")["pool_failed"] == "1"
             assert info(server, "persistence")["aof_last_write_status"] == "err"
-            assert server.terminate() == 0, server.log()
+            # Whoever stops it learns that it had not kept everything.
+            assert server.terminate() == 1, server.log()
+            assert "the pool had failed" in server.log(), server.log()
             told = subprocess.run([harness.superdb_pool(), "info", pool], capture_output=True, text=True, check=False)
             assert re.search(r"^clean +no, recovered now$", told.stdout, re.M), told
             server.start()
@@ -267,6 +269,119 @@ def medium_fails(key):
     finally:
         if os.path.exists(pool):
             os.unlink(pool)
+
+
+def pool_on(kind):
+    directory = plain_directory() if kind == "plain" else "/dev/shm"
+    return os.path.join(directory, f"superdb-faults-{os.getpid()}.sdb")
+
+
+def test_pool_size():
+    """CONFIG SET pool-size that is refused leaves the server as it was, and the next one succeeds."""
+    faults = 0
+    for place in ("memory", "plain"):
+        pool = pool_on(place)
+        try:
+            with Faulty(["--durability", "process"], pool=pool, pool_size="16mb") as server:
+                server.start()
+                size = 16
+                for kind in ("memory", "map", "unmap", "allocate", "write", "sync", "truncate"):
+                    for n in numbers():
+                        works(server, b"before")
+                        with server.connect() as connection:
+                            server.arm(kind, n)
+                            try:
+                                reply = connection.call("CONFIG", "SET", "pool-size", f"{size + 2}mb")
+                            except harness.Closed:
+                                reply = b"closed"
+                            failed = server.failed()
+                            server.disarm()
+                        faults += failed
+                        assert reply == b"OK" or failed, reply
+                        facts = info(server, "superdb")
+                        grown = int(facts["pool_size"]) >> 20
+                        assert grown == size + 2 if reply == b"OK" else grown in (size, size + 2), (kind, n, reply, grown)
+                        assert facts["pool_failed"] == "0", (kind, n)
+                        size = grown
+                        works(server, b"after")
+                        if failed == 0:
+                            break
+                with server.connect() as connection:
+                    assert connection.call("CONFIG", "SET", "pool-size", f"{size + 2}mb") == b"OK"
+                server.kill()
+                server.start()
+                works(server, b"again")
+                assert int(info(server, "superdb")["pool_size"]) >> 20 == size + 2
+                assert server.terminate() == 0, server.log()
+            checked = subprocess.run([harness.superdb_pool(), "check", pool], capture_output=True, text=True, check=False)
+            assert checked.returncode == 0, checked
+        finally:
+            if os.path.exists(pool):
+                os.unlink(pool)
+    return faults
+
+
+def test_shutdown():
+    """Under faults it ends all the same; with status 1 where the pool was not closed cleanly, and then it says so."""
+    faults = told = 0
+    for place, durability in (("memory", "process"), ("plain", "process"), ("plain", "msync")):
+        pool = pool_on(place)
+        try:
+            with Faulty(["--durability", durability], pool=pool, pool_size="16mb") as server:
+                for kind in ("memory", "map", "unmap", "write", "sync", "truncate", "open", "lock"):
+                    for n in numbers():
+                        server.start()
+                        works(server, b"before")
+                        with server.connect() as connection:
+                            connection.call("PING")
+                            server.arm(kind, n)
+                            if kind == "memory":  # a command for which there is none is refused: SIGTERM is not
+                                status = server.terminate()
+                            else:
+                                connection.send(harness.encode("SHUTDOWN"))
+                                status = server.wait()
+                        failed = server.failed()
+                        server.disarm()
+                        faults += failed
+                        told += status
+                        assert status == 0 or (status == 1 and failed), (kind, n, status, server.log())
+                        words = server.log().rpartition(", process ")[2]  # since this start
+                        assert (status == 1) == ("cannot close the pool" in words), (kind, n, status, words)
+                        assert status == 1 or kind != "sync" or not failed, (n, server.log())
+                        if failed == 0:
+                            break
+                server.start()
+                with server.connect() as connection:
+                    assert connection.call("GET", "before") == b"yes"
+        finally:
+            if os.path.exists(pool):
+                os.unlink(pool)
+    assert told, "no failed sync was told of"
+    return faults
+
+
+def cpu_seconds(server):
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_descriptors_run_out_at_no_cost():
+    """A backlog that cannot be accepted is looked at ten times a second, and not in a loop."""
+    for backend in ("auto", "epoll"):
+        with Faulty(["--io-backend", backend], pool_size="16mb") as server:
+            server.start()
+            works(server)
+            limit = server.descriptors()
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+            sockets = [server.connect_socket() for _ in range(10)]
+            begin = cpu_seconds(server)
+            time.sleep(1)  # what is measured is how much it does in that time
+            spent = cpu_seconds(server) - begin
+            assert spent < 0.2, f"{backend}: {spent:.2f} s of CPU in a second"
+            for one in sockets:
+                one.close()
+    return 20
 
 
 def test_descriptors_run_out():
