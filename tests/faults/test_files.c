@@ -17,6 +17,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -424,6 +426,84 @@ static void two_resizes_that_fail_and_a_kill_leave_a_pool_that_opens(void **stat
     assert_int_equal(unlink(s.path), 0);
 }
 
+/* A file system of 24 MiB, which ends with the process. */
+static bool enter_a_small_file_system(const char *directory)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("superdb", directory, "tmpfs", 0, "size=24m") == 0;
+}
+
+/* In a process of its own. Returns its exit status: 0, or 2 where nothing may be mounted. */
+static int grow_until_the_file_system_is_full(const char *directory)
+{
+    const struct place place = {directory, SDB_DURABILITY_PROCESS};
+    struct sdb_pool_info info;
+    struct subject s;
+    int error;
+
+    if (!enter_a_small_file_system(directory))
+        return 2;
+    subject_init(&s, &place);
+    open_soundly(&s, SDB_CREATE);
+    error = sdb_resize(s.pool, SIZE_MAX_);
+    sdb_pool_info(s.pool, &info);
+    if (error != SDB_ENOSPC || info.size != SIZE || info.failed || set_next(&s) != SDB_OK)
+        return 1;
+    if (sdb_resize(s.pool, SIZE + 4 * MIB) != SDB_OK || set_next(&s) != SDB_OK)
+        return 1;
+    close_soundly(&s);
+    open_soundly(&s, 0);
+    close_soundly(&s);
+    return 0;
+}
+
+static void a_full_file_system_refuses_growth_and_the_pool_goes_on(void **state)
+{
+    char directory[] = "/tmp/superdb-files-XXXXXX";
+    pid_t child;
+    int status;
+    (void)state;
+
+    assert_non_null(mkdtemp(directory));
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(grow_until_the_file_system_is_full(directory));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(rmdir(directory), 0);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2)
+        skip(); /* the loop over fallocate says the same */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* A child that was left holds the same open file. */
+static void a_pool_that_was_closed_is_not_locked_by_a_child(void **state)
+{
+    struct subject s;
+    int pipes[2];
+    pid_t child;
+    char byte;
+    (void)state;
+
+    subject_init(&s, &in_memory);
+    open_soundly(&s, SDB_CREATE);
+    assert_int_equal(pipe(pipes), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(pipes[1]);
+        _exit(read(pipes[0], &byte, 1) == 0 ? 0 : 1); /* until the parent closes its end */
+    }
+    close(pipes[0]);
+    close_soundly(&s);
+    open_soundly(&s, 0);
+    close_soundly(&s);
+    close(pipes[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(unlink(s.path), 0);
+}
+
 /* It would be a promise less than the medium keeps, and nobody would know. */
 static void no_room_to_ask_for_map_sync_is_no_weaker_class(void **state)
 {
@@ -499,6 +579,8 @@ int main(int argc, char **argv)
         TESTS(creating), TESTS(opening), TESTS(opening_after_a_kill), TESTS(reading_only), TESTS(resizing), TESTS(closing),
         TEST(a_sequence_number_of_the_superblock_stands_for_one_content),
         TEST(two_resizes_that_fail_and_a_kill_leave_a_pool_that_opens),
+        TEST(a_full_file_system_refuses_growth_and_the_pool_goes_on),
+        TEST(a_pool_that_was_closed_is_not_locked_by_a_child),
         TEST(no_room_to_ask_for_map_sync_is_no_weaker_class),
     };
 
