@@ -86,8 +86,8 @@ network()
 {
     local out=$1
     shift
-    "$bench" network --port "$port" --keys 5000 --prebuilt 5000 --connections 10 --duration-ms 60 --warmup-ms 10 --json "$out" \
-        "$@" || fail "network $*"
+    "$bench" network --port "$port" --keys 5000 --prebuilt 5000 --connections 10 --requests 2000 --duration-ms 10000 \
+        --warmup-ms 10 --json "$out" "$@" || fail "network $*"
     check "$out" 'd["failed"] == 0 and len(d["results"]) > 0'
     check "$out" 'all(row["requests"] > 0 and row["errors"] == 0 and row["requests_per_second"] > 0 and
         row["latency_ns"]["count"] == row["requests"] for row in d["results"])'
