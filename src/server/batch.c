@@ -190,10 +190,11 @@ static unsigned run_gets(struct worker *worker, const struct batch_request *requ
     unsigned replied = 0, done = 0;
     enum together became = TOGETHER_REPLIED;
 
-    for (unsigned i = 0; i < count; i++) {
+    unsigned i = 0;
+    do {
         keys[i].data = requests[i].argv[1].data;
         keys[i].size = requests[i].argv[1].size;
-    }
+    } while (++i < count);
     select_database(worker, &requests[0].connection->client);
     sdb_get_many(worker->session, keys, count, values);
     while (done < count && became != TOGETHER_OVER) {

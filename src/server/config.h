@@ -70,9 +70,9 @@ struct config {
     int64_t proto_max_bulk_len;
     int64_t client_query_buffer_limit;
     struct config_output_limit output_limits[CONFIG_CLIENT_CLASSES];
-    int hz;                          /* rounds of background work a second */
     int64_t scrub_interval;          /* seconds from one search for damage to the next; 0: only on request */
     int64_t scrub_rate;              /* bytes a second; 0: no limit */
+    int hz;                          /* rounds of background work a second */
     int busy_poll;                   /* microseconds that an idle worker spins before it sleeps */
     int loglevel;                    /* enum config_loglevel */
     int active_expire;               /* DEBUG SET-ACTIVE-EXPIRE: background expiry is on */

@@ -131,10 +131,11 @@ void sdb_get_many_by_handle(struct sdb_session *session, const uint64_t *handles
         if (i + READ_WINDOW < count && handle_entry(handles[i + READ_WINDOW]) < end)
             __builtin_prefetch(pool->file.base + handle_entry(handles[i + READ_WINDOW]));
         error = read_handle(session, handles[i], &entry, words);
-        if (!error)
-            read_inline(words, &values[i]);
-        else
+        if (error) {
             values[i] = (struct sdb_inline){.result = error};
+            continue;
+        }
+        read_inline(words, &values[i]);
         if (values[i].result == SDB_ETOOBIG) {
             values[i].value.big.handle = handles[i];
             values[i].value.big.version = words[0];

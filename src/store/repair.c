@@ -188,7 +188,7 @@ static int complete(const struct repairing *repairing, bool index)
     const struct sdb_options options = {0};
     struct sdb_pool *pool = repairing->pool;
     struct sdb_session *session;
-    struct sdb_check check;
+    struct sdb_check check = {0};
     int error = pool_open_structures(pool, &options);
 
     if (!error)
@@ -238,7 +238,7 @@ static int repair_rounds(const struct repairing *repairing)
     const uint64_t keys = keys_before(&pool->file);
     const bool resumed = pool->file.superblock.state == SB_STATE_REPAIR_INDEX;
     int error = recover(repairing);
-    struct sdb_check check;
+    struct sdb_check check = {0};
 
     if (!error)
         error = check_pool(&pool->file, tell_problem, (void *)(uintptr_t)repairing, &check);
@@ -266,7 +266,7 @@ static int repair_rounds(const struct repairing *repairing)
 
 int sdb_repair(const char *path, uint32_t flags, sdb_finding_fn *report, void *context, struct sdb_repair *result)
 {
-    struct sdb_repair unused;
+    struct sdb_repair unused = {0};
     struct repairing repairing = {.report = report, .context = context, .result = result != NULL ? result : &unused};
     int error;
 

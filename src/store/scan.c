@@ -252,9 +252,12 @@ int sdb_random_key(struct sdb_session *session, void *buffer, size_t buffer_size
     }
     page = random_next(&state) % end;
     for (int round = 0; round < 2 && !picked.found && !error; round++) {
-        for (error = scan_next_page(session, &page, &effort); page && !picked.found && !error;
-             page++, error = scan_next_page(session, &page, &effort))
-            error = pick_from_page(session, page, &state, &picked);
+        error = scan_next_page(session, &page, &effort);
+        while (page && !picked.found && !error) {
+            error = pick_from_page(session, page++, &state, &picked);
+            if (!picked.found && !error)
+                error = scan_next_page(session, &page, &effort);
+        }
     }
     if (error)
         return error;

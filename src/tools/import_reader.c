@@ -226,7 +226,7 @@ static int text_quoted(struct import_reader *reader, size_t *at, size_t size_max
 
 static int next_text(struct import_reader *reader, struct import_key *key, size_t *size)
 {
-    struct part name, value;
+    struct part name = {0}, value = {0};
     int64_t database = 0, expire_ms = 0;
     size_t at = 0;
     int result = text_number(reader, &at, ' ', &database);
@@ -323,7 +323,7 @@ static int take_set(struct import_reader *reader, const struct part *words, int6
 /* 1: a key; 0: a SELECT. */
 static int next_command(struct import_reader *reader, struct import_key *key, size_t *size)
 {
-    struct part words[ARGUMENTS_MAX];
+    struct part words[ARGUMENTS_MAX] = {{0}};
     int64_t count = 0;
     size_t at = 0;
     int result = command_header(reader, &at, '*', &count);

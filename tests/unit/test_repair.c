@@ -155,7 +155,7 @@ static void garble_page(struct damage *d) { garble(d, 4096); }
 
 static void zero_range(struct damage *d)
 {
-    uint64_t at = random_used_line(d) & ~4095ull, size = 4096 << fixture_random(&d->f, 4);
+    uint64_t at = random_used_line(d) & ~4095ull, size = 4096ull << fixture_random(&d->f, 4);
 
     memset(d->raw + at, 0, at + size <= d->size ? size : d->size - at);
 }
