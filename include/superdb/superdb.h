@@ -294,11 +294,18 @@ SDB_API void sdb_view_release(struct sdb_session *session, struct sdb_view *view
 
 /*
  * Views of many keys at once, prefetched together: results[i] is SDB_OK, SDB_ENOTFOUND or SDB_ECORRUPT, and views[i] is to be
- * released where it is SDB_OK. The keys are read as of one moment: no transaction of another session is seen in part.
+ * released where it is SDB_OK. The keys are read as of one moment: no transaction of another session is seen in part. Behind a
+ * write of the session's own group to one of them, that moment is the group's commit, and nobody changes the keys before.
  * Errors: SDB_ENOMEM, SDB_EINVAL (then no view is to be released).
  */
 SDB_API int sdb_view_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_view *views,
                           int *results);
+
+/*
+ * How many of the keys exist, as of one moment like sdb_view_many's; a key that is named twice counts twice. No fence.
+ * Errors: SDB_ENOMEM, SDB_ECORRUPT.
+ */
+SDB_API int sdb_exists_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, size_t *found);
 
 /*
  * Finds keys (up to 64) ahead of the operations on them, together, and loads what these will need. A hint: call it for the keys

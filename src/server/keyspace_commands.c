@@ -42,18 +42,18 @@ void del_command(struct client *client, const struct request_arg *argv, int argc
 
 void exists_command(struct client *client, const struct request_arg *argv, int argc)
 {
-    int64_t count = 0;
+    struct args_slices keys;
+    size_t count = 0;
+    int result = args_slices_take(&keys, argv + 1, argc - 1);
 
-    for (int i = 1; i < argc; i++) {
-        int result = sdb_exists(client->session, argv[i].data, argv[i].size);
-        if (result == SDB_OK) {
-            count++;
-        } else if (result != SDB_ENOTFOUND) {
-            command_reply_error(client, result);
-            return;
-        }
+    if (result == SDB_OK) {
+        result = sdb_exists_many(client->session, keys.items, keys.count, &count);
+        args_slices_free(&keys);
     }
-    reply_integer(&client->reply, count);
+    if (result == SDB_OK)
+        reply_integer(&client->reply, (int64_t)count);
+    else
+        command_reply_error(client, result);
 }
 
 void type_command(struct client *client, const struct request_arg *argv, int argc)

@@ -452,6 +452,7 @@ static bool sequences_same(const struct sdb_pool *pool, const struct index_key *
     return true;
 }
 
+/* views: NULL where only the results are asked for. */
 static void view_window(struct sdb_session *session, const struct index_key *keys, size_t count, struct sdb_view *views,
                         int *results)
 {
@@ -465,7 +466,7 @@ static void view_window(struct sdb_session *session, const struct index_key *key
     ahead_find(session, probes, count);
     for (size_t i = 0; i < count; i++) {
         results[i] = take_probe(session, &probes[i]);
-        if (results[i] == SDB_OK)
+        if (results[i] == SDB_OK && views)
             results[i] = read_view(session, probes[i].found.entry, probes[i].found.words, &views[i]);
         if (results[i] == SDB_EBUSY)
             results[i] = view_key(session, &keys[i], &views[i]);
@@ -476,18 +477,31 @@ static void view_all(struct sdb_session *session, const struct index_key *keys, 
                      int *results)
 {
     for (size_t from = 0; from < count; from += READ_WINDOW)
-        view_window(session, keys + from, count - from < READ_WINDOW ? count - from : READ_WINDOW, views + from,
-                    results + from);
+        view_window(session, keys + from, count - from < READ_WINDOW ? count - from : READ_WINDOW,
+                    views ? views + from : NULL, results + from);
 }
 
 static void release_views(struct sdb_session *session, size_t count, struct sdb_view *views, const int *results)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && views; i++)
         if (results[i] == SDB_OK)
             sdb_view_release(session, &views[i]);
 }
 
-/* All of them with their shards locked: for when commits keep coming in between. */
+/*
+ * Whether the session holds one of the keys' shards. What it staged there is seen by others at its commit only, so that this is the
+ * moment that all of the keys must be read as of: nobody may change the others before.
+ */
+static bool any_held(const struct sdb_session *session, const struct index_key *keys, size_t count)
+{
+    bool held = false;
+
+    for (size_t i = 0; i < count && session->held_count; i++)
+        held |= session_holds(session, keys[i].shard);
+    return held;
+}
+
+/* All of them with their shards locked: for when commits keep coming in between, or the session's own is still to come. */
 static int view_locked(struct sdb_session *session, const struct index_key *keys, size_t count, struct sdb_view *views,
                        int *results)
 {
@@ -507,8 +521,9 @@ static int view_locked(struct sdb_session *session, const struct index_key *keys
     return held || session->group || session->transaction ? SDB_OK : session_commit(session);
 }
 
-int sdb_view_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_view *views,
-                  int *results)
+/* All as of one moment. views: NULL where only the results are asked for. */
+static int view_together(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_view *views,
+                         int *results)
 {
     struct index_key few[READ_WINDOW], *k = few;
     uint64_t few_sequences[READ_WINDOW], *sequences = few_sequences;
@@ -525,10 +540,11 @@ int sdb_view_many(struct sdb_session *session, const struct sdb_slice *keys, siz
     }
     for (int attempt = 0;; attempt++) {
         uint64_t databases = databases_begin(session);
-        bool locked = attempt >= FREE_TRIES || session->transaction;
+        bool locked;
 
         for (size_t i = 0; i < count; i++)
             read_key_init(session, keys[i].data, keys[i].size, &k[i]);
+        locked = attempt >= FREE_TRIES || session->transaction || any_held(session, k, count);
         if (!locked && !read_sequences(session->pool, k, count, sequences))
             continue;
         if (locked)
@@ -545,5 +561,30 @@ int sdb_view_many(struct sdb_session *session, const struct sdb_slice *keys, siz
         free(k);
         free(sequences);
     }
+    return error;
+}
+
+int sdb_view_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, struct sdb_view *views,
+                  int *results)
+{
+    return view_together(session, keys, count, views, results);
+}
+
+int sdb_exists_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, size_t *found)
+{
+    int few[READ_WINDOW], *results = count > READ_WINDOW ? malloc(count * sizeof(*results)) : few;
+    int error = results ? view_together(session, keys, count, NULL, results) : SDB_ENOMEM;
+    size_t n = 0;
+
+    for (size_t i = 0; i < count && !error; i++) {
+        if (results[i] == SDB_OK)
+            n++;
+        else if (results[i] != SDB_ENOTFOUND)
+            error = results[i];
+    }
+    if (!error)
+        *found = n;
+    if (results != few)
+        free(results);
     return error;
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "engine_case.h"
+#include "read.h"
 
 static char big[200000];
 
@@ -256,6 +257,58 @@ static void a_batch_in_a_transaction_or_group_sees_its_own_writes(void **state)
     }
 }
 
+/* Or the whole would be as of no moment: the others' changes as they were then, its own as they will be at its commit. */
+static void what_a_group_reads_together_with_its_own_writes_stays_until_its_commit(void **state)
+{
+    struct sdb_slice keys[2] = {{"a", 1}, {NULL, 1}};
+    struct sdb_view views[2];
+    struct index_key own, other;
+    char name = 'b';
+    int results[2];
+
+    (void)state;
+    keys[1].data = &name;
+    read_key_init(f.session, keys[0].data, 1, &own);
+    do {
+        read_key_init(f.session, &name, 1, &other);
+    } while (other.shard == own.shard && name++ < 'z');
+    assert_int_not_equal(other.shard, own.shard);
+    assert_ok(sdb_group_begin(f.session));
+    assert_ok(sdb_view_many(f.session, keys, 2, views, results));
+    assert_int_equal(f.session->held_count, 0);
+    for (unsigned i = 0; i < 2; i++)
+        if (results[i] == SDB_OK)
+            sdb_view_release(f.session, &views[i]);
+    assert_ok(fixture_set(&f, "a", "1"));
+    assert_false(session_holds(f.session, other.shard));
+    assert_ok(sdb_view_many(f.session, keys, 2, views, results));
+    assert_true(session_holds(f.session, other.shard));
+    for (unsigned i = 0; i < 2; i++)
+        if (results[i] == SDB_OK)
+            sdb_view_release(f.session, &views[i]);
+    assert_ok(sdb_group_end(f.session));
+    assert_false(lock_is_held(&f.pool->shards[other.shard].lock));
+}
+
+static void keys_are_counted_together(void **state)
+{
+    struct sdb_slice keys[200];
+    size_t found = 7;
+
+    (void)state;
+    assert_ok(fixture_set(&f, "a", "1"));
+    (void)sdb_delete(f.session, "b", 1);
+    for (unsigned i = 0; i < 200; i++)
+        keys[i] = (struct sdb_slice){i % 2 ? "a" : "b", 1};
+    assert_ok(sdb_exists_many(f.session, keys, 0, &found));
+    assert_int_equal(found, 0);
+    assert_ok(sdb_exists_many(f.session, keys, 3, &found));
+    assert_int_equal(found, 1);
+    assert_ok(sdb_exists_many(f.session, keys, 200, &found));
+    assert_int_equal(found, 100);
+    assert_int_equal(f.session->pins, 0);
+}
+
 /* -- damage -- */
 
 static void a_damaged_value_is_an_error_and_never_wrong_bytes(void **state)
@@ -329,6 +382,8 @@ int main(void)
         TEST(views_in_a_transaction_outlive_its_abort),
         TEST(a_batch_reads_what_single_reads_do),
         TEST(a_batch_in_a_transaction_or_group_sees_its_own_writes),
+        TEST(what_a_group_reads_together_with_its_own_writes_stays_until_its_commit),
+        TEST(keys_are_counted_together),
         TEST(a_damaged_value_is_an_error_and_never_wrong_bytes),
         TEST(a_damaged_byte_of_an_entry_is_an_error),
     };
