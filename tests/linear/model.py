@@ -21,7 +21,6 @@ class Model:
     def __init__(self, keys, empty=b"", digest=None):
         self.initial = (None,) * keys
         self.empty = empty
-        self.all = frozenset(range(keys))
         self.digest = digest or (lambda value: value)
         self.memory = {}
 
@@ -50,8 +49,7 @@ class Model:
 
     def keys(self, action):
         """Which keys the action may read or change."""
-        found = KEYS.get(action[0])
-        return self.all if found is None else frozenset(found(action))
+        return frozenset(keys_of(action))
 
     # ---- one key ----
 
@@ -185,10 +183,25 @@ def paired(action):
     return [pair[0] for pair in action[1:]]
 
 
+def two(action):
+    return action[1:3]
+
+
+def of_parts(action):
+    return {key for part in action[1:] for key in keys_of(part)}
+
+
 KEYS = {
     "get": first, "strlen": first, "set": first, "setnx": first, "set_if": first, "getset": first, "getdel": first,
     "append": first, "add": first, "exists": rest, "delete": rest, "mget": rest, "mset": paired, "msetnx": paired,
+    "rename": two, "renamenx": two, "copy": two, "move": two, "flush": rest, "transaction": of_parts, "aborted": of_parts,
+    "swap": lambda action: [key for pair in action[1:] for key in pair],
 }
+
+
+def keys_of(action):
+    """Which keys the action may read or change: an operation that is missing here would be ordered with all others of its process."""
+    return KEYS[action[0]](action)
 
 
 def is_integer(text):

@@ -83,6 +83,17 @@ def test_the_order_across_keys_counts_where_it_is_asked_for():
     bad(crossed, in_order=True)
 
 
+def test_an_operation_on_two_keys_is_ordered_with_those_on_the_same_keys_only():
+    c = 2
+    for moving in [("rename", A, B), ("transaction", ("set", A, b"x"), ("delete", B)), ("copy", B, A, True)]:
+        reply = {"rename": "OK", "copy": 1}.get(moving[0], ("OK", 1))
+        before = (1, 0, 1, ("mset", (A, b"a"), (B, b"b")), "OK")
+        crossed = [before, (1, 2, 9, moving, reply), (1, 2, 9, ("get", c), None),
+                   (2, 3, 4, ("set", c, b"c"), "OK"), (2, 5, 6, ("mget", A, B), (b"a", b"b"))]
+        good(crossed, keys=3)
+        bad([before, (1, 2, 9, moving, reply), (1, 2, 9, ("get", A), b"a"), (2, 3, 4, ("set", c, b"c"), "OK")], keys=3)
+
+
 def test_an_answer_that_never_came_may_have_happened_at_any_time():
     for value in (None, b"x"):
         good([(1, 0, None, ("set", A, b"x")), (2, 5, 6, ("get", A), value)])
