@@ -47,6 +47,8 @@ struct worker {
     unsigned grouped; /* records since sdb_group_begin */
     int grouping;
     uint64_t handles[SINGLES];
+    timer_t timer; /* one shot, of this interval: see stand_still */
+    struct itimerspec interval;
     char buffer[VALUE_SIZE_MAX];
 };
 
@@ -650,14 +652,20 @@ static void operate_grouped(struct worker *worker)
             mark_returned(&record[i]);
 }
 
-/* In the midst of anything, an operation of the library's above all: others go on meanwhile. */
-static void stand_still(int number)
+/*
+ * In the midst of anything, an operation of the library's above all: others go on meanwhile. The next time is counted from here, not
+ * from the last one: on a loaded machine this may take longer than the interval, and nothing else would ever be done.
+ */
+static void stand_still(int number, siginfo_t *information, void *context)
 {
+    const struct worker *worker = information->si_value.sival_ptr;
     const struct timespec moment = {0, 20000};
     const int saved = errno;
 
     (void)number;
+    (void)context;
     (void)nanosleep(&moment, NULL);
+    (void)timer_settime(worker->timer, 0, &worker->interval, NULL);
     errno = saved;
 }
 
@@ -667,15 +675,15 @@ static void stand_still(int number)
  */
 static void disturb_this_thread(struct worker *worker)
 {
-    const long interval = 100000 + (long)draw(worker, 200000);
-    const struct itimerspec times = {{0, interval}, {0, interval}};
     struct sigevent event = {0};
-    timer_t timer;
 
+    worker->interval.it_value.tv_nsec = 100000 + (long)draw(worker, 200000);
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = SIGUSR1;
+    event.sigev_value.sival_ptr = worker;
     event._sigev_un._tid = gettid();
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 || timer_settime(timer, 0, &times, NULL) != 0)
+    if (timer_create(CLOCK_MONOTONIC, &event, &worker->timer) != 0 ||
+        timer_settime(worker->timer, 0, &worker->interval, NULL) != 0)
         _exit(8);
 }
 
@@ -765,8 +773,8 @@ int main(int argc, char **argv)
         return 0;
     }
     struct sigaction action = {0};
-    action.sa_handler = stand_still;
-    action.sa_flags = SA_RESTART;
+    action.sa_sigaction = stand_still;
+    action.sa_flags = SA_RESTART | SA_SIGINFO;
     if (threads > TRACKS || sigaction(SIGUSR1, &action, NULL) != 0 ||
         pthread_barrier_init(&all_are_there, NULL, threads) != 0)
         _exit(6);
