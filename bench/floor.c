@@ -228,23 +228,30 @@ static void keep(struct floor *floor, enum floor_test test, double ns)
         floor->samples[test][floor->rounds[test]++] = ns;
 }
 
+double floor_time(struct floor *floor, enum floor_test test)
+{
+    static const uint32_t batches[] = {[FLOOR_ONE_LINE] = 1, [FLOOR_8_LINES] = 8, [FLOOR_16_LINES] = 16, [FLOOR_64_LINES] = 64,
+                                       [FLOOR_STREAM] = 64};
+    static uint32_t lines[STEPS];
+
+    switch (test) {
+    case FLOOR_NO_FLUSH:
+        return time_store_fence(floor, lines);
+    case FLOOR_READ_CHAIN:
+    case FLOOR_READ_RANDOM:
+        return time_reads(floor, lines, test == FLOOR_READ_CHAIN);
+    default:
+        return time_flushes(floor, lines, batches[test], test == FLOOR_STREAM);
+    }
+}
+
 void floor_measure(struct floor *floor)
 {
-    uint32_t *lines = malloc(STEPS * sizeof *lines);
-
-    if (!lines)
-        return;
-    for (int repeat = 0; repeat < 3; repeat++) {
-        keep(floor, FLOOR_ONE_LINE, time_flushes(floor, lines, 1, 0));
-        keep(floor, FLOOR_8_LINES, time_flushes(floor, lines, 8, 0));
-        keep(floor, FLOOR_16_LINES, time_flushes(floor, lines, 16, 0));
-        keep(floor, FLOOR_64_LINES, time_flushes(floor, lines, 64, 0));
-        keep(floor, FLOOR_STREAM, time_flushes(floor, lines, 64, 1));
-        keep(floor, FLOOR_NO_FLUSH, time_store_fence(floor, lines));
-    }
-    keep(floor, FLOOR_READ_CHAIN, time_reads(floor, lines, 1));
-    keep(floor, FLOOR_READ_RANDOM, time_reads(floor, lines, 0));
-    free(lines);
+    for (int repeat = 0; repeat < 3; repeat++)
+        for (enum floor_test test = FLOOR_ONE_LINE; test <= FLOOR_NO_FLUSH; test++)
+            keep(floor, test, floor_time(floor, test));
+    keep(floor, FLOOR_READ_CHAIN, floor_time(floor, FLOOR_READ_CHAIN));
+    keep(floor, FLOOR_READ_RANDOM, floor_time(floor, FLOOR_READ_RANDOM));
 }
 
 double floor_ns(struct floor *floor, enum floor_test test)

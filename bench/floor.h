@@ -39,6 +39,9 @@ const char *floor_flush_name(void);
 /* Makes and maps the file `path`. Returns 0, or -1 with a message on stderr. */
 int floor_open(struct floor *floor, const char *path, size_t size);
 
+/* One round of one test, in nanoseconds. By one thread at a time. */
+double floor_time(struct floor *floor, enum floor_test test);
+
 /* One round of every test; call it between the phases of a run, so that both see the same noise. */
 void floor_measure(struct floor *floor);
 
