@@ -17,7 +17,8 @@ ALLOWED = {
     "src/store": ["src/store", "pmem", "src/base", "include"],
     "src/crashtest": ["src/crashtest", "src/store", "pmem", "src/base", "include"],
     "src/resp": ["src/resp", "src/base"],
-    "src/server": ["src/server", "src/resp", "src/base", "include"],
+    "src/wire": ["src/wire", "src/base"],
+    "src/server": ["src/server", "src/resp", "src/wire", "src/base", "include"],
     "src/tools": ["src/tools", "include", "pmem", "src/base"],
     "bench": ["bench", "include", "src/base"],
 }

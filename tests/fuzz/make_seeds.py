@@ -15,6 +15,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
+import frames  # noqa: E402
 from harness import encode  # noqa: E402
 from test_differential_fixed import read_groups, words  # noqa: E402
 
@@ -69,9 +70,24 @@ def changes(directory):
         write(directory, "recovery", data)
 
 
+def binary(directory):
+    """Streams of the binary protocol: each kind of frame by itself, all of them, and runs of frames that are alike."""
+    kinds = [frames.hello(), frames.frame(frames.PING, b"hello"), frames.auth(b"secret", b"default"), frames.select(9),
+             frames.get(b"key"), frames.get_by_handle(1, frames.WANT_META), frames.set_(b"key", b"value"),
+             frames.set_(b"key", b"v", frames.IF_ABSENT, version=7, expire=9), frames.set_by_handle(5, b"abc"),
+             frames.number_key(frames.ADD, -2, b"num"), frames.keys(frames.GET_MANY, [b"a", b"", b"bcdef"], frames.ONE_MOMENT),
+             frames.get_many_by_handle([1, 2]), frames.set_many([(b"a", b"1"), (b"b", b"")]),
+             frames.set_many_by_handle([(31, b"a"), (32, b"bc")]), frames.command(b"INFO"), frames.frame(0x77, bytes(9), 0xff)]
+    for number, kind in enumerate(kinds):
+        write(directory, "frame", bytes([0, number]) + kind)
+        write(directory, "frame", bytes([number & 3, 20]) + kind * 5)
+    write(directory, "frame", bytes([0, 30]) + b"".join(kinds))
+
+
 def main():
     directory = sys.argv[1]
     changes(directory)
+    binary(directory)
     for number, stream in enumerate(streams()):
         flags = number * 7 % 16 & ~2
         write(directory, "commands", bytes([flags, 0 if number % 3 else 255]) + stream)
