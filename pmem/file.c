@@ -11,7 +11,8 @@
  *          a change of state, incarnation or size (P8)
  *              1. the older copy, with a higher sequence; flush, fence. Torn: a wrong checksum, the newer copy counts
  *              2. the other copy, with the next sequence; flush, fence. Torn: the first counts
- *          so that at rest both copies say the same, and the loss of either costs nothing
+ *          so that at rest both copies say the same, and the loss of either costs nothing. Before the first change of an open pool the
+ *          newer copy is flushed as it was found: behind a kill it may be visible and not durable, and then the older one is all there is
  *          growing (P10)
  *              1. zeros behind the end, allocated and synced. Crash: a longer file, cut off by the next growth
  *              2. the mapping; 3. the superblock with the new size
@@ -258,6 +259,7 @@ static int create(struct pool_file *file, const struct sdb_options *options)
     }
     file->superblock = sb;
     file->newest_copy = 0;
+    file->secured = 1; /* synced just now */
     file->created = 1;
     file->was_clean = 1;
     return 0;
@@ -542,12 +544,25 @@ static void take_back(struct pool_file *file, uint64_t sequence)
     file->superblock.checksum = sb.checksum;
 }
 
+/* Makes durable what was found at the open; once. */
+static int secure_newest(struct pool_file *file)
+{
+    if (file->secured)
+        return 0;
+    persist_flush(&file->persist, &file->thread, copy_at(file, file->newest_copy), sizeof(struct sdb_m_superblock));
+    int error = persist_fence(&file->persist, &file->thread);
+    file->secured = error == 0;
+    return error;
+}
+
 static int change_superblock(struct pool_file *file, const struct sdb_m_superblock *wanted)
 {
     struct sdb_m_superblock sb = *wanted;
     const int older = !file->newest_copy;
-    int error = write_copy(file, &sb, older);
+    int error = secure_newest(file);
 
+    if (error == 0)
+        error = write_copy(file, &sb, older);
     if (error == 0)
         error = write_copy(file, &sb, !older);
     if (error != 0)

@@ -48,6 +48,7 @@ struct pool_file {
     /* Under the pool's own lock. */
     struct sdb_m_superblock superblock; /* DRAM copy of the newer copy on the medium */
     int newest_copy;                    /* 0: copy A is the newer one, 1: B */
+    int secured;                        /* 1: that copy is durable, not only visible */
     uint64_t size;                      /* bytes mapped and in use; Atomic: released by grow */
     int unsynced;                       /* 1: the superblock was not written back, what the drive has is not known */
     struct persist_thread thread;       /* for the superblock's own flushes */

@@ -2,8 +2,12 @@
 /*
  * lane_recovery.c - what opening a pool does about the commits that a crash interrupted
  * Media:   reads every lane's ring; stores the words of at most two records a lane
- * Commit:  the words are applied and flushed, then one fence; pool_file_mark_open then raises the incarnation, which makes
- *          every old record invalid. A crash in between: recovery does the same again, words are absolute (D2, D4).
+ * Commit:  1. a lane's newest record is made durable, with its body and ranges, and a fence: after a kill it may be whole for this
+ *             process, and on the medium not at all
+ *          2. the words are applied and flushed; one fence for each lane
+ *          3. pool_file_mark_open raises the incarnation, which makes every old record invalid
+ *          A crash in 1 leaves the record or not; none of its words is in place. In 2: recovery does the same again, words are
+ *          absolute (D2, D4).
  * Holds:   1. The newest record counts if its fresh ranges verify; else it was never acknowledged (E4).
  *          2. Its predecessor had its fence before the newest was begun: it is applied without a look at its ranges.
  *          3. Every offset is inside the pool before it is stored to (D6, E14).
@@ -29,6 +33,8 @@ struct candidate {
     uint64_t sequence;
     const uint64_t *items;
     size_t words;
+    const uint64_t *record; /* in the ring */
+    size_t record_words;
 };
 
 /* The record at a line, if there is a whole one that is not retired. */
@@ -40,6 +46,8 @@ static bool read_record(const struct lane *lane, const uint8_t *ring, uint64_t a
     record->sequence = words[0] >> 16;
     record->items = words + 2;
     record->words = size;
+    record->record = words;
+    record->record_words = size + 2;
     return record->sequence > lane->retired && (size + 2) * WORD_SIZE <= lane->ring_size - at &&
            hash_key(lane->seed ^ words[0], words + 2, size * WORD_SIZE) == words[1];
 }
@@ -122,6 +130,27 @@ static bool verify_ranges(const struct pool_file *file, const struct lane *lane,
     return true;
 }
 
+/* Makes durable what is visible: the record, whole and verified, and what it refers to. */
+static int secure_record(const struct pool_file *file, struct lane *lane, const struct candidate *record)
+{
+    const struct persist *persist = &file->persist;
+
+    persist_flush(persist, &lane->thread, record->record, record->record_words * WORD_SIZE);
+    if (record->items != record->record + 2)
+        persist_flush(persist, &lane->thread, record->items, record->words * WORD_SIZE);
+    for (size_t i = 0; i < record->words && (record->items[i] & 0xff) != RECORD_CONTENTS;) {
+        const uint64_t item = record->items[i];
+
+        if ((item & 0xff) == RECORD_LINE) {
+            i += 1 + (size_t)__builtin_popcount((unsigned)(item >> 8 & 0xff));
+        } else {
+            persist_flush(persist, &lane->thread, file->base + (item >> 8), record->items[i + 1]);
+            i += 2;
+        }
+    }
+    return persist_fence(persist, &lane->thread);
+}
+
 static int apply_record(struct pool_file *file, struct lane *lane, const struct candidate *record)
 {
     for (size_t i = 0; i < record->words;) {
@@ -148,17 +177,19 @@ static int recover_lane(struct lanes *lanes, struct lane *lane)
 {
     struct pool_file *file = lanes->file;
     struct candidate newest[CANDIDATES];
-    int first = 0;
+    int first = 0, error = SDB_OK;
 
     find_newest(lane, file->base + lane->offset + LINE_SIZE, newest);
     if (newest[0].sequence == 0)
         return SDB_OK;
     if (!resolve_body(file, lane, &newest[0]) || !verify_ranges(file, lane, &newest[0]))
-        first = 1;
+        first = 1; /* the one before it had its fence */
+    else
+        error = secure_record(file, lane, &newest[0]);
+    if (error)
+        return error;
     lane->sequence = newest[0].sequence;
     for (int i = first + 1; i >= first; i--) {
-        int error;
-
         if (newest[i].sequence == 0 || newest[i].sequence + (uint64_t)(i - first) != newest[first].sequence)
             continue;
         if (i != 0 && !resolve_body(file, lane, &newest[i])) {

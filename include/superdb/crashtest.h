@@ -72,8 +72,10 @@ struct sdb_crashtest_options {
     uint32_t nested_images;  /* random images at each fence of such a recovery; 0: 32 */
     uint64_t only_point;     /* looks at this fence alone, as the report of a failure named it; 0: at all */
     uint64_t cache_size;     /* of the pool that is worked on; 0: none */
+    uint32_t kill_every;     /* at one of so many fences looked at the process is killed as well, and the power goes while the
+                                next one recovers; 0: at none */
 };
-#define SDB_CRASHTEST_OPTIONS_INIT {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define SDB_CRASHTEST_OPTIONS_INIT {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* The crash image that an invariant is asked about. Valid during the call. */
 struct sdb_crashtest_image {
@@ -109,6 +111,7 @@ struct sdb_crashtest_report {
     uint64_t duplicates;
     uint64_t converged;   /* of the images opened: the same as another one once recovered, and not checked again */
     uint64_t nested;      /* of the images: in a recovery */
+    uint64_t kills;       /* of the images: what a kill leaves, whose recoveries were crashed */
     double seconds;
     /* The first image that was not allowed; failed_point 0: none. */
     uint64_t failed_point;

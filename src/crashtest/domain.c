@@ -294,7 +294,7 @@ static struct unit *unit_of(struct domain *domain, uint64_t offset)
     return unit;
 }
 
-static void note(struct domain *domain, uint64_t offset, uint64_t value, enum event_kind kind, const struct site *site)
+static void note(struct domain *domain, uint64_t offset, const struct event *event)
 {
     struct unit *unit = unit_of(domain, offset);
 
@@ -310,12 +310,7 @@ static void note(struct domain *domain, uint64_t offset, uint64_t value, enum ev
         unit->capacity = unit->capacity ? unit->capacity * 2 : 8;
         unit->events = crash_alloc(unit->events, unit->capacity * sizeof(*unit->events));
     }
-    unit->events[unit->count++] = (struct event){.value = value,
-                                                 .group = domains.group,
-                                                 .site = site,
-                                                 .thread = domains_thread(),
-                                                 .word = (uint8_t)(offset % domains.unit_size / 8),
-                                                 .kind = (uint8_t)kind};
+    unit->events[unit->count++] = *event;
 }
 
 static void add_pending(unsigned level, struct unit *unit, bool stream)
@@ -340,7 +335,13 @@ static void put(struct domain *domain, uint64_t offset, uint64_t value, enum eve
         return;
     save(&domain->medium, offset);
     if (domain->tracked)
-        note(domain, offset, value, kind, site);
+        note(domain, offset,
+             &(struct event){.value = value,
+                             .group = domains.group,
+                             .site = site,
+                             .thread = domains_thread(),
+                             .word = (uint8_t)(offset % domains.unit_size / 8),
+                             .kind = (uint8_t)kind});
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
@@ -533,6 +534,27 @@ void domain_untrack(unsigned level)
     while (domain->dirty_count)
         domain->dirty[--domain->dirty_count]->count = 0;
     forget_pending(level);
+}
+
+void domain_kill(unsigned level, uint64_t moment)
+{
+    const struct domain *killed = &domains.levels[level];
+    struct domain *domain = &domains.levels[level + 1];
+
+    domain_track(level + 1);
+    for (size_t i = 0; i < killed->dirty_count; i++) {
+        const struct unit *unit = killed->dirty[i];
+
+        for (uint32_t e = 0; e < unit->count && unit->events[e].group <= moment; e++) {
+            const uint64_t offset = unit->number * domains.unit_size + unit->events[e].word * 8u;
+            struct event event = unit->events[e];
+
+            /* What bypassed the cache has left the processor by now; where it is no one need know: it can be flushed like the rest. */
+            event.kind = event.kind == EVENT_STREAM ? EVENT_COPY : event.kind;
+            medium_put(&domain->medium, offset, event.value);
+            note(domain, offset, &event);
+        }
+    }
 }
 
 uint64_t domain_unannounced(void)

@@ -116,6 +116,12 @@ void domain_track(unsigned level);
 void domain_untrack(unsigned level);
 
 /*
+ * The process is killed at the moment of this group's store: the medium of the level above gets every store of the level up to it.
+ * Those that were not durable are not durable there either: events of that level, which is tracked from here on.
+ */
+void domain_kill(unsigned level, uint64_t moment);
+
+/*
  * Ends the tracking of level 0, and looks for what was stored to its medium without an event: the first such word's
  * offset, or UINT64_MAX.
  */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "contents.h"
 #include "run.h"
 
 #define REOPEN_EVERY 8u
@@ -175,14 +176,44 @@ static uint64_t key_of(const struct sdb_crashtest *test, unsigned level, size_t 
 
     return (domains.levels[level].durable_hash + medium_hash_since(medium, mark)) ^
            domain_word_hash(~0ull, medium->size + level) ^
-           domain_word_hash(test->begun * 3 + test->phase, test->acknowledged);
+           domain_word_hash(test->begun * 3 + test->phase, test->acknowledged) ^
+           (test->expecting ? domain_word_hash(~1ull, test->expected) : 0);
 }
 
+/* Whether what was read on the level below, of the recovered pool, is still there. */
+static bool compare(struct sdb_crashtest *test, unsigned level, struct sdb_pool *pool)
+{
+    uint64_t now;
+    const int error = contents_hash(pool, &now);
+
+    if (error)
+        run_fail(test, level, "the image cannot be read: %s: %s", sdb_strerror(error), sdb_last_error());
+    else if (now != test->expected)
+        run_fail(test, level, "the image does not hold what was read before the crash");
+    return error == SDB_OK && now == test->expected;
+}
+
+/* The image was recovered, and what it holds may have been read: no crash takes it back, from here on. */
+static void expect(struct sdb_crashtest *test, unsigned level, struct sdb_pool *pool)
+{
+    const int error = contents_hash(pool, &test->expected);
+
+    if (error) {
+        run_fail(test, level, "what a kill left cannot be read: %s: %s", sdb_strerror(error), sdb_last_error());
+        return;
+    }
+    test->expecting = true;
+    point_reached(test, level + 1);
+    test->expecting = false;
+}
+
+enum recovery { RECOVERY_PLAIN = 0, RECOVERY_CRASHED, RECOVERY_OF_KILL };
+
 /*
- * The image stands on the next level's medium: recovery, with crashes in it where nested; then everything that must
- * hold.
+ * The image stands on the next level's medium: recovery, with crashes in it where it is not a plain one; then everything that
+ * must hold.
  */
-static void open_and_verify(struct sdb_crashtest *test, unsigned level, size_t mark, bool nested)
+static void open_and_verify(struct sdb_crashtest *test, unsigned level, size_t mark, enum recovery recovery)
 {
     struct sdb_options options;
     struct sdb_pool *pool;
@@ -192,7 +223,9 @@ static void open_and_verify(struct sdb_crashtest *test, unsigned level, size_t m
     options.flags = test->phase == PHASE_CREATION ? SDB_CREATE : 0;
     options.cache_size = 0;
     error = sdb_open(run_path(level + 1), &options, &pool);
-    if (nested)
+    if (!error && recovery == RECOVERY_OF_KILL && !test->error)
+        expect(test, level, pool);
+    if (recovery != RECOVERY_PLAIN)
         domain_untrack(level + 1);
     if (error) {
         run_fail(test, level, "the image does not open: %s: %s", sdb_strerror(error), sdb_last_error());
@@ -204,7 +237,7 @@ static void open_and_verify(struct sdb_crashtest *test, unsigned level, size_t m
     }
     if (seen_add(&test->recovered, key_of(test, level, mark)))
         test->report->converged++;
-    else if (check(test, level, pool, "of the image") && ask(test, level, pool) && use(test, level, pool) &&
+    else if ((!test->expecting || compare(test, level, pool)) && check(test, level, pool, "of the image") && ask(test, level, pool) && use(test, level, pool) &&
              test->report->images % REOPEN_EVERY == 0)
         (void)reopen(test, level, &pool);
     if (pool)
@@ -274,10 +307,28 @@ void image_try(struct sdb_crashtest *test, unsigned level)
 
         recovering->durable_hash = domains.levels[level].durable_hash + medium_hash_since(medium, mark);
         domain_track(level + 1);
-        open_and_verify(test, level, mark, true);
+        open_and_verify(test, level, mark, RECOVERY_CRASHED);
         medium_undo(&domains.levels[level + 2].medium, above);
     } else {
-        open_and_verify(test, level, mark, false);
+        open_and_verify(test, level, mark, RECOVERY_PLAIN);
     }
     medium_undo(medium, mark);
+}
+
+void image_kill(struct sdb_crashtest *test, unsigned level, uint64_t moment)
+{
+    const struct domain *killed = &domains.levels[level];
+    struct domain *recovering = &domains.levels[level + 1];
+    size_t mark = medium_mark(&recovering->medium), above = medium_mark(&domains.levels[level + 2].medium);
+
+    recovering->medium.exists = true;
+    recovering->medium.size = killed->medium.size;
+    recovering->medium.size_durable = killed->medium.size_durable;
+    recovering->durable_hash = killed->durable_hash;
+    test->report->images++;
+    test->report->kills++;
+    domain_kill(level, moment);
+    open_and_verify(test, level, mark, RECOVERY_OF_KILL);
+    medium_undo(&domains.levels[level + 2].medium, above);
+    medium_undo(&recovering->medium, mark);
 }

@@ -272,7 +272,20 @@ static uint32_t or_usual(uint32_t value, uint32_t usual)
     return value ? value : usual;
 }
 
-static void try_point(struct sdb_crashtest *test, unsigned level)
+/* At its end, or somewhere in the midst of what is not durable. */
+static void try_kill(struct sdb_crashtest *test)
+{
+    const struct domain *domain = &domains.levels[0];
+    uint64_t *random = &test->random;
+    const uint64_t from = domain->dirty_count ? domain->dirty[0]->events[0].group : domains.group;
+
+    if (domains.kind == DOMAIN_EADR || !test->options.kill_every || random_next(random) % test->options.kill_every || test->error)
+        return;
+    plan_all(test, 0, true);
+    image_kill(test, 0, random_next(random) % 2 ? domains.group : from + random_next(random) % (domains.group - from + 1));
+}
+
+static void try_images(struct sdb_crashtest *test, unsigned level)
 {
     const struct domain *domain = &domains.levels[level];
     const struct sdb_crashtest_options *options = &test->options;
@@ -296,6 +309,13 @@ static void try_point(struct sdb_crashtest *test, unsigned level)
     }
     try_units_alone(test, level, lines);
     try_random(test, level, images);
+}
+
+static void try_point(struct sdb_crashtest *test, unsigned level)
+{
+    try_images(test, level);
+    if (level == 0)
+        try_kill(test);
 }
 
 static bool is_chosen(struct sdb_crashtest *test)

@@ -41,6 +41,8 @@ struct sdb_crashtest {
     uint64_t random; /* of the present one */
     uint64_t thread_seed;
     struct seen tried, recovered;
+    bool expecting;    /* an image must hold what `expected` says (contents.h), because somebody may have read it */
+    uint64_t expected;
     struct plan plan[LEVELS];
     /*
      * Verifies the image that stands on the next level's medium; NULL: opens it with the engine. For the harness' own
@@ -59,6 +61,9 @@ void point_reached(struct sdb_crashtest *test, unsigned level);
 
 /* Makes the image of the level's plan on the next level's medium, tries it, and takes it back. */
 void image_try(struct sdb_crashtest *test, unsigned level);
+
+/* As image_try, of the image that a kill at this moment leaves: its recovery is crashed, with what was not durable still not durable. */
+void image_kill(struct sdb_crashtest *test, unsigned level, uint64_t moment);
 
 void run_options(const struct sdb_crashtest *test, struct sdb_options *options);
 

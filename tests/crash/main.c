@@ -2,7 +2,7 @@
 /*
  * main.c - runs scenarios on the crash harness, and says how many states of each it went through
  *
- *     crash_images [--seed N] [--random N] [--states N] [--lines N] [--every N] [--less N] [--point N] [--sites] [NAME...]
+ *     crash_images [--seed N] [--random N] [--states N] [--lines N] [--every N] [--kills N] [--less N] [--point N] [--sites] [NAME...]
  *     crash_images --list
  *
  * Without --seed the seeds are the fixed ones of the suite; with --seed 0 a fresh one. With --sites every place in the
@@ -59,14 +59,15 @@ static int run(const struct scenario *scenario, const struct arguments *argument
     override(&options.states_max, arguments->options.states_max);
     override(&options.lines_max, arguments->options.lines_max);
     override(&options.every, arguments->options.every);
+    override(&options.kill_every, arguments->options.kill_every);
     if (arguments->less)
         options.every = (options.every ? options.every : 1) * arguments->less;
     options.only_point = arguments->options.only_point;
     error = sdb_crashtest_run(&options, &mine, &report);
     printf("%-14s seed %" PRIu64 ": %" PRIu64 " fences, %" PRIu64 " points, 10^%.1f states, %" PRIu64
-           " images (%" PRIu64 " in recoveries), %" PRIu64 " converged, %.1f s\n",
+           " images (%" PRIu64 " in recoveries), %" PRIu64 " kills, %" PRIu64 " converged, %.1f s\n",
            scenario->name, report.seed, report.fences, report.points, report.states_log10, report.images, report.nested,
-           report.converged, report.seconds);
+           report.kills, report.converged, report.seconds);
     if (error)
         printf("FAILED %s: %s: %s\n", scenario->name, sdb_strerror(error),
                report.failed_point ? report.failure : sdb_last_error());
@@ -97,6 +98,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
                    {"--states", &options->states_max},
                    {"--lines", &options->lines_max},
                    {"--less", &arguments->less},
+                   {"--kills", &options->kill_every},
                    {"--every", &options->every}};
     int i = 1;
 
@@ -118,7 +120,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
                 n++;
             if (n == sizeof(numbers) / sizeof(numbers[0]) || i + 1 == argc) {
                 fprintf(stderr,
-                        "usage: %s [--seed|--random|--states|--lines|--every|--less|--point N] [--sites] [NAME...]\n",
+                        "usage: %s [--seed|--random|--states|--lines|--every|--kills|--less|--point N] [--sites] [NAME...]\n",
                         argv[0]);
                 exit(2);
             }

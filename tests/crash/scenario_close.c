@@ -11,6 +11,8 @@ void prepare_close(struct oracle *oracle, struct sdb_crashtest_options *options)
     options->states_max = 64;
     options->random_images = 16;
     options->lines_max = 8;
+    options->kill_every = 8;
+    options->nested_images = 16;
 }
 
 int work_close(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)

@@ -46,6 +46,25 @@ void prepare_nested(struct oracle *oracle, struct sdb_crashtest_options *options
     options->nested_images = 24;
 }
 
+/* Kills, each followed by a power cut while the next process recovers, or when it has. */
+void prepare_kills(struct oracle *oracle, struct sdb_crashtest_options *options)
+{
+    prepare_random(oracle, options);
+    options->every = 20;
+    options->states_max = 2;
+    options->random_images = 1;
+    options->lines_max = 1;
+    options->kill_every = 1;
+    options->nested_images = 16;
+}
+
+void prepare_kills_pages(struct oracle *oracle, struct sdb_crashtest_options *options)
+{
+    prepare_kills(oracle, options);
+    options->every = 60;
+    options->domain = SDB_CRASHTEST_PAGES;
+}
+
 static void one_operation(struct oracle *oracle, struct sdb_session *session)
 {
     uint32_t key = oracle_roll(oracle, oracle->keys), what = oracle_roll(oracle, 20);
@@ -172,6 +191,7 @@ void prepare_batches(struct oracle *oracle, struct sdb_crashtest_options *option
     prepare_amounts(oracle, options);
     oracle->keys = 96;
     options->shards = 4;
+    options->kill_every = 8;
 }
 
 static void set_many(struct oracle *oracle, struct sdb_session *session, uint32_t first, uint32_t count)
@@ -239,6 +259,8 @@ void prepare_transactions(struct oracle *oracle, struct sdb_crashtest_options *o
     prepare_amounts(oracle, options);
     options->shards = 4;
     options->every = 4;
+    options->kill_every = 10;
+    options->nested_images = 16;
 }
 
 static void one_transaction(struct oracle *oracle, struct sdb_session *session, int commit)

@@ -32,6 +32,8 @@ void prepare_creation(struct oracle *oracle, struct sdb_crashtest_options *optio
     options->flags = SDB_CRASHTEST_CREATION;
     options->states_max = 32;
     options->lines_max = 2;
+    options->kill_every = 12;
+    options->nested_images = 16;
 }
 
 void prepare_creation_pages(struct oracle *oracle, struct sdb_crashtest_options *options)
@@ -60,6 +62,7 @@ void prepare_reopen(struct oracle *oracle, struct sdb_crashtest_options *options
     prepare_few(oracle, options);
     options->nested_every = 16;
     options->nested_images = 16;
+    options->kill_every = 4;
 }
 
 void prepare_reopen_eadr(struct oracle *oracle, struct sdb_crashtest_options *options)
@@ -96,6 +99,7 @@ void prepare_expiry(struct oracle *oracle, struct sdb_crashtest_options *options
 {
     prepare_few(oracle, options);
     options->states_max = 64;
+    options->kill_every = 12;
 }
 
 static void expire_one(struct oracle *oracle, struct sdb_session *session)
@@ -162,6 +166,7 @@ void prepare_databases(struct oracle *oracle, struct sdb_crashtest_options *opti
     oracle->databases = 3;
     options->states_max = 64;
     options->every = 2;
+    options->kill_every = 12;
 }
 
 static void empty(struct oracle *oracle, struct sdb_session *session, uint32_t database)

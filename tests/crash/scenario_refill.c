@@ -12,6 +12,8 @@ void prepare_refill(struct oracle *oracle, struct sdb_crashtest_options *options
     options->states_max = 32;
     options->random_images = 4;
     options->lines_max = 2;
+    options->kill_every = 15;
+    options->nested_images = 16;
 }
 
 static void change(struct oracle *oracle, struct sdb_session *session, uint32_t key, uint32_t size)

@@ -53,6 +53,8 @@ void prepare_extents(struct oracle *oracle, struct sdb_crashtest_options *option
     options->random_images = 4;
     options->lines_max = 2;
     options->every = 2;
+    options->kill_every = 12;
+    options->nested_images = 16;
 }
 
 int work_extents(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
@@ -121,6 +123,7 @@ void prepare_big_deletes(struct oracle *oracle, struct sdb_crashtest_options *op
     oracle->keys = 700;
     options->shards = 4;
     options->states_max = 16;
+    options->kill_every = 4;
 }
 
 int work_big_deletes(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
@@ -166,6 +169,7 @@ void prepare_splits(struct oracle *oracle, struct sdb_crashtest_options *options
     options->states_max = 16;
     options->random_images = 10;
     options->lines_max = 6;
+    options->kill_every = 6;
 }
 
 static uint64_t splits_of(struct sdb_pool *pool)
@@ -221,6 +225,7 @@ void prepare_growth(struct oracle *oracle, struct sdb_crashtest_options *options
     options->every = 3;
     options->random_images = 8;
     options->lines_max = 4;
+    options->kill_every = 4;
 }
 
 int work_growth(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
@@ -249,6 +254,7 @@ void prepare_memory(struct oracle *oracle, struct sdb_crashtest_options *options
 {
     prepare_few(oracle, options);
     options->every = 2;
+    options->kill_every = 10;
 }
 
 int work_memory(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
@@ -279,6 +285,8 @@ void prepare_pages(struct oracle *oracle, struct sdb_crashtest_options *options)
     prepare_few(oracle, options);
     oracle->keys = 600;
     options->every = 2;
+    options->kill_every = 12;
+    options->nested_images = 16;
 }
 
 int work_pages(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)

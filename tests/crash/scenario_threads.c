@@ -20,6 +20,8 @@ void prepare_threads(struct oracle *oracle, struct sdb_crashtest_options *option
     options->random_images = 24;
     options->lines_max = 8;
     options->every = 5;
+    options->kill_every = 16;
+    options->nested_images = 16;
 }
 
 void prepare_threads_eadr(struct oracle *oracle, struct sdb_crashtest_options *options)

@@ -7,6 +7,8 @@ const struct scenario scenarios[] = {
     {"random-eadr", prepare_random_eadr, NULL, work_random},
     {"random-pages", prepare_random_pages, NULL, work_random},
     {"nested", prepare_nested, NULL, work_random},
+    {"kills", prepare_kills, NULL, work_random},
+    {"kills-pages", prepare_kills_pages, NULL, work_random},
     {"kinds", prepare_kinds, NULL, work_kinds},
     {"batches", prepare_batches, NULL, work_batches},
     {"transactions", prepare_transactions, NULL, work_transactions},

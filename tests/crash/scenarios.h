@@ -11,7 +11,7 @@ typedef int work_function(void *oracle, struct sdb_crashtest *test, struct sdb_p
 
 /* scenario_keys.c */
 prepare_function prepare_random, prepare_random_eadr, prepare_random_pages, prepare_nested, prepare_kinds,
-    prepare_batches;
+    prepare_batches, prepare_kills, prepare_kills_pages;
 prepare_function prepare_transactions;
 work_function work_random, work_kinds, work_batches, work_transactions;
 

@@ -217,6 +217,37 @@ static void a_fence_guarantees_what_was_flushed_before_it(void **state)
     end();
 }
 
+/* What the process stored is there for the next one, and durable only where that one makes it so. */
+static void a_kill_leaves_every_store_and_makes_none_durable(void **state)
+{
+    (void)state;
+    begin(DOMAIN_ADR, collect);
+    store(0, 1), flush(0);
+    domain_fence();
+    store(1, 2), store(8, 3), copy(16, 1, 4, EVENT_STREAM);
+    const uint64_t moment = domains.group;
+    store(24, 5);
+    for (unsigned i = 0; i < 2; i++) {
+        size_t mark = medium_mark(&domains.levels[1].medium), above = medium_mark(&domains.levels[2].medium);
+        const uint64_t *visible = (const uint64_t *)(const void *)domains.levels[1].medium.base;
+        const uint64_t *durable = (const uint64_t *)(const void *)domains.levels[2].medium.base;
+
+        domain_kill(0, moment);
+        domains.floor = 1;
+        assert_true(visible[0] == 1 && visible[1] == 2 && visible[8] == 3 && visible[16] == 4 && visible[24] == 0);
+        assert_true(durable[0] == 1 && durable[1] == 0 && durable[8] == 0 && durable[16] == 0);
+        domain_flush_line(1, 8 * 8), domain_flush_line(1, 16 * 8);
+        domain_fence();
+        assert_true(durable[1] == 0 && durable[8] == 3 && durable[16] == 4);
+        domains.floor = 0;
+        domain_untrack(1);
+        medium_undo(&domains.levels[2].medium, above);
+        medium_undo(&domains.levels[1].medium, mark);
+        assert_true(visible[0] == 1 && visible[1] == 0 && visible[8] == 0 && durable[8] == 0);
+    }
+    end();
+}
+
 static void *fence_elsewhere(void *unused)
 {
     (void)unused;
@@ -552,6 +583,7 @@ int main(void)
         cmocka_unit_test(a_copy_over_two_lines_has_the_product_of_both),
         cmocka_unit_test(streamed_words_have_no_order_with_anything),
         cmocka_unit_test(one_word_stored_twice_has_three_values),
+        cmocka_unit_test(a_kill_leaves_every_store_and_makes_none_durable),
         cmocka_unit_test(a_fence_guarantees_what_was_flushed_before_it),
         cmocka_unit_test(a_fence_covers_its_own_thread_alone),
         cmocka_unit_test(eadr_keeps_stores_in_their_order),
