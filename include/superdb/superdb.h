@@ -459,6 +459,9 @@ SDB_API void sdb_get_many(struct sdb_session *session, const struct sdb_slice *k
  * counts as one operation. Keys named to sdb_begin are locked at once, in an order that cannot deadlock; one that is not
  * named is locked when it is first written to or read, and where another thread holds its shard the call fails with
  * SDB_ECONFLICT: abort and start again. Reads inside a transaction see its own writes.
+ *
+ * Transactions nest, up to SDB_TRANSACTION_DEPTH of them: the commit of an inner one is a part of the outer one, its abort takes back
+ * what was done since its own beginning. After SDB_ECONFLICT only the abort of the outermost helps.
  * ---------------------------------------------------------------------------------------------------------------- */
 
 /* Errors: SDB_EINVAL (a group or transaction is open). */
@@ -470,20 +473,56 @@ SDB_API int sdb_group_begin(struct sdb_session *session);
  */
 SDB_API int sdb_group_end(struct sdb_session *session);
 
-/* Begins a transaction. keys may be NULL with count 0. Errors: SDB_EINVAL (one is open), SDB_ENOMEM. */
+#define SDB_TRANSACTION_DEPTH 4u
+
+/*
+ * Begins a transaction. keys may be NULL with count 0. Errors: SDB_EINVAL (too many are open), SDB_ENOMEM, SDB_ECONFLICT (inside
+ * another transaction).
+ */
 SDB_API int sdb_begin(struct sdb_session *session, const struct sdb_slice *keys, size_t count);
 
 /* As sdb_begin, and locks every key of the pool: for work whose keys are not known beforehand. */
 SDB_API int sdb_begin_all(struct sdb_session *session);
 
 /*
- * One fence (none inside a group, none where nothing was written). The transaction is over, whatever is returned.
- * Errors: SDB_EINVAL (none is open), SDB_ENOSPC, SDB_ENOMEM, SDB_EREADONLY, SDB_EFAILED: nothing took effect; SDB_EIO as in sdb_set.
+ * One fence (none inside a group or another transaction, none where nothing was written). The transaction is over, whatever is returned.
+ * Errors: SDB_EINVAL (none is open), SDB_ECONFLICT (a call inside it met one), SDB_ENOSPC, SDB_ENOMEM, SDB_EREADONLY, SDB_EFAILED:
+ * nothing took effect; SDB_EIO as in sdb_set.
  */
 SDB_API int sdb_commit(struct sdb_session *session);
 
 /* Takes back everything since sdb_begin. No fence. */
 SDB_API void sdb_abort(struct sdb_session *session);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Watching for changes
+ *
+ * An observer is told of every change of a key: by the thread that makes it, when it is staged and before it is committed, with the
+ * key's shard locked. It may yet be taken back, by an error or sdb_abort. So whoever notes what it knows of a key in a transaction that
+ * named the key, and looks in another such transaction whether the observer was told of the key since, misses no change.
+ * ---------------------------------------------------------------------------------------------------------------- */
+enum sdb_change_kind {
+    SDB_CHANGE_STORED = 1,  /* a key was made, or has another value or time to live */
+    SDB_CHANGE_DELETED = 2,
+    SDB_CHANGE_EXPIRED = 3, /* a key whose time had come was deleted */
+    SDB_CHANGE_EMPTIED = 4, /* a database is about to be emptied; every shard is locked */
+    SDB_CHANGE_SWAPPED = 5, /* database and other are about to change places; every shard is locked */
+};
+
+struct sdb_change {
+    struct sdb_session *session; /* that makes it */
+    enum sdb_change_kind kind;
+    uint32_t database, other;
+    struct sdb_slice key; /* valid during the call; of databases: none */
+};
+
+/*
+ * It must write nothing. Told of a database, it may select others and read; told of a key, it uses no session at all.
+ */
+typedef void sdb_observer(const struct sdb_change *change);
+
+/* Names the pool's observer; NULL: none, which costs writers nothing. Any thread. */
+SDB_API void sdb_observe(struct sdb_pool *pool, sdb_observer *observer);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Iteration

@@ -205,8 +205,10 @@ static int flush(struct sdb_session *session, unsigned first, unsigned last)
 
         error = lock_everything(session);
         mark = tx_savepoint(&session->tx);
-        for (unsigned d = first; d <= last && !error; d++)
+        for (unsigned d = first; d <= last && !error; d++) {
+            observe_databases(session, SDB_CHANGE_EMPTIED, d, d);
             error = give_new_id(session, d);
+        }
         error = operation_end(session, &mark, error);
     } while (error == SDB_ENOSPC && attempt++ < 2 && reclaim_ids(session));
     return error;
@@ -234,6 +236,7 @@ int sdb_swap_databases(struct sdb_session *session, uint32_t a, uint32_t b)
     if (!error && a != b) {
         unsigned id_a = session_physical(session, a), id_b = session_physical(session, b);
 
+        observe_databases(session, SDB_CHANGE_SWAPPED, a, b);
         store_root(session, a, id_b + 1);
         store_root(session, b, id_a + 1);
     }

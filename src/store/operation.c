@@ -213,6 +213,8 @@ int operation_put(struct sdb_session *session, struct operation *operation, stru
     error = operation->exists ? put_over(session, operation, content) : put_new(session, operation, content);
     tx_add_touch(&session->tx, operation->key.hash, operation->found.entry);
     operation->exists = operation->exists || !error;
+    if (!error)
+        session_changed(session, SDB_CHANGE_STORED, &operation->key);
     return error;
 }
 
@@ -236,6 +238,8 @@ int operation_remove(struct sdb_session *session, struct operation *operation)
     heap_free_entry(&session->tx, operation->key.shard, operation->found.entry);
     tx_add_count(&session->tx, operation->key.shard, operation->key.database, -1, old[0] & META_EXPIRES ? -1 : 0);
     tx_add_touch(&session->tx, operation->key.hash, operation->found.entry);
+    session_changed(session, entry_is_expired(old, session_now(session)) ? SDB_CHANGE_EXPIRED : SDB_CHANGE_DELETED,
+                    &operation->key);
     operation->exists = false;
     operation->found.entry = 0;
     return SDB_OK;

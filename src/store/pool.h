@@ -42,6 +42,7 @@ struct sdb_pool {
     struct lanes lanes;
     struct heap heap;
     struct cache *cache; /* NULL: none */
+    sdb_observer *observer; /* Atomic: NULL: none. Set under the lock of the shard whose changes are to be told, or earlier */
     struct shard *shards;
     uint32_t shard_count;
     bool readonly;

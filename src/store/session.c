@@ -56,7 +56,7 @@ void sdb_session_close(struct sdb_session *session)
     if (!session)
         return;
     pool = session->pool;
-    if (session->transaction)
+    while (session->transaction)
         sdb_abort(session);
     session->group = false;
     (void)session_commit(session);
@@ -469,31 +469,45 @@ int sdb_group_end(struct sdb_session *session)
     return session->group_error;
 }
 
+/* Opens a transaction, perhaps inside another one. */
 static int begin(struct sdb_session *session)
 {
+    if (session->depth == 0)
+        session->conflict = false;
     session->transaction = true;
-    session->conflict = false;
-    session->mark = tx_savepoint(&session->tx);
+    session->marks[session->depth++] = tx_savepoint(&session->tx);
     return SDB_OK;
+}
+
+static int lock_named(struct sdb_session *session, const struct sdb_slice *keys, size_t count, uint32_t *shards)
+{
+    unsigned physical;
+    int error;
+
+    do {
+        physical = session_physical(session, session->database);
+        for (size_t i = 0; i < count; i++) {
+            struct index_key key;
+
+            index_key_init(&key, &session->pool->file, physical, keys[i].size ? keys[i].data : "", keys[i].size);
+            shards[i] = key.shard;
+        }
+        error = session_lock_many(session, shards, count);
+        /* Databases change places under all shards' locks: what was read before these locks may be out of date. */
+    } while (!error && physical != session_physical(session, session->database));
+    return error;
 }
 
 int sdb_begin(struct sdb_session *session, const struct sdb_slice *keys, size_t count)
 {
-    unsigned physical = session_physical(session, session->database);
     uint32_t few[16], *shards = few;
     int error;
 
-    if (session->transaction)
+    if (session->depth == SDB_TRANSACTION_DEPTH)
         return SDB_EINVAL;
     if (count > 16 && !(shards = malloc(count * sizeof(*shards))))
         return SDB_ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        struct index_key key;
-
-        index_key_init(&key, &session->pool->file, physical, keys[i].data, keys[i].size);
-        shards[i] = key.shard;
-    }
-    error = count ? session_lock_many(session, shards, count) : SDB_OK;
+    error = count ? lock_named(session, keys, count, shards) : SDB_OK;
     if (shards != few)
         free(shards);
     return error ? error : begin(session);
@@ -503,7 +517,7 @@ int sdb_begin_all(struct sdb_session *session)
 {
     int error;
 
-    if (session->transaction)
+    if (session->depth == SDB_TRANSACTION_DEPTH)
         return SDB_EINVAL;
     error = session_lock_all(session);
     return error ? error : begin(session);
@@ -534,26 +548,38 @@ static int end_staged(struct sdb_session *session, const struct tx_mark *mark)
     return error ? error : ended;
 }
 
+/* The innermost transaction is over. */
+static const struct tx_mark *leave(struct sdb_session *session)
+{
+    const struct tx_mark *mark = &session->marks[--session->depth];
+
+    session->transaction = session->depth != 0;
+    return mark;
+}
+
 int sdb_commit(struct sdb_session *session)
 {
     if (!session->transaction)
         return SDB_EINVAL;
-    if (session->tx.failed) {
+    if (session->tx.failed || session->conflict) {
+        const int error = session->conflict ? SDB_ECONFLICT : SDB_ENOMEM;
+
         sdb_abort(session);
-        return SDB_ENOMEM;
+        return error;
     }
-    session->transaction = false;
-    return end_staged(session, &session->mark);
+    const struct tx_mark *mark = leave(session);
+    return session->transaction ? SDB_OK : end_staged(session, mark);
 }
 
 void sdb_abort(struct sdb_session *session)
 {
     if (!session->transaction)
         return;
-    session_rollback(session, &session->mark);
-    session->transaction = false;
-    if (session->conflict || !session->group)
+    session_rollback(session, leave(session));
+    if (!session->transaction && (session->conflict || !session->group)) {
+        session->conflict = false;
         (void)session_commit(session);
+    }
 }
 
 int operation_end(struct sdb_session *session, const struct tx_mark *mark, int error)

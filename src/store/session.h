@@ -34,7 +34,8 @@ struct sdb_session {
     uint64_t body;        /* file offset of memory for the next record's body; 0: none */
     int group_error;      /* a commit inside the group failed */
     bool conflict;        /* the transaction met one: its abort lets go of everything */
-    struct tx_mark mark;  /* the transaction's beginning */
+    uint32_t depth;       /* of transactions: how many are open, one inside the other */
+    struct tx_mark marks[SDB_TRANSACTION_DEPTH]; /* their beginnings */
     uint32_t *held;       /* shards, in the order they were locked */
     uint32_t held_count;
     uint32_t held_max;    /* highest of them */
@@ -133,5 +134,20 @@ int operation_content(struct sdb_session *session, const struct operation *opera
 void content_set_value(struct entry_content *content, const void *value, size_t size);
 
 bool entry_is_expired(const uint64_t words[4], int64_t now);
+
+/* -- telling of changes (observe.c) -- */
+
+/* Tells the pool's observer of a change that was staged. The key's shard is locked. */
+void observe_key(struct sdb_session *session, enum sdb_change_kind kind, const struct index_key *key);
+
+/* Tells it of whole databases, before anything of that is staged and with every shard locked. */
+void observe_databases(struct sdb_session *session, enum sdb_change_kind kind, uint32_t database, uint32_t other);
+
+/* Whoever changes what a key holds says so, also where the key's entry stays as it is. */
+static inline void session_changed(struct sdb_session *session, enum sdb_change_kind kind, const struct index_key *key)
+{
+    if (__builtin_expect(__atomic_load_n(&session->pool->observer, __ATOMIC_RELAXED) != NULL, 0))
+        observe_key(session, kind, key);
+}
 
 #endif

@@ -85,7 +85,7 @@ static void closing_commits_a_group_and_aborts_a_transaction(void **state)
 
 /* -- misuse -- */
 
-static void groups_and_transactions_nest_one_way_only(void **state)
+static void what_is_not_open_does_not_end_and_groups_do_not_nest(void **state)
 {
     (void)state;
     assert_int_equal(sdb_group_end(f.session), SDB_EINVAL);
@@ -94,14 +94,64 @@ static void groups_and_transactions_nest_one_way_only(void **state)
     assert_ok(sdb_group_begin(f.session));
     assert_int_equal(sdb_group_begin(f.session), SDB_EINVAL);
     assert_ok(sdb_begin(f.session, NULL, 0));
-    assert_int_equal(sdb_begin(f.session, NULL, 0), SDB_EINVAL);
-    assert_int_equal(sdb_begin_all(f.session), SDB_EINVAL);
     assert_int_equal(sdb_group_begin(f.session), SDB_EINVAL);
     assert_int_equal(sdb_group_end(f.session), SDB_EINVAL);
     assert_ok(sdb_commit(f.session));
     assert_int_equal(sdb_commit(f.session), SDB_EINVAL);
     assert_ok(sdb_group_end(f.session));
     assert_int_equal(sdb_group_end(f.session), SDB_EINVAL);
+}
+
+static void transactions_nest_to_a_stated_depth(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SDB_TRANSACTION_DEPTH; i++)
+        assert_ok(i % 2 ? sdb_begin_all(f.session) : sdb_begin(f.session, NULL, 0));
+    assert_int_equal(sdb_begin(f.session, NULL, 0), SDB_EINVAL);
+    assert_int_equal(sdb_begin_all(f.session), SDB_EINVAL);
+    for (unsigned i = 0; i < SDB_TRANSACTION_DEPTH; i++)
+        assert_ok(sdb_commit(f.session));
+    assert_int_equal(sdb_commit(f.session), SDB_EINVAL);
+}
+
+/* -- transactions inside transactions -- */
+
+static void an_inner_abort_takes_back_its_own_part_only(void **state)
+{
+    (void)state;
+    assert_ok(sdb_begin(f.session, NULL, 0));
+    assert_ok(fixture_set(&f, "outer", "1"));
+    assert_ok(sdb_begin(f.session, NULL, 0));
+    assert_ok(fixture_set(&f, "outer", "2"));
+    assert_ok(fixture_set(&f, "inner", "1"));
+    sdb_abort(f.session);
+    assert_true(fixture_has(&f, "outer", "1"));
+    assert_true(fixture_has(&f, "inner", NULL));
+    assert_ok(sdb_begin(f.session, NULL, 0));
+    assert_ok(fixture_set(&f, "kept", "1"));
+    assert_ok(sdb_commit(f.session));
+    assert_ok(sdb_commit(f.session));
+    fixture_crash(&f);
+    assert_true(fixture_has(&f, "outer", "1"));
+    assert_true(fixture_has(&f, "inner", NULL));
+    assert_true(fixture_has(&f, "kept", "1"));
+    assert_int_equal(fixture_check(&f), 2);
+}
+
+static void an_inner_commit_is_nothing_before_the_outer_one(void **state)
+{
+    (void)state;
+    assert_ok(sdb_begin(f.session, NULL, 0));
+    assert_ok(sdb_begin(f.session, NULL, 0));
+    assert_ok(fixture_set(&f, "inner", "1"));
+    assert_ok(sdb_commit(f.session));
+    assert_true(fixture_has(&f, "inner", "1"));
+    sdb_abort(f.session);
+    assert_true(fixture_has(&f, "inner", NULL));
+    assert_ok(fixture_set(&f, "later", "1"));
+    fixture_crash(&f);
+    assert_true(fixture_has(&f, "inner", NULL));
+    assert_int_equal(fixture_check(&f), 1);
 }
 
 /* -- groups -- */
@@ -395,7 +445,10 @@ int main(void)
         TEST(opening_refuses_nothing_to_open),
         TEST(a_pool_does_not_close_under_its_sessions),
         TEST(closing_commits_a_group_and_aborts_a_transaction),
-        TEST(groups_and_transactions_nest_one_way_only),
+        TEST(what_is_not_open_does_not_end_and_groups_do_not_nest),
+        TEST(transactions_nest_to_a_stated_depth),
+        TEST(an_inner_abort_takes_back_its_own_part_only),
+        TEST(an_inner_commit_is_nothing_before_the_outer_one),
         TEST(a_group_takes_effect_for_its_session_at_once_and_is_durable_at_its_end),
         TEST(a_group_of_any_size_is_committed),
         TEST(a_group_that_runs_full_keeps_what_it_acknowledged),

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_observe.c - the pool's observer is told of every change, once, with the key's shard locked
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine_case.h"
+
+static char told[4096];
+
+static const char *const names[] = {"", "stored", "deleted", "expired", "emptied", "swapped"};
+
+static void note(const struct sdb_change *change)
+{
+    size_t at = strlen(told);
+
+    assert_non_null(change->session);
+    if (change->kind == SDB_CHANGE_EMPTIED || change->kind == SDB_CHANGE_SWAPPED)
+        snprintf(told + at, sizeof(told) - at, "%s %u %u;", names[change->kind], change->database, change->other);
+    else
+        snprintf(told + at, sizeof(told) - at, "%s %u %.*s;", names[change->kind], change->database, (int)change->key.size,
+                 (const char *)change->key.data);
+}
+
+/* What the observer was told of since the last call. */
+static const char *heard(void)
+{
+    static char copy[sizeof(told)];
+
+    strcpy(copy, told);
+    told[0] = '\0';
+    return copy;
+}
+
+static int set_up_observed(void **state)
+{
+    told[0] = '\0';
+    set_up(state);
+    sdb_observe(f.pool, note);
+    return 0;
+}
+
+static void every_way_of_changing_a_key_is_told(void **state)
+{
+    const struct sdb_slice keys[2] = {{"a", 1}, {"b", 1}};
+    const struct sdb_pair pairs[2] = {{{"a", 1}, {"1", 1}}, {{"b", 1}, {"2", 1}}};
+    uint64_t handle;
+    size_t size;
+
+    (void)state;
+    assert_ok(fixture_set(&f, "k", "v"));
+    assert_string_equal(heard(), "stored 0 k;");
+    assert_ok(sdb_append(f.session, "k", 1, "w", 1, &size));
+    assert_string_equal(heard(), "stored 0 k;");
+    assert_ok(sdb_handle(f.session, "k", 1, &handle));
+    assert_string_equal(heard(), "");
+    assert_ok(sdb_set_by_handle(f.session, handle, "x", 1));
+    assert_string_equal(heard(), "stored 0 k;");
+    assert_ok(sdb_expire(f.session, "k", 1, INT64_MAX));
+    assert_string_equal(heard(), "stored 0 k;");
+    assert_ok(sdb_expire(f.session, "k", 1, 1));
+    assert_string_equal(heard(), "deleted 0 k;");
+    assert_int_equal(sdb_delete(f.session, "k", 1), SDB_ENOTFOUND);
+    assert_string_equal(heard(), "");
+    assert_ok(sdb_set_many(f.session, pairs, 2, 0));
+    assert_string_equal(heard(), "stored 0 a;stored 0 b;");
+    assert_ok(sdb_rename(f.session, "a", 1, "c", 1, 1));
+    assert_string_equal(heard(), "stored 0 c;deleted 0 a;");
+    assert_ok(sdb_move(f.session, "c", 1, 5));
+    assert_string_equal(heard(), "stored 5 c;deleted 0 c;");
+    assert_ok(sdb_delete_many(f.session, keys, 2, NULL));
+    assert_string_equal(heard(), "deleted 0 b;");
+    sdb_observe(f.pool, NULL);
+    assert_ok(fixture_set(&f, "k", "v"));
+    assert_string_equal(heard(), "");
+}
+
+static void an_expired_key_is_told_of_when_it_is_deleted(void **state)
+{
+    const struct sdb_set_options options = {.expire_ms = 1000};
+    int done;
+
+    (void)state;
+    sdb_session_set_time(f.session, 500);
+    assert_ok(sdb_set(f.session, "k", 1, "v", 1, &options));
+    assert_ok(sdb_set(f.session, "l", 1, "v", 1, &options));
+    assert_string_equal(heard(), "stored 0 k;stored 0 l;");
+    sdb_session_set_time(f.session, 1000);
+    assert_true(fixture_has(&f, "k", NULL));
+    assert_string_equal(heard(), "");
+    assert_ok(fixture_set(&f, "k", "w"));
+    assert_string_equal(heard(), "expired 0 k;stored 0 k;");
+    assert_ok(sdb_maintain(f.session, 1 << 20, &done));
+    assert_string_equal(heard(), "expired 0 l;");
+}
+
+static void databases_are_told_of_before_they_change(void **state)
+{
+    int done = 0;
+
+    (void)state;
+    assert_ok(fixture_set(&f, "k", "v"));
+    heard();
+    assert_ok(sdb_swap_databases(f.session, 0, 3));
+    assert_string_equal(heard(), "swapped 0 3;");
+    assert_ok(sdb_select(f.session, 3));
+    assert_ok(fixture_set(&f, "k", "w"));
+    assert_string_equal(heard(), "stored 3 k;");
+    assert_ok(sdb_flush(f.session));
+    assert_string_equal(heard(), "emptied 3 3;");
+    while (!done)
+        assert_ok(sdb_maintain(f.session, 1 << 20, &done));
+    assert_string_equal(heard(), ""); /* what is reclaimed belongs to no database */
+    assert_ok(sdb_flush_all(f.session));
+    assert_memory_equal(heard(), "emptied 0 0;emptied 1 1;", 24);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_observed, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(every_way_of_changing_a_key_is_told),
+        TEST(an_expired_key_is_told_of_when_it_is_deleted),
+        TEST(databases_are_told_of_before_they_change),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
