@@ -517,7 +517,8 @@ struct sdb_change {
 };
 
 /*
- * It must write nothing. Told of a database, it may select others and read; told of a key, it uses no session at all.
+ * It must write nothing. Told of a database, it may select others and read (what was selected is so again behind it); told of a
+ * key, it uses no session at all.
  */
 typedef void sdb_observer(const struct sdb_change *change);
 

@@ -12,6 +12,7 @@
 #include "connection.h"
 #include "latency.h"
 #include "log.h"
+#include "multi.h"
 #include "string_handlers.h"
 #include "worker.h"
 
@@ -73,10 +74,14 @@ static void prefetch(struct worker *worker, const struct batch_request *requests
 
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
-static int is_postponed(const struct worker *worker, const struct command_slot *slot)
+static int is_postponed(const struct worker *worker, const struct batch_request *request)
 {
-    return worker->pause_mode == 2 ||
-           (worker->pause_mode == 1 && slot != NULL && (slot->command->flags & COMMAND_WRITE) != 0);
+    const struct command_slot *slot = request->slot;
+
+    if (worker->pause_mode != 1 || slot == NULL)
+        return worker->pause_mode == 2;
+    return (slot->command->flags & COMMAND_WRITE) != 0 ||
+           (strcmp(slot->command->name, "exec") == 0 && multi_writes(&request->connection->client));
 }
 
 /* What a web page makes a browser send to a port like ours: cross-protocol requests, dropped as Redis drops them. */
@@ -119,7 +124,7 @@ static void run_request(struct worker *worker, const struct batch_request *reque
 
     if (is_held(connection))
         return;
-    if (worker->pause_mode != 0 && is_postponed(worker, request->slot)) {
+    if (worker->pause_mode != 0 && is_postponed(worker, request)) {
         connection->blocked |= CONNECTION_BLOCK_PAUSE;
         return;
     }

@@ -17,6 +17,8 @@
 #include "reply.h"
 #include "superdb/superdb.h"
 
+struct multi;
+struct watch;
 struct worker;
 
 enum client_flags {
@@ -29,10 +31,17 @@ enum client_flags {
     CLIENT_NO_EVICT = 1u << 6,
     CLIENT_NO_TOUCH = 1u << 7,
     CLIENT_KILLED = 1u << 8,
+    CLIENT_MULTI = 1u << 9,         /* commands are queued */
+    CLIENT_MULTI_FAILED = 1u << 10, /* one of them was refused */
+    CLIENT_REPLY_KEEP = 1u << 11,   /* this command's reply is not dropped, although CLIENT_REPLY_OFF is set */
 };
 
 /* Their requests are run one by one. */
-#define CLIENT_FLAGS_APART (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP)
+#define CLIENT_FLAGS_APART                                                                                             \
+    (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_MULTI)
+
+/* Of these only CLIENT_AUTHENTICATED is set: any command may run. */
+#define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI)
 
 struct client {
     /* Owner: the client's worker thread; other threads read under the worker's client-list lock. */
@@ -53,6 +62,9 @@ struct client {
     uint64_t bytes_in, bytes_out;
     size_t query_bytes;          /* waiting in the input buffer */
     int fd;
+    struct multi *multi;         /* what is queued since MULTI; NULL: there is none. multi.h */
+    struct watch *watches;       /* watch.h */
+    uint32_t watch_touched;      /* Atomic: a watched key was changed. Set by any thread */
 };
 
 /*

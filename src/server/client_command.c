@@ -14,13 +14,21 @@
 #include "command_help.h"
 #include "command_table.h"
 #include "config.h"
+#include "multi.h"
+#include "watch.h"
+
+#define FLAGS_TEXT_SIZE 16 /* a letter for each of client_flags that CLIENT LIST shows */
 
 /* ---- describing clients ----------------------------------------------------------------------------------------- */
 
-static void flags_text(const struct client *client, char text[8])
+static void flags_text(const struct client *client, char text[FLAGS_TEXT_SIZE])
 {
     size_t at = 0;
 
+    if (client->flags & CLIENT_MULTI)
+        text[at++] = 'x';
+    if (watch_is_touched(client))
+        text[at++] = 'd';
     if (client->flags & CLIENT_CLOSE_AFTER_REPLY)
         text[at++] = 'c';
     if (client->flags & CLIENT_KILLED)
@@ -39,7 +47,7 @@ static void flags_text(const struct client *client, char text[8])
 /* The line of CLIENT LIST, into a reply's buffer: names have no fixed length. */
 static void describe(struct reply *out, const struct client *client, int64_t now_ms)
 {
-    char flags[8], command[COMMAND_FULL_NAME_SIZE] = "NULL";
+    char flags[FLAGS_TEXT_SIZE], command[COMMAND_FULL_NAME_SIZE] = "NULL";
     const char *name = client->name != NULL ? client->name : "";
     const char *library = client->library_name != NULL ? client->library_name : "";
     const char *version = client->library_version != NULL ? client->library_version : "";
@@ -51,16 +59,16 @@ static void describe(struct reply *out, const struct client *client, int64_t now
     flags_text(client, flags);
     if (client->last_command != NULL)
         command_full_name(client->last_command, command);
-    buffers = sizeof(*client) + client->query_bytes + client->reply.capacity;
+    buffers = sizeof(*client) + client->query_bytes + client->reply.capacity + multi_memory(client);
     out->size += (size_t)snprintf(
         to, size,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=-1 "
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=%d "
         "qbuf=%zu "
-        "qbuf-free=0 argv-mem=0 multi-mem=0 rbs=%zu rbp=%zu obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s "
+        "qbuf-free=0 argv-mem=0 multi-mem=%zu rbs=%zu rbp=%zu obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s "
         "redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
         (unsigned long long)client->id, client->address, client->local_address, client->fd, name,
         (long long)((now_ms - client->created_ms) / 1000), (long long)((now_ms - client->last_active_ms) / 1000), flags,
-        client->database, client->query_bytes, client->reply.capacity, client->reply.size, client->reply.size,
+        client->database, multi_count(client), client->query_bytes, multi_memory(client), client->reply.capacity, client->reply.size, client->reply.size,
         client->reply.capacity, buffers, command,
         client->flags & CLIENT_AUTHENTICATED || !CONFIG_READ(has_password) ? "default" : "", client->reply.protocol,
         library, version);

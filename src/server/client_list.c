@@ -26,8 +26,44 @@ size_t client_list_count(void)
 /* Lets others look at this worker, and go on with what it wrote, while it waits for theirs. */
 static void leave_turn(struct worker *worker)
 {
+    if (worker->owns_all_turns)
+        return;
     worker_let_go(worker);
     lock_release(&worker->turn_lock);
+}
+
+static void resume_turn(struct worker *worker)
+{
+    if (!worker->owns_all_turns)
+        lock_acquire(&worker->turn_lock);
+}
+
+static void look_at(const struct client *self, struct worker *worker)
+{
+    if (!self->worker->owns_all_turns)
+        lock_acquire(&worker->turn_lock);
+}
+
+static void look_away(const struct client *self, struct worker *worker)
+{
+    if (!self->worker->owns_all_turns)
+        lock_release(&worker->turn_lock);
+}
+
+void client_list_stop_others(struct client *self)
+{
+    leave_turn(self->worker);
+    for (unsigned i = 0; i < workers_count(); i++)
+        lock_acquire(&worker_at(i)->turn_lock);
+    self->worker->owns_all_turns = 1;
+}
+
+void client_list_let_others_go(struct client *self)
+{
+    self->worker->owns_all_turns = 0;
+    for (unsigned i = 0; i < workers_count(); i++)
+        if (worker_at(i) != self->worker)
+            lock_release(&worker_at(i)->turn_lock);
 }
 
 void client_list_each(struct client *self, client_visit *visit, void *context)
@@ -38,12 +74,12 @@ void client_list_each(struct client *self, client_visit *visit, void *context)
     for (unsigned i = 0; i < workers_count() && !stopped; i++) {
         struct worker *worker = worker_at(i);
 
-        lock_acquire(&worker->turn_lock);
+        look_at(self, worker);
         for (struct connection *connection = worker->connections; connection != NULL && !stopped; connection = connection->next)
             stopped = visit(context, &connection->client);
-        lock_release(&worker->turn_lock);
+        look_away(self, worker);
     }
-    lock_acquire(&self->worker->turn_lock);
+    resume_turn(self->worker);
 }
 
 static int matches(const struct client_filter *filter, const struct client *client, const struct client *self)
@@ -66,7 +102,7 @@ size_t client_list_kill(struct client *self, const struct client_filter *filter)
         struct worker *worker = worker_at(i);
         uint32_t marked = 0;
 
-        lock_acquire(&worker->turn_lock);
+        look_at(self, worker);
         for (struct connection *connection = worker->connections; connection != NULL; connection = connection->next) {
             struct client *client = &connection->client;
 
@@ -82,11 +118,11 @@ size_t client_list_kill(struct client *self, const struct client_filter *filter)
             }
         }
         worker->kills += marked;
-        lock_release(&worker->turn_lock);
+        look_away(self, worker);
         if (marked > 0)
             worker_wake(worker);
     }
-    lock_acquire(&self->worker->turn_lock);
+    resume_turn(self->worker);
     return killed;
 }
 

@@ -21,6 +21,13 @@ typedef int client_visit(void *context, const struct client *client);
 /* Visits every client, self included, the oldest of each worker first. visit runs under a worker's lock: be brief, call nothing here. */
 void client_list_each(struct client *self, client_visit *visit, void *context);
 
+/*
+ * The other workers stop before their next turns, and hold no shard, until client_list_let_others_go: for EXEC, which could otherwise
+ * not call the functions here.
+ */
+void client_list_stop_others(struct client *self);
+void client_list_let_others_go(struct client *self);
+
 /* How many clients are connected. Atomic, any thread. */
 size_t client_list_count(void);
 

@@ -22,6 +22,7 @@
 #include "config.h"
 #include "latency.h"
 #include "latency_events.h"
+#include "multi.h"
 #include "slowlog.h"
 #include "worker_stats.h"
 
@@ -60,7 +61,7 @@ static size_t top_count;
 
 static const struct command *const tables[] = {string_commands, bit_commands,        key_commands,
                                                handle_commands, connection_commands, server_commands,
-                                               scrub_commands};
+                                               scrub_commands,  transaction_commands};
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
@@ -432,8 +433,10 @@ static inline int failed(const struct client *client, size_t before)
 /* CLIENT REPLY: drops this command's reply where it was asked for, and passes SKIP on to the next command. */
 static void drop_reply(struct client *client, size_t before)
 {
-    if (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP) && client->reply.size > before)
+    if (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP) && !(client->flags & CLIENT_REPLY_KEEP) &&
+        client->reply.size > before)
         client->reply.size = before;
+    client->flags &= ~(unsigned)CLIENT_REPLY_KEEP;
     if (client->reply.too_large) /* nobody was to have it */
         client->reply.too_large = client->reply.failed = 0;
     client->flags &= ~(unsigned)CLIENT_REPLY_SKIP;
@@ -456,7 +459,20 @@ static __attribute__((noinline)) void finish_refused(struct client *client, size
         worker_stats_add(&worker_stats_self->commands[number].rejected, 1);
     if (failed(client, before))
         count_failure(client, before);
+    client->last_command = command;
+    multi_fail(client);
     finish(client, before);
+}
+
+/* Outside of a transaction a command's errors are its own. Here EXEC is refused, and with it all that was queued. */
+static __attribute__((noinline)) void refuse_exec(struct client *client, const struct command *command, size_t before)
+{
+    char name[COMMAND_FULL_NAME_SIZE];
+
+    multi_discard(client);
+    command_full_name(command, name);
+    reply_errorf(&client->reply, "EXECABORT Transaction discarded because of: wrong number of arguments for '%s' command", name);
+    finish_refused(client, before, command);
 }
 
 static inline void run(struct client *client, const struct command *command, size_t number, int sampled,
@@ -486,11 +502,42 @@ static inline void run(struct client *client, const struct command *command, siz
     finish(client, before);
 }
 
+void command_run_queued(struct client *client, const struct command *command, size_t number, const struct request_arg *argv,
+                        int argc)
+{
+    const uint32_t skips = CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT;
+    uint32_t kept = client->flags & skips;
+
+    client->flags &= ~skips;
+    run(client, command, number, 0, argv, argc, client->reply.size);
+    if ((client->flags & skips) != 0) /* CLIENT REPLY SKIP: the one behind EXEC is meant */
+        kept |= CLIENT_REPLY_SKIP_NEXT;
+    client->flags = (client->flags & ~skips) | kept;
+}
+
+/* Inside MULTI. */
+static void queue(struct client *client, const struct command *command, size_t number, const struct request_arg *argv, int argc,
+                  size_t before)
+{
+    client->last_command = command;
+    if ((command->flags & COMMAND_NO_MULTI) != 0) {
+        reply_error(&client->reply, "ERR Command not allowed inside a transaction");
+        finish_refused(client, before, command);
+    } else if (!multi_queue(client, command, number, argv, argc)) {
+        reply_error(&client->reply, "OOM out of memory for the transaction");
+        finish_refused(client, before, command);
+    } else {
+        reply_status(&client->reply, "QUEUED");
+        finish(client, before);
+    }
+}
+
 /* Commands with subcommands, and every refusal: off the hot path. */
 static __attribute__((noinline)) void dispatch_rest(struct client *client, const struct command_slot *slot,
                                                     const struct request_arg *argv, int argc, size_t before)
 {
     const struct command *command = NULL, *container;
+    size_t number;
 
     if (worker_stats_self == NULL && worker_stats_attach() == NULL) {
         client->reply.failed = 1;
@@ -510,6 +557,10 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
             return;
         }
     }
+    if (!command_arity_fits(command, argc) && command == container && strcmp(command->name, "exec") == 0) {
+        refuse_exec(client, command, before);
+        return;
+    }
     if (!command_arity_fits(command, argc) || command->handler == NULL) {
         refuse_arity(client, command);
         finish_refused(client, before, command);
@@ -520,10 +571,11 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
         finish_refused(client, before, command);
         return;
     }
-    if (command == container)
-        run(client, command, slot->number, (int)slot->sampled, argv, argc, before);
+    number = slot->number + (command == container ? 0 : 1u + (size_t)(command - container->subcommands));
+    if ((client->flags & CLIENT_MULTI) != 0 && !(command->flags & COMMAND_UNQUEUED))
+        queue(client, command, number, argv, argc, before);
     else
-        run(client, command, slot->number + 1u + (size_t)(command - container->subcommands), 0, argv, argc, before);
+        run(client, command, number, command == container && slot->sampled, argv, argc, before);
 }
 
 void command_dispatch(struct client *client, const struct request_arg *argv, int argc)
@@ -542,7 +594,7 @@ void command_dispatch_to(const struct command_slot *slot, struct client *client,
     }
     command = slot->command;
     if (__builtin_expect(command->subcommands != NULL || !command_arity_fits(command, argc) ||
-                             !(client->flags & CLIENT_AUTHENTICATED),
+                             (client->flags & CLIENT_FLAGS_PLAIN) != CLIENT_AUTHENTICATED,
                          0)) {
         dispatch_rest(client, slot, argv, argc, before);
         return;

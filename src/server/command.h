@@ -39,6 +39,7 @@ enum command_flags { /* the names that COMMAND INFO prints, in lower case */
     COMMAND_MOVABLEKEYS = 1u << 13,
     COMMAND_ONLY_SENTINEL = 1u << 14,
     COMMAND_PROTECTED = 1u << 15,
+    COMMAND_UNQUEUED = 1u << 16, /* runs inside MULTI, too; not printed */
 };
 
 /* One row. Text fields are UTF-8, one line, NULL where they do not apply. */
@@ -46,7 +47,7 @@ struct command {
     const char *name;      /* lower case; of a subcommand its own word only */
     const char *summary;
     const char *since;     /* the Redis version, "1.0.0" */
-    const char *group;     /* "string", "bitmap", "generic", "connection", "server", "superdb" */
+    const char *group;     /* "string", "bitmap", "generic", "connection", "transactions", "server", "superdb" */
     const char *complexity;
     const char *syntax;    /* arguments as Redis' documentation writes them: "key value [NX | XX] [GET] [EX seconds]" */
     const char *acl_categories; /* "@write @string @slow", as COMMAND INFO lists them */
@@ -66,6 +67,7 @@ extern const struct command key_commands[];        /* key_commands.c: DEL, EXPIR
 extern const struct command scrub_commands[];      /* scrub_commands.c: SDB.SCRUB */
 extern const struct command handle_commands[];     /* handle_commands.c: SDB.HANDLE, SDB.GETH, SDB.SETH */
 extern const struct command connection_commands[]; /* connection_commands.c: PING, HELLO, CLIENT, ... */
+extern const struct command transaction_commands[]; /* transaction_commands.c: MULTI, WATCH, ... */
 extern const struct command server_commands[];     /* server_commands.c: INFO, CONFIG, COMMAND, ... */
 
 /* Builds the hash table over all rows. Called once, before threads start. */
@@ -95,6 +97,10 @@ void command_dispatch(struct client *client, const struct request_arg *argv, int
 
 /* The same for a name that was looked up; slot NULL: there is no such command. */
 void command_dispatch_to(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc);
+
+/* Runs a queued command inside EXEC, with its share of the statistics. number: command_number's. */
+void command_run_queued(struct client *client, const struct command *command, size_t number, const struct request_arg *argv,
+                        int argc);
 
 /*
  * For requests of one command that are run together, past command_dispatch: whether nobody wants each call's own time; and keeping the

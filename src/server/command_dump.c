@@ -14,6 +14,7 @@ static const struct {
     const char *group, *title;
 } groups[] = {
     {"string", "Strings"}, {"bitmap", "Bits"},     {"generic", "Keys"},    {"connection", "Connections"},
+    {"transactions", "Transactions"},
     {"server", "Server"},  {"cluster", "Cluster"}, {"superdb", "Handles"},
 };
 

@@ -18,6 +18,7 @@
 #include "batch.h"
 #include "config.h"
 #include "log.h"
+#include "multi.h"
 #include "worker.h"
 #include "worker_stats.h"
 
@@ -159,6 +160,7 @@ void connection_destroy(struct connection *connection)
     struct worker *worker = connection->client.worker;
 
     remove_from_lists(worker, connection);
+    multi_discard(&connection->client);
     if (!connection->detached)
         unlink_connection(worker, connection);
     connection->detached = 1;

@@ -12,6 +12,7 @@
 #include "command_help.h"
 #include "command_table.h"
 #include "config.h"
+#include "multi.h"
 #include "runtime.h"
 
 #define WRONG_PASSWORD "WRONGPASS invalid username-password pair or user is disabled."
@@ -237,6 +238,7 @@ static void reset(struct client *client, const struct request_arg *argv, int arg
     client->flags &= ~(unsigned)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP);
     if (CONFIG_READ(has_password))
         client->flags &= ~(unsigned)CLIENT_AUTHENTICATED;
+    multi_discard(client);
     client->database = 0;
     client->reply.protocol = 2;
     free(client->name);
@@ -291,7 +293,7 @@ const struct command connection_commands[] = {
      .summary = "Switches between RESP2 and RESP3, and tells about the server"},
     {ROW("ping", "1.0.0", "O(1)", "[message]", -1, COMMAND_FAST, FAST_CATEGORIES, ping),
      .summary = "Replies with PONG, or with its argument"},
-    {ROW("quit", "1.0.0", "O(1)", NULL, -1, EARLY_FLAGS, FAST_CATEGORIES, quit), .summary = "Closes the connection"},
+    {ROW("quit", "1.0.0", "O(1)", NULL, -1, EARLY_FLAGS | COMMAND_UNQUEUED, FAST_CATEGORIES, quit), .summary = "Closes the connection"},
     {ROW_OF("cluster", "readonly", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
             FAST_CATEGORIES, refuse_cluster),
      .summary = "Allows reads from a cluster's replicas",
@@ -299,7 +301,7 @@ const struct command connection_commands[] = {
     {ROW_OF("cluster", "readwrite", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
             FAST_CATEGORIES, refuse_cluster),
      .summary = "Takes READONLY back", .difference = "There is no cluster: it answers as Redis does without one"},
-    {ROW("reset", "6.2.0", "O(1)", NULL, 1, EARLY_FLAGS, FAST_CATEGORIES, reset),
+    {ROW("reset", "6.2.0", "O(1)", NULL, 1, EARLY_FLAGS | COMMAND_UNQUEUED, FAST_CATEGORIES, reset),
      .summary = "Puts the connection into the state of a new one"},
     {ROW("select", "1.0.0", "O(1)", "index", 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,
          select_command),

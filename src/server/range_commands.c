@@ -6,6 +6,7 @@
  * Threads: the client's own. Memory: none.
  */
 #include "args.h"
+#include "changes.h"
 #include "client.h"
 #include "config.h"
 #include "errors.h"
@@ -62,6 +63,8 @@ void append_command(struct client *client, const struct request_arg *argv, int a
         }
     }
     result = sdb_append(client->session, argv[1].data, argv[1].size, argv[2].data, argv[2].size, &size);
+    if (argv[2].size == 0 && result == SDB_OK)
+        changes_pretend(client, &argv[1]);
     reply_size(client, result, &argv[1], size);
 }
 

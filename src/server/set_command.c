@@ -6,6 +6,7 @@
  * Threads: the client's own. Memory: none.
  */
 #include "args.h"
+#include "changes.h"
 #include "client.h"
 #include "errors.h"
 #include "set_options.h"
@@ -71,6 +72,8 @@ static void set_with_options(struct client *client, const struct request_arg *ar
         return;
     }
     result = sdb_set(client->session, argv[1].data, argv[1].size, argv[2].data, argv[2].size, &options);
+    if (result == SDB_OK && options.expire_ms != 0 && options.expire_ms <= client_now_ms(client))
+        changes_pretend(client, &argv[1]); /* to Redis a key that has expired already */
     if (result == SDB_OK)
         reply_ok(&client->reply);
     else if (result == SDB_ECONDITION)

@@ -57,6 +57,7 @@ struct worker {
     uint64_t turn;
     int64_t now_ms;
     int group_is_open;
+    int owns_all_turns;         /* holds every worker's turn lock: client_list_stop_others */
     int group_error;            /* of a part of this turn that was committed early: enum sdb_error */
     int session_database;       /* selected in the session; -1: unknown */
     int pause_mode;             /* of this turn: client_list_paused */

@@ -38,6 +38,8 @@ void observe_key(struct sdb_session *session, enum sdb_change_kind kind, const s
 void observe_databases(struct sdb_session *session, enum sdb_change_kind kind, uint32_t database, uint32_t other)
 {
     const struct sdb_change change = {.session = session, .kind = kind, .database = database, .other = other};
+    const uint32_t selected = session->database;
 
     tell(session, &change);
+    session->database = selected;
 }

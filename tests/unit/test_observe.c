@@ -120,6 +120,24 @@ static void databases_are_told_of_before_they_change(void **state)
     assert_memory_equal(heard(), "emptied 0 0;emptied 1 1;", 24);
 }
 
+static void look_around(const struct sdb_change *change)
+{
+    assert_ok(sdb_select(change->session, change->other));
+    note(change);
+    assert_int_equal(sdb_exists(change->session, "k", 1), SDB_ENOTFOUND);
+}
+
+static void what_the_observer_selects_does_not_last(void **state)
+{
+    (void)state;
+    sdb_observe(f.pool, look_around);
+    assert_ok(sdb_swap_databases(f.session, 0, 3));
+    assert_string_equal(heard(), "swapped 0 3;");
+    sdb_observe(f.pool, note);
+    assert_ok(fixture_set(&f, "k", "v"));
+    assert_string_equal(heard(), "stored 0 k;");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_observed, tear_down)
@@ -127,6 +145,7 @@ int main(void)
         TEST(every_way_of_changing_a_key_is_told),
         TEST(an_expired_key_is_told_of_when_it_is_deleted),
         TEST(databases_are_told_of_before_they_change),
+        TEST(what_the_observer_selects_does_not_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

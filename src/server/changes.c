@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * changes.c - the server's observer
+ * Threads: any; wanted_lock is a leaf.
+ */
+#include "changes.h"
+
+#include "client.h"
+#include "lock.h"
+#include "request.h"
+#include "runtime.h"
+#include "watch.h"
+
+static struct lock wanted_lock = LOCK_INIT;
+static unsigned wanted; /* Under wanted_lock; read by anyone. */
+
+static void on_change(const struct sdb_change *change)
+{
+    watch_on_change(change);
+}
+
+void changes_pretend(const struct client *client, const struct request_arg *key)
+{
+    const struct sdb_change change = {.session = client->session, .kind = SDB_CHANGE_STORED, .database = client->database,
+                                      .other = client->database, .key = {key->data, key->size}};
+
+    if (__atomic_load_n(&wanted, __ATOMIC_RELAXED) != 0)
+        on_change(&change);
+}
+
+void changes_wanted(int more)
+{
+    lock_acquire(&wanted_lock);
+    __atomic_store_n(&wanted, wanted + (unsigned)more, __ATOMIC_RELAXED);
+    sdb_observe(runtime.pool, wanted != 0 ? on_change : NULL);
+    lock_release(&wanted_lock);
+}
