@@ -36,3 +36,12 @@ if(TARGET sdb_bench AND EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/bench/pmemobj_map.c"
     target_link_libraries(superdb-bench-pmemobj PRIVATE superdb_flags sdb_bench_archive sdb_base_archive
                           PkgConfig::pmemobj PkgConfig::xxhash Threads::Threads m)
 endif()
+
+# The hot-handle cache by itself, beside others of its size: sees the engine's cache.h.
+if(TARGET sdb_bench AND TARGET sdb_store)
+    file(GLOB cache_sources CONFIGURE_DEPENDS bench/cache/*.c)
+    add_executable(superdb-bench-cache ${cache_sources})
+    target_include_directories(superdb-bench-cache PRIVATE bench/cache bench src/store src/base include)
+    target_link_libraries(superdb-bench-cache PRIVATE superdb_flags sdb_bench_archive sdb_store_archive
+                          sdb_base_archive PkgConfig::xxhash Threads::Threads m)
+endif()

@@ -595,8 +595,11 @@ struct sdb_stats {
     uint64_t msyncs;
     uint64_t gets;             /* keys looked up */
     uint64_t hits;
-    uint64_t cache_hits;       /* of the L1 hot-handle cache */
-    uint64_t cache_misses;
+    uint64_t cache_hits;       /* of the L1 hot-handle cache: keys that it was asked for */
+    uint64_t cache_misses;     /* where it seldom hits, few are: gets - cache_hits - cache_misses were not */
+    uint64_t cache_bytes;      /* its size in DRAM; 0: there is none */
+    uint64_t cache_copies;     /* entries that it holds */
+    uint64_t cache_copies_max;
     uint64_t expired_keys;     /* deleted because their time had come */
     uint64_t reclaimed_keys;   /* of flushed databases */
     uint64_t index_splits;

@@ -544,6 +544,10 @@ void info_superdb(struct reply *text, struct client *client)
     line(text, "cache_hits:%llu", (unsigned long long)stats.cache_hits);
     line(text, "cache_misses:%llu", (unsigned long long)stats.cache_misses);
     line(text, "cache_hit_perc:%.2f%%", 100.0 * ratio(stats.cache_hits, stats.cache_hits + stats.cache_misses));
+    line(text, "cache_asked_perc:%.2f%%", 100.0 * ratio(stats.cache_hits + stats.cache_misses, stats.gets));
+    line(text, "cache_bytes:%llu", (unsigned long long)stats.cache_bytes);
+    line(text, "cache_copies:%llu", (unsigned long long)stats.cache_copies);
+    line(text, "cache_copies_max:%llu", (unsigned long long)stats.cache_copies_max);
     line(text, "expired_keys_total:%llu", (unsigned long long)stats.expired_keys);
     line(text, "reclaimed_keys:%llu", (unsigned long long)stats.reclaimed_keys);
     line(text, "index_splits:%llu", (unsigned long long)stats.index_splits);

@@ -43,15 +43,16 @@ static void find_cached(struct sdb_session *session, struct index_probe *probes,
             /* A key that is a blob is compared with the entry as it is in the pool. */
             probe->state = meta_key_code(found->words[0]) == CODE_BLOB ? INDEX_PROBE_ENTRY : INDEX_PROBE_FOUND;
             __builtin_prefetch(pool->file.base + found->entry);
+            cache_pace_note(&session->pace, probe->key.hash, true);
             continue;
         }
+        cache_pace_note(&session->pace, probe->key.hash, false);
         missed->probe[missed->count] = asked[a];
         missed->token[missed->count] = cache_read_begin(pool->cache, probe->key.hash);
         missed->sequence[missed->count++] = __atomic_load_n(&pool->shards[probe->key.shard].sequence, __ATOMIC_ACQUIRE);
     }
     stat_add(&session->stats.cache_hits, n - missed->count);
     stat_add(&session->stats.cache_misses, missed->count);
-    cache_pace_note(&session->pace, n, n - missed->count);
 }
 
 /* Offers the cache what was found in the pool while no commit was being applied to the key's shard. */

@@ -14,8 +14,9 @@
  * Threads: sequences are locks that are tried, never waited for while another one is held, so that there is no order
  *          to keep: who fails lets go of everything and starts again (commits) or gives up (fills).
  * Policy:  a key is let in on its second miss while the home line remembers the first (its three newest misses), so
- *          that a scan leaves no trace but ghosts. The coldest of the four lines gives way; those that stay grow
- *          colder by it.
+ *          that a scan leaves no trace but ghosts. It takes the place of a cold line, and is cold itself until it is
+ *          hit, or a little warmer where no other key missed in between; where all eight lines are warm it stays out,
+ *          and they grow colder by it, half as fast as a hit warms them. Measured: docs/decisions/011.
  */
 #include "cache.h"
 
@@ -28,21 +29,23 @@
 
 #define HUGE_PAGE_SIZE ((size_t)2 << 20)
 #define SET_SIZE (CACHE_WAYS * sizeof(struct cache_line))
-#define HEAT_AT_FIRST 1u
+#define TAG_BITS 4u
+#define TAG_MASK 15u
+#define TAG_ONES 0x11111111u /* a 1 in each tag */
 
 static_assert(sizeof(struct cache_line) == 64, "a copy is one cache line");
 
 /* Bits of the hash that choose neither the set (the upper half) nor the home (the lowest two). Never 0. */
 static inline uint32_t tag_of(uint64_t hash)
 {
-    const uint32_t tag = (uint32_t)(hash >> 8) & 255;
+    const uint32_t tag = (uint32_t)(hash >> 8) & TAG_MASK;
 
     return tag != 0 ? tag : 1;
 }
 
 static inline uint32_t tag_at(uint32_t tags, unsigned way)
 {
-    return tags >> 8 * way & 255;
+    return tags >> TAG_BITS * way & TAG_MASK;
 }
 
 static inline void pause_briefly(unsigned turn)
@@ -103,7 +106,7 @@ static void store_tag(struct cache_line *home, unsigned way, uint32_t tag)
 {
     const uint32_t tags = load_tags(home);
 
-    __atomic_store_n(&home->tags, (tags & ~(255u << 8 * way)) | tag << 8 * way, __ATOMIC_RELEASE);
+    __atomic_store_n(&home->tags, (tags & ~(TAG_MASK << TAG_BITS * way)) | tag << TAG_BITS * way, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t load_hash(const struct cache_line *line)
@@ -149,7 +152,7 @@ bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t e
 enum change { CHANGE_HIDE, CHANGE_UPDATE, CHANGE_REMOVE };
 
 /* The home line and the line are locked. */
-static void change_copy(struct cache_line *set, unsigned home, unsigned way, enum change change, const uint64_t *entry)
+static void change_copy(struct cache *cache, struct cache_line *set, unsigned home, unsigned way, enum change change, const uint64_t *entry)
 {
     const uint64_t offset = load_offset(&set[way]);
 
@@ -166,6 +169,7 @@ static void change_copy(struct cache_line *set, unsigned home, unsigned way, enu
         store_word(&set[way].hash, 0);
         __atomic_store_n(&set[way].heat, 0, __ATOMIC_RELAXED);
         store_tag(&set[home], way, 0);
+        __atomic_fetch_sub(&cache->copies, 1, __ATOMIC_RELAXED);
         break;
     }
 }
@@ -174,7 +178,7 @@ static void change_copy(struct cache_line *set, unsigned home, unsigned way, enu
  * One try at changing the copy, the home line's sequence having been seen at `sequence`.
  * False: another thread was there first; nothing changed.
  */
-static bool try_write_through(struct cache_line *set, uint64_t hash, uint64_t offset, enum change change,
+static bool try_write_through(struct cache *cache, struct cache_line *set, uint64_t hash, uint64_t offset, enum change change,
                               const uint64_t *entry, uint64_t sequence)
 {
     const unsigned home = cache_home(hash);
@@ -191,7 +195,7 @@ static bool try_write_through(struct cache_line *set, uint64_t hash, uint64_t of
         unlock_unchanged(&set[home], sequence);
         return false;
     }
-    change_copy(set, home, way, change, entry);
+    change_copy(cache, set, home, way, change, entry);
     if (way != home)
         unlock_changed(&set[way], way_sequence);
     unlock_changed(&set[home], sequence);
@@ -203,18 +207,18 @@ static void write_through(struct cache *cache, uint64_t hash, uint64_t offset, e
 {
     struct cache_line *set = cache_set(cache, hash);
     struct cache_line *home = set + cache_home(hash);
-    const uint32_t all_ways = tag_of(hash) * 0x01010101u;
+    const uint32_t all_ways = tag_of(hash) * TAG_ONES;
 
     for (unsigned turn = 0;; turn++) {
         uint64_t sequence = __atomic_load_n(&home->sequence, __ATOMIC_ACQUIRE);
         if ((sequence & 1) == 0) {
             /* No byte of the tags is ours: then a sequence that is still the same proves that there is no copy. */
             const uint32_t difference = load_tags(home) ^ all_ways;
-            if (((difference - 0x01010101u) & ~difference & 0x80808080u) == 0) {
+            if (((difference - TAG_ONES) & ~difference & TAG_ONES << (TAG_BITS - 1)) == 0) {
                 if (__atomic_compare_exchange_n(&home->sequence, &sequence, sequence + 2, false, __ATOMIC_ACQ_REL,
                                                 __ATOMIC_RELAXED))
                     return;
-            } else if (try_write_through(set, hash, offset, change, entry, sequence)) {
+            } else if (try_write_through(cache, set, hash, offset, change, entry, sequence)) {
                 return;
             }
         }
@@ -239,21 +243,24 @@ void cache_remove(struct cache *cache, uint64_t hash, uint64_t entry_offset)
 
 /* ---- Fills ---- */
 
-/* Whether the home line remembers a miss of this key; if not, it does now. */
-static bool remembered(struct cache_line *home, uint64_t hash)
+/*
+ * How many other keys missed here since this one did: less than CACHE_GHOSTS. CACHE_GHOSTS where its miss is not
+ * remembered; now it is.
+ */
+static unsigned missed_since(struct cache_line *home, uint64_t hash)
 {
-    const uint8_t tag = (uint8_t)tag_of(hash >> 8); /* other bits than the tags', which its neighbours may share */
+    const uint8_t tag = (uint8_t)(hash >> 16); /* other bits than the tags', which its neighbours may share */
     uint8_t newest = tag;
 
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < CACHE_GHOSTS; i++)
         if (__atomic_load_n(&home->ghosts[i], __ATOMIC_RELAXED) == tag)
-            return true;
-    for (unsigned i = 0; i < 3; i++) {
+            return i;
+    for (unsigned i = 0; i < CACHE_GHOSTS; i++) {
         const uint8_t older = __atomic_load_n(&home->ghosts[i], __ATOMIC_RELAXED);
         __atomic_store_n(&home->ghosts[i], newest, __ATOMIC_RELAXED);
         newest = older;
     }
-    return false;
+    return CACHE_GHOSTS;
 }
 
 /*
@@ -312,7 +319,10 @@ bool cache_fill(struct cache *cache, uint64_t hash, uint64_t entry_offset, const
     const unsigned home = cache_home(hash);
 
     assert(entry_offset != 0);
-    if ((token & 1) != 0 || !remembered(&set[home], hash))
+    if ((token & 1) != 0)
+        return false;
+    const unsigned since = missed_since(&set[home], hash);
+    if (since == CACHE_GHOSTS)
         return false;
     const unsigned way = choose_way(set, home);
     if (way == CACHE_WAYS || !try_lock(&set[home], token))
@@ -325,12 +335,14 @@ bool cache_fill(struct cache *cache, uint64_t hash, uint64_t entry_offset, const
         goto unlock_home;
     if (!forget(set, way, home))
         goto unlock_way;
+    if (load_offset(&set[way]) == 0)
+        __atomic_fetch_add(&cache->copies, 1, __ATOMIC_RELAXED);
 
     store_word(&set[way].hash, hash);
     store_word(&set[way].offset, entry_offset);
     store_entry(&set[way], entry);
     store_tag(&set[home], way, tag_of(hash));
-    __atomic_store_n(&set[way].heat, HEAT_AT_FIRST, __ATOMIC_RELAXED);
+    __atomic_store_n(&set[way].heat, since == 0, __ATOMIC_RELAXED);
     if (way != home)
         unlock_changed(&set[way], way_sequence);
     unlock_changed(&set[home], token);
@@ -350,9 +362,10 @@ int cache_create(size_t size, struct cache **cache)
 {
     if (size < CACHE_SIZE_MIN)
         size = CACHE_SIZE_MIN;
-    struct cache *made = malloc(sizeof(*made));
+    struct cache *made = aligned_alloc(_Alignof(struct cache), sizeof(*made));
     if (made == NULL)
         return SDB_ENOMEM;
+    made->copies = 0;
     made->sets = size / SET_SIZE;
     /* Whole huge pages are asked for: on small ones, half of a hit's time goes to address translation. */
     made->mapped_size = (made->sets * SET_SIZE + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE;
@@ -415,5 +428,5 @@ bool cache_check(const struct cache *cache, size_t *copies)
     }
     if (copies != NULL)
         *copies = count;
-    return true;
+    return count == cache_copies(cache);
 }

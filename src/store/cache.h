@@ -23,17 +23,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CACHE_WAYS 4u
+#define CACHE_WAYS 8u
 #define CACHE_ENTRY_WORDS 4u
 #define CACHE_SIZE_MIN (64u << 10)
-#define CACHE_HEAT_MAX 15u
+#define CACHE_HEAT_HIT 2u /* what a hit adds, up to CACHE_HEAT_MAX or one above */
+#define CACHE_HEAT_MAX 7u
+#define CACHE_GHOSTS 3u
 #define CACHE_HIDDEN 1u /* in an offset, which is a multiple of 32 */
 
 /*
  * One cached entry. Every word is accessed atomically.
  *
- * A key has a home line in its set of four, by its hash, and its copy lies there or in one of the other three. The home
- * line's tags say in which: tags' byte n is not 0 where line n holds a key whose home this line is.
+ * A key has a home line in its set of eight, by its hash, and its copy lies there or in one of the other seven. The home
+ * line's tags say in which: the tags' four bits n are not 0 where line n holds a key whose home this line is.
  */
 struct cache_line {
     /*
@@ -46,7 +48,7 @@ struct cache_line {
     uint64_t entry[CACHE_ENTRY_WORDS];
     uint32_t tags;     /* of keys at home here, by the line that they lie in */
     uint8_t heat;      /* of this copy: hits, aged by keys that want in. A hint, races allowed */
-    uint8_t ghosts[3]; /* tags of keys at home here that missed lately. Hints likewise */
+    uint8_t ghosts[CACHE_GHOSTS]; /* tags of keys at home here that missed lately. Hints likewise */
 };
 
 struct cache {
@@ -54,9 +56,21 @@ struct cache {
     struct cache_line *lines;
     uint64_t sets;
     size_t mapped_size;
+    /* Atomic, relaxed; on a line of its own, away from what every lookup reads. */
+    _Alignas(64) uint64_t copies;
 };
 
-/* Copies found by the fast path of cache_lookup's home line, or by the other three. For this header only. */
+/* How many copies there are, and how many there can be. A figure: of a moment that was. */
+static inline uint64_t cache_copies(const struct cache *cache)
+{
+    return __atomic_load_n(&cache->copies, __ATOMIC_RELAXED);
+}
+static inline uint64_t cache_copies_max(const struct cache *cache)
+{
+    return cache->sets * CACHE_WAYS;
+}
+
+/* The lines of the set other than the home line, for cache_lookup. For this header only. */
 bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
                             uint64_t *entry_offset);
 
@@ -105,7 +119,7 @@ static inline bool cache_line_copy(struct cache_line *line, uint64_t hash, uint6
         return false;
     const uint8_t heat = __atomic_load_n(&line->heat, __ATOMIC_RELAXED);
     if (heat < CACHE_HEAT_MAX)
-        __atomic_store_n(&line->heat, (uint8_t)(heat + 1), __ATOMIC_RELAXED);
+        __atomic_store_n(&line->heat, (uint8_t)(heat + CACHE_HEAT_HIT), __ATOMIC_RELAXED);
     *entry_offset = offset;
     return true;
 }
@@ -156,35 +170,44 @@ void cache_remove(struct cache *cache, uint64_t hash, uint64_t entry_offset);
 
 /*
  * Whether what must hold does, while no other thread works on the cache: (1) no sequence is odd; (2) a copy is named
- * by its home line's tag, and each tag names such a copy; (3) no two lines of a set hold the same hash. *copies, may
- * be NULL, counts them.
+ * by its home line's tag, and each tag names such a copy; (3) no two lines of a set hold the same hash; (4) there are as
+ * many copies as cache_copies says. *copies, may be NULL, counts them.
  */
 bool cache_check(const struct cache *cache, size_t *copies);
 
 /*
  * Whether asking the cache pays at present, for each thread by itself. Where next to nothing hits (uniform access to
- * far more keys than there are lines), a lookup only adds a line to fetch; then one key in 16 goes on asking, and
- * tells when that changes. Zero-initialised. Owner: one thread.
+ * far more keys than there are lines), a lookup only adds a line to fetch; then only the keys of one part of the sets in
+ * 16 go on asking, and tell when that changes. They alone are counted at all times: their sets fill, and are fought for, as
+ * if all keys asked. Zero-initialised. Owner: one thread.
  */
 struct cache_pace {
     uint32_t lookups, hits;
     bool sparse;
 };
-#define CACHE_PACE_WINDOW 2048u
+#define CACHE_PACE_WINDOW 512u /* counted lookups between two decisions */
+#define CACHE_PACE_HITS_MIN (CACHE_PACE_WINDOW / 16)
+
+/* The highest bits choose the set. */
+static inline bool cache_pace_counts(uint64_t hash)
+{
+    return hash >> 60 == 0;
+}
 
 static inline bool cache_pace_ask(const struct cache_pace *pace, uint64_t hash)
 {
-    return !pace->sparse || (hash >> 2 & 15) == 0;
+    return !pace->sparse || cache_pace_counts(hash);
 }
 
-/* To be called with the outcome of each lookup, or of several. */
-static inline void cache_pace_note(struct cache_pace *pace, uint32_t lookups, uint32_t hits)
+/* To be called with the outcome of each lookup. */
+static inline void cache_pace_note(struct cache_pace *pace, uint64_t hash, bool hit)
 {
-    pace->hits += hits;
-    pace->lookups += lookups;
-    if (pace->lookups < CACHE_PACE_WINDOW)
+    if (!cache_pace_counts(hash))
         return;
-    pace->sparse = pace->hits < CACHE_PACE_WINDOW / 16;
+    pace->hits += hit;
+    if (++pace->lookups < CACHE_PACE_WINDOW)
+        return;
+    pace->sparse = pace->hits < CACHE_PACE_HITS_MIN;
     pace->lookups = pace->hits = 0;
 }
 

@@ -76,7 +76,7 @@ static bool find_cached(struct sdb_session *session, const struct index_key *key
                index_compare(file, found->words, key) == ENTRY_SAME &&
                (meta_key_code(found->words[0]) != CODE_BLOB || entry_unchanged(file, found->entry, found->words));
 
-    cache_pace_note(&session->pace, 1, hit);
+    cache_pace_note(&session->pace, key->hash, hit);
     stat_add(hit ? &session->stats.cache_hits : &session->stats.cache_misses, 1);
     return hit;
 }

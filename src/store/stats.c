@@ -144,6 +144,11 @@ void sdb_stats(struct sdb_pool *pool, struct sdb_stats *stats)
         stats->log_bytes += lane->log_bytes;
         lock_release(&lane->lock);
     }
+    if (pool->cache) {
+        stats->cache_copies = cache_copies(pool->cache);
+        stats->cache_copies_max = cache_copies_max(pool->cache);
+        stats->cache_bytes = stats->cache_copies_max * sizeof(struct cache_line);
+    }
     stats->media_errors = __atomic_load_n(&pool->file.sigbus.media_errors, __ATOMIC_RELAXED);
     add_space(pool, stats);
 }

@@ -4,6 +4,7 @@
  *
  * ctest-labels: threads
  */
+#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -280,20 +281,144 @@ static void every_hit_equals_the_last_commit(void **state)
     free(committed);
 }
 
+/* ---- Policy: hit rates beside what the best cache of the size would hit ---- */
+
+/* Asks as the engine does. */
+static bool ask(uint64_t number)
+{
+    uint64_t value = 0;
+
+    if (look_up(number, &value))
+        return true;
+    (void)offer(number, number);
+    return false;
+}
+
+static double random_share(uint64_t *random)
+{
+    *random = *random * 6364136223846793005ull + 1442695040888963407ull;
+    return (double)(*random >> 11) * 0x1p-53;
+}
+
+/* Zipfian picks from 100 times as many keys as there are lines, by bisection of the sums of their chances. */
+static void zipfian_hits_are_95_in_100_of_the_ideal(void **state)
+{
+    enum { KEYS = 100 * SMALL_LINES, STEPS = 40 * SMALL_LINES };
+    static const double thetas[] = {0.8, 0.99, 1.2};
+    double *sums = malloc(KEYS * sizeof(*sums));
+
+    (void)state;
+    assert_non_null(sums);
+    for (unsigned t = 0; t < 3; t++) {
+        uint64_t random = 5, hits = 0;
+        double sum = 0;
+        for (unsigned i = 0; i < KEYS; i++)
+            sums[i] = sum += pow(i + 1, -thetas[t]);
+        for (unsigned step = 0; step < 10 * STEPS; step++) {
+            const double at = random_share(&random) * sum;
+            unsigned low = 0, high = KEYS - 1;
+            while (low < high) {
+                const unsigned middle = (low + high) / 2;
+                if (sums[middle] < at)
+                    low = middle + 1;
+                else
+                    high = middle;
+            }
+            hits += ask(low + t * KEYS) && step >= 9 * STEPS;
+        }
+        assert_true((double)hits / STEPS > 0.95 * sums[SMALL_LINES - 1] / sum);
+    }
+    free(sums);
+}
+
+static void a_hot_set_of_three_quarters_of_the_lines_is_hit_94_times_in_100(void **state)
+{
+    const uint64_t hot = SMALL_LINES * 3 / 4;
+    uint64_t random = 3, hits = 0;
+
+    (void)state;
+    for (unsigned step = 0; step < 200 * SMALL_LINES; step++)
+        hits += ask((uint64_t)(random_share(&random) * (double)hot)) && step >= 100 * SMALL_LINES;
+    assert_in_range(hits, 94 * SMALL_LINES, 100 * SMALL_LINES);
+}
+
+static void a_hot_set_is_hit_while_nine_keys_in_ten_are_scanned(void **state)
+{
+    const uint64_t hot = SMALL_LINES / 2;
+    uint64_t random = 3, hits = 0, asked = 0;
+
+    (void)state;
+    for (uint64_t step = 0; step < 2000 * SMALL_LINES; step++) {
+        if (step % 10 != 0) {
+            (void)ask(hot + step);
+            continue;
+        }
+        const bool hit = ask((uint64_t)(random_share(&random) * (double)hot));
+        if (step < 1000 * SMALL_LINES)
+            continue;
+        hits += hit;
+        asked++;
+    }
+    assert_in_range(hits, asked * 98 / 100, asked);
+}
+
+static void copies_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(cache_copies_max(cache), SMALL_LINES);
+    for (uint64_t number = 0; number < 100; number++) {
+        (void)offer(number, 1);
+        assert_true(offer(number, 1));
+        assert_int_equal(cache_copies(cache), number + 1);
+    }
+    cache_remove(cache, hash_of(1), offset_of(1));
+    assert_int_equal(cache_copies(cache), 99);
+    for (uint64_t number = 0; number < 100 * SMALL_LINES; number++)
+        (void)(offer(number, 1) || offer(number, 1));
+    assert_in_range(cache_copies(cache), SMALL_LINES * 99 / 100, SMALL_LINES);
+}
+
+/* ---- The pace ---- */
+
 static void the_pace_turns_sparse_without_hits_and_back_with_them(void **state)
 {
     struct cache_pace pace = {0, 0, false};
     unsigned asked = 0;
 
     (void)state;
-    for (unsigned i = 0; i < CACHE_PACE_WINDOW; i++)
-        cache_pace_note(&pace, 1, false);
+    for (uint64_t number = 0; number < 20 * CACHE_PACE_WINDOW; number++)
+        cache_pace_note(&pace, hash_of(number), false);
     for (uint64_t number = 0; number < 16000; number++)
         asked += cache_pace_ask(&pace, hash_of(number));
     assert_in_range(asked, 800, 1200);
-    for (unsigned i = 0; i < CACHE_PACE_WINDOW; i++)
-        cache_pace_note(&pace, 1, i % 8 == 0);
-    assert_true(cache_pace_ask(&pace, 4));
+    for (uint64_t number = 0; number < 20 * CACHE_PACE_WINDOW; number++)
+        cache_pace_note(&pace, hash_of(number), number % 4 == 0);
+    assert_true(cache_pace_ask(&pace, UINT64_MAX));
+}
+
+/* Keys that are not asked for while it is sparse are cold when it ends: they must not turn it back. */
+static void the_pace_does_not_swing_where_one_key_in_ten_is_hot(void **state)
+{
+    const uint64_t hot = 8 * SMALL_LINES;
+    struct cache_pace pace = {0, 0, false};
+    uint64_t random = 3, hits = 0, asked = 0;
+
+    (void)state;
+    cache_destroy(cache);
+    assert_int_equal(cache_create(16 * SMALL_SIZE, &cache), SDB_OK);
+    for (uint64_t step = 0; step < 3000 * SMALL_LINES; step++) {
+        const bool cold = step % 10 != 0;
+        const uint64_t number = cold ? hot + step : (uint64_t)(random_share(&random) * (double)hot);
+        const bool asks = cache_pace_ask(&pace, hash_of(number));
+        const bool hit = asks && ask(number);
+        if (asks)
+            cache_pace_note(&pace, hash_of(number), hit);
+        if (cold || step < 2000 * SMALL_LINES)
+            continue;
+        hits += hit;
+        asked++;
+    }
+    assert_in_range(hits, asked * 95 / 100, asked);
 }
 
 /* ---- Threads ---- */
@@ -428,7 +553,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_scan_does_not_drive_out_what_is_hot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_working_set_takes_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_hit_equals_the_last_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(zipfian_hits_are_95_in_100_of_the_ideal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hot_set_of_three_quarters_of_the_lines_is_hit_94_times_in_100, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hot_set_is_hit_while_nine_keys_in_ten_are_scanned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(copies_are_counted, set_up, tear_down),
         cmocka_unit_test(the_pace_turns_sparse_without_hits_and_back_with_them),
+        cmocka_unit_test_setup_teardown(the_pace_does_not_swing_where_one_key_in_ten_is_hot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readers_see_whole_entries_and_no_older_ones_than_committed, set_up, tear_down),
     };
 

@@ -168,6 +168,10 @@ static void figures_of_the_pool_are_there(void **state)
     assert_true(has_line(text, "fences:"));
     assert_true(has_line(text, "flushed_lines:"));
     assert_true(has_line(text, "cache_hits:"));
+    assert_true(has_line(text, "cache_asked_perc:"));
+    assert_true(has_line(text, "cache_bytes:"));
+    assert_true(has_line(text, "cache_copies:"));
+    assert_true(has_line(text, "cache_copies_max:"));
     assert_true(has_line(text, "conflicts:"));
 }
 
