@@ -11,6 +11,7 @@
 
 #include "entry.h"
 #include "error.h"
+#include "gather.h"
 #include "maintain.h"
 #include "read.h"
 #include "word.h"
@@ -119,26 +120,31 @@ int sdb_get_by_handle(struct sdb_session *session, uint64_t handle, void *buffer
     return SDB_OK;
 }
 
+static void get_inline(struct sdb_session *session, uint64_t handle, struct sdb_inline *value)
+{
+    uint64_t entry, words[4];
+    int error = read_handle(session, handle, &entry, words);
+
+    if (error) {
+        *value = (struct sdb_inline){.result = error};
+        return;
+    }
+    read_inline(words, value);
+    if (value->result == SDB_ETOOBIG) {
+        value->value.big.handle = handle;
+        value->value.big.version = words[0];
+    }
+}
+
 void sdb_get_many_by_handle(struct sdb_session *session, const uint64_t *handles, size_t count, struct sdb_inline *values)
 {
-    const struct sdb_pool *pool = session->pool;
-    uint64_t end = (uint64_t)pool->heap.extent_max << EXTENT_SHIFT;
+    bool together = !session->transaction && !session->tx.line_count;
 
-    for (size_t i = 0; i < count; i++) {
-        uint64_t entry, words[4];
-        int error;
-
-        if (i + READ_WINDOW < count && handle_entry(handles[i + READ_WINDOW]) < end)
-            __builtin_prefetch(pool->file.base + handle_entry(handles[i + READ_WINDOW]));
-        error = read_handle(session, handles[i], &entry, words);
-        if (error) {
-            values[i] = (struct sdb_inline){.result = error};
-            continue;
-        }
-        read_inline(words, &values[i]);
-        if (values[i].result == SDB_ETOOBIG) {
-            values[i].value.big.handle = handles[i];
-            values[i].value.big.version = words[0];
-        }
+    for (size_t done = 0; done < count;) {
+        if (together)
+            done += gather(session, handles + done, count - done, values + done);
+        /* What it stopped at, and what is likely to be beside it. */
+        for (size_t end = done + GATHER_GROUP; done < count && done < end; done++)
+            get_inline(session, handles[done], &values[done]);
     }
 }

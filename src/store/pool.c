@@ -17,6 +17,7 @@
 #include "bucket.h"
 #include "cpu.h"
 #include "error.h"
+#include "gather.h"
 #include "hash.h"
 #include "persist.h"
 #include "session.h"
@@ -196,6 +197,7 @@ int sdb_open(const char *path, const struct sdb_options *options, struct sdb_poo
         return SDB_ENOMEM;
     memset(pool, 0, sizeof(*pool));
     bucket_init();
+    gather_init();
     error = pool_file_open(path, options, &pool->file);
     if (error) {
         free(pool);

@@ -353,22 +353,6 @@ int sdb_handle(struct sdb_session *session, const void *key, size_t key_size, ui
 
 /* -- batches -- */
 
-void read_inline(const uint64_t words[4], struct sdb_inline *value)
-{
-    unsigned code = meta_value_code(words[0]), index = entry_value_index(words[0]);
-    uint64_t data[2] = {words[index & 3], words[(index + 1) & 3]}; /* of an empty value the index may be 4 */
-
-    value->result = code == CODE_BLOB ? SDB_ETOOBIG : SDB_OK;
-    value->size = (uint8_t)(code == CODE_INTEGER ? WORD_SIZE : code == CODE_BLOB ? 0 : code);
-    value->encoding = (uint8_t)(code == CODE_INTEGER ? SDB_ENCODING_INT
-                                : code == CODE_BLOB  ? SDB_ENCODING_BLOB
-                                                     : SDB_ENCODING_INLINE);
-    memset(value->reserved, 0, sizeof(value->reserved));
-    data[0] = code == 0 ? 0 : data[0];
-    data[1] = code > WORD_SIZE && code <= INLINE_SIZE_MAX ? data[1] : 0;
-    memcpy(value->value.data, data, sizeof(data));
-}
-
 /* What a probe found, if this session has staged nothing else; otherwise what read_find says. */
 static int take_probe(struct sdb_session *session, struct index_probe *probe)
 {

@@ -3,7 +3,11 @@
 #ifndef SDB_STORE_READ_H
 #define SDB_STORE_READ_H
 
+#include <string.h>
+
+#include "entry.h"
 #include "session.h"
+#include "word.h"
 
 /* Prepares a key of the session's database. */
 void read_key_init(const struct sdb_session *session, const void *key, size_t key_size, struct index_key *out);
@@ -17,7 +21,21 @@ int read_find(struct sdb_session *session, const struct index_key *key, struct i
 int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[4], struct sdb_view *view);
 
 /* A small value, as a batch returns it. */
-void read_inline(const uint64_t words[4], struct sdb_inline *value);
+static inline void read_inline(const uint64_t words[4], struct sdb_inline *value)
+{
+    unsigned code = meta_value_code(words[0]), index = entry_value_index(words[0]);
+    uint64_t data[2] = {words[index & 3], words[(index + 1) & 3]}; /* of an empty value the index may be 4 */
+
+    value->result = code == CODE_BLOB ? SDB_ETOOBIG : SDB_OK;
+    value->size = (uint8_t)(code == CODE_INTEGER ? WORD_SIZE : code == CODE_BLOB ? 0 : code);
+    value->encoding = (uint8_t)(code == CODE_INTEGER ? SDB_ENCODING_INT
+                                : code == CODE_BLOB  ? SDB_ENCODING_BLOB
+                                                     : SDB_ENCODING_INLINE);
+    memset(value->reserved, 0, sizeof(value->reserved));
+    data[0] = code == 0 ? 0 : data[0];
+    data[1] = code > WORD_SIZE && code <= INLINE_SIZE_MAX ? data[1] : 0;
+    memcpy(value->value.data, data, sizeof(data));
+}
 
 /* Reads an entry as it is on the medium, waiting for a writer that is at it. Errors: SDB_ECORRUPT, SDB_ECONFLICT, SDB_ESTALE. */
 int read_entry(struct sdb_session *session, uint64_t entry, uint64_t words[4]);
