@@ -5,6 +5,10 @@ clients.py - RESP connections that record what they do, on a server that is kill
 Each connection is a thread with a log of its own in this process, which the kill does not touch. It sends 1 to 16
 commands at once, notes the time before it sends and after each reply came, and now and then goes away without waiting
 for its replies. All connections work on the same few keys.
+
+Some of what it sends is a transaction, MULTI to EXEC; some transactions depend on keys that were watched and read in an
+earlier step. EXEC may then answer that it did nothing, which says nothing; where it did something, the keys held what
+was read.
 """
 import os
 import random
@@ -24,6 +28,12 @@ SIZES = (0, 0, 2, 6, 30, 100, 2500)
 OLD, NEW = 3, 4           # the two databases
 
 
+def transaction(source, tag, one):
+    """Two to four commands as one operation: (the requests, the action)."""
+    chosen = [one(source, b"%s%d;" % (tag, place)) for place in range(source.randint(2, 4))]
+    return [[b"MULTI"], *(words for words, _ in chosen), [b"EXEC"]], ("transaction", *(action for _, action in chosen))
+
+
 class Keys(Group):
     """Keys of database 0 that commands of all kinds share."""
 
@@ -36,7 +46,10 @@ class Keys(Group):
         return tag + b"." * source.choice(SIZES)
 
     def command(self, source, tag):
-        """(the words that are sent, the action that they are)"""
+        """(the words that are sent, or a list of such, whose last reply counts; the action that they are)"""
+        return transaction(source, tag, self.one) if source.random() < 0.12 else self.one(source, tag)
+
+    def one(self, source, tag):
         if len(self.names) > 1 and source.random() < 0.6:
             return self.several(source, tag)
         key = source.randrange(len(self.names))
@@ -99,6 +112,9 @@ class Databases(Group):
         self.names = [b"one", b"two and a name that does not fit an entry"]
 
     def command(self, source, tag):
+        return transaction(source, tag, self.one) if source.random() < 0.12 else self.one(source, tag)
+
+    def one(self, source, tag):
         key = source.randrange(2)
         name = self.names[key]
         choice = source.random()
@@ -123,6 +139,8 @@ class Databases(Group):
 
 def as_reply(data, action):
     """A reply's bytes as the model says it. Errors of the command's own begin with ERR; no order explains another."""
+    if action[0] in ("transaction", "guarded") and data[:1] == b"*":
+        return None if data == b"*-1\r\n" else as_replies(data, action[1:] if action[0] == "transaction" else action[3:])
     value = parse(data)
     if action[0] in ("setnx", "set_if") and value in (b"OK", None):
         return int(value is not None)  # SET with a condition
@@ -133,6 +151,16 @@ def as_reply(data, action):
     if data[:1] == b"+":
         return value.decode()
     return value
+
+
+def as_replies(data, actions):
+    replies = []
+    position = data.index(b"\r\n") + 2
+    for action in actions:
+        end = reply_end(data, position)
+        replies.append(as_reply(data[position:end], action))
+        position = end
+    return tuple(replies)
 
 
 class Client(threading.Thread):
@@ -149,6 +177,7 @@ class Client(threading.Thread):
         self.sent = []  # (place of the group, operation)
         self.process = number
         self.acknowledged = 0
+        self.execs = self.refused = 0  # of the guarded ones that were answered, and how many did nothing
         self.failure = None
 
     def connect(self):
@@ -157,34 +186,63 @@ class Client(threading.Thread):
             connection.command("SELECT", OLD)
         return connection
 
+    def tag(self):
+        return b"%d.%d;" % (self.number, len(self.sent) + self.load.base)
+
     def send(self, connection, depth):
-        """Sends commands at once; what was sent."""
-        parts, operations = [], []
+        """Sends commands at once; what was sent, each with the number of its replies."""
+        chosen = []
         for _ in range(depth):
             place = self.source.choice(self.groups)
-            tag = b"%d.%d;" % (self.number, len(self.sent) + self.load.base)
-            words, action = self.load.groups[place].command(self.source, tag)
-            parts.append(encode(*words))
-            operations.append(Operation(self.process, 0, None, action))
-            self.sent.append((place, operations[-1]))
+            chosen.append((place, *self.load.groups[place].command(self.source, self.tag())))
+            self.sent.append((place, Operation(self.process, 0, None, chosen[-1][2])))
+        return self.send_all(connection, chosen, [operation for _, operation in self.sent[-depth:]])
+
+    def send_all(self, connection, chosen, operations):
+        requests = [words if isinstance(words[0], list) else [words] for _, words, _ in chosen]
         now = time.monotonic_ns()
         for operation in operations:
             operation.invoked = now
-        connection.send(b"".join(parts))
-        return operations
+        connection.send(b"".join(encode(*words) for parts in requests for words in parts))
+        return [(operation, len(parts)) for operation, parts in zip(operations, requests)]
+
+    def send_one(self, connection, place, words, action):
+        self.sent.append((place, Operation(self.process, 0, None, action)))
+        return self.send_all(connection, [(place, words, action)], [self.sent[-1][1]])
+
+    def guarded(self, connection):
+        """Watches a group's keys and reads them; what is made of them then depends on their being the same still."""
+        place = self.source.choice(self.groups)
+        group = self.load.groups[place]
+        keys = tuple(range(len(group.names)))
+        sent = self.send_one(connection, place, [[b"WATCH", *group.names], [b"MGET", *group.names]], ("mget", *keys))
+        self.receive(connection, sent)
+        requests, action = transaction(self.source, self.tag(), group.one)
+        sent = self.send_one(connection, place, requests, ("guarded", keys, sent[0][0].reply, *action[1:]))
+        self.receive(connection, sent)
+        self.execs += 1
+        if sent[0][0].reply is None:  # something was changed, perhaps to what it was
+            sent[0][0].action, sent[0][0].reply = ("aborted",), ()
+            self.refused += 1
 
     def receive(self, connection, operations):
         position = 0
-        for operation in operations:
-            end = reply_end(connection.buffer, position) if position < len(connection.buffer) else -1
-            while end < 0:
-                connection.receive()
-                end = reply_end(connection.buffer, position)
+        for operation, replies in operations:
+            for _ in range(replies):
+                begin = position
+                position = self.end_of_reply(connection, begin)
             operation.returned = time.monotonic_ns()
-            operation.reply = as_reply(bytes(connection.buffer[position:end]), operation.action)
-            position = end
+            operation.reply = as_reply(bytes(connection.buffer[begin:position]), operation.action)
             self.acknowledged += 1
         connection.buffer.clear()
+
+    @staticmethod
+    def end_of_reply(connection, position):
+        end = reply_end(connection.buffer, position) if position < len(connection.buffer) else -1
+        while end < 0:
+            connection.receive()
+            end = reply_end(connection.buffer, position)
+        return end
 
     def go_away(self, connection):
         """Without waiting for the replies: nobody knows what became of these."""
@@ -198,7 +256,10 @@ class Client(threading.Thread):
             connection = self.connect()
             away = self.source.randrange(100, 2000)
             while True:
-                self.receive(connection, self.send(connection, self.source.choice(self.depths)))
+                if self.source.random() < 0.1:
+                    self.guarded(connection)
+                else:
+                    self.receive(connection, self.send(connection, self.source.choice(self.depths)))
                 if self.acknowledged > away:
                     connection = self.go_away(connection)
                     away = float("inf")
@@ -220,6 +281,7 @@ class Load:
         self.groups = [Keys(number, count) for number, count in enumerate((1, 1, 1, 1, 1, 2, 2, 2, 3, 4))] + [Databases()]
         self.verdict = Verdict(self.groups)
         self.failures = self.verdict.failures
+        self.execs = self.refused = 0
         self.base = 0     # tags are never used twice
         self.places = []  # of the groups that connections choose from; some stand there twice, others in another round
         self.server = Superdb(pool_size="64mb")
@@ -263,6 +325,8 @@ class Load:
         if sum(client.acknowledged for client in clients) < self.SETTLED:
             self.failures.append(f"round {number}: the server answered hardly anything\n{self.server.log()}")
         self.base += max(len(client.sent) for client in clients)
+        self.execs += sum(client.execs for client in clients)
+        self.refused += sum(client.refused for client in clients)
         self.judge([*recorded, *(one for client in clients for one in client.sent)])
 
     def judge(self, recorded):
@@ -288,4 +352,5 @@ class Load:
             self.server.kill()
             if not (self.failures and os.environ.get("SUPERDB_KEEP")):
                 self.server.remove()
+        print(f"{self.execs} times EXEC behind WATCH, {self.refused} of them refused")
         return not self.failures

@@ -166,6 +166,10 @@ class Model:
         """All of the actions, and their replies."""
         return tuple(getattr(self, action[0])(values, *action[1:]) for action in actions)
 
+    def guarded(self, values, keys, seen, *actions):
+        """All of the actions if the keys hold what was seen of them: EXEC behind WATCH. None where they do not."""
+        return self.transaction(values, *actions) if self.mget(values, *keys) == seen else None
+
     def aborted(self, values, *actions):
         """They saw one state and their own changes, and nothing of them stays."""
         return self.transaction(list(values), *actions)
@@ -191,10 +195,15 @@ def of_parts(action):
     return {key for part in action[1:] for key in keys_of(part)}
 
 
+def guards_and_parts(action):
+    return {*action[1], *(key for part in action[3:] for key in keys_of(part))}
+
+
 KEYS = {
     "get": first, "strlen": first, "set": first, "setnx": first, "set_if": first, "getset": first, "getdel": first,
     "append": first, "add": first, "exists": rest, "delete": rest, "mget": rest, "mset": paired, "msetnx": paired,
     "rename": two, "renamenx": two, "copy": two, "move": two, "flush": rest, "transaction": of_parts, "aborted": of_parts,
+    "guarded": guards_and_parts,
     "swap": lambda action: [key for pair in action[1:] for key in pair],
 }
 

@@ -19,6 +19,7 @@
 #include "command.h"
 #include "config.h"
 #include "hash.h"
+#include "runtime.h"
 #include "superdb/crashtest.h"
 #include "turns.h"
 #include "worker_stats.h"
@@ -204,6 +205,7 @@ static int work(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
     sdb_crashtest_set_time(test, NOW_MS);
     sdb_crashtest_look(test, history->crashing);
     must(sdb_session_open(pool, &client.session), "session");
+    runtime.pool = pool;
     client_set_now_ms(NOW_MS);
     if (!history->crashing)
         (void)note_state(history);

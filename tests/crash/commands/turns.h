@@ -8,6 +8,12 @@
 #ifndef SDB_TESTS_CRASH_TURNS_H
 #define SDB_TESTS_CRASH_TURNS_H
 
+#define PAIRS_OF(n) " " n "1 {v*9} " n "2 {v*17} " n "3 1 " n "4 {v*30} " n "5 {v*8} " n "6 {v*9} " n "7 {v*9} " n "8 {v*9}"
+#define SETS_OF(n) "MSET" PAIRS_OF(n "a") PAIRS_OF(n "b") PAIRS_OF(n "c") "\n"
+#define LARGE_TRANSACTION                                                                                              \
+    "MULTI\n" SETS_OF("l1") SETS_OF("l2") SETS_OF("l3") SETS_OF("l4") SETS_OF("l5") SETS_OF("l6") SETS_OF("l7")        \
+    SETS_OF("l8") SETS_OF("l9") SETS_OF("m1") SETS_OF("m2") SETS_OF("m3") SETS_OF("m4") SETS_OF("m5") SETS_OF("m6") "EXEC"
+
 static const char *const turns[] = {
     /* strings */
     "SET a 1",
@@ -71,6 +77,16 @@ static const char *const turns[] = {
     /* many under one fence */
     "SET t1 1\nSET t2 {t*200}\nINCR t1\nDEL t2\nSET t2 {u*10}\nAPPEND t1 2\nMSET t3 3 t4 {4*90}\nRENAME t4 t5",
     "MSET p1 1 p2 2 p3 3 p4 4 p5 5 p6 6 p7 7 p8 8 p9 9\nDEL p1 p2 p3\nMSET q1 {q*33} q2 {q*65} q3 {q*129}",
+    /* transactions: what EXEC does is there as a whole */
+    "MULTI\nSET x1 1\nSET x2 {x*70}\nINCR x1\nMSET x3 {3*500} x4 4 x5 {5*20}\nDEL t1\nRENAME t5 x6\nEXEC",
+    "SET o 1\nMULTI\nINCR o\nAPPEND x2 {a*90}\nSELECT 2\nSET o {o*30}\nSELECT 0\nSET x1 2 GET\nEXEC\nINCR o",
+    "MULTI\nSET x1 {l*30000}\nSET x2 {m*70000}\nEXPIRE x3 100\nEXPIRE x4 1\nGETDEL x5\nBITOP OR x7 x2 x3\nEXEC",
+    "+2000 WATCH x3 x4\nMULTI\nSET x4 again\nPERSIST x3\nEXEC",
+    "MULTI\nSET gone 1\nDISCARD\nMULTI\nDEL gone x1\nEXEC",
+    "MULTI\nSET before 1\nSELECT 2\nFLUSHDB\nSET after 1\nSWAPDB 2 0\nSELECT 0\nMOVE o 5\nCOPY after b DB 3\nEXEC",
+    "SWAPDB 0 2\nSELECT 2\nFLUSHDB\nSELECT 0",
+    /* one whose record does not fit a lane */
+    LARGE_TRANSACTION,
     /* whole databases */
     "SELECT 1\nSET in1 {d*40}\nSET n 3\nSELECT 0",
     "SWAPDB 0 1",
