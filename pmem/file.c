@@ -177,6 +177,9 @@ static int choose_durability(struct pool_file *file, uint32_t wanted)
     facts.map_sync = can_sync;
     facts.caches_persistent = persist_caches_are_persistent();
     facts.best = persist_flush_best();
+    /* Whoever used it may have asked for msync: a repair has few fences, and keeps what any class promises. */
+    if (file->repairing && !can_sync && !facts.in_memory)
+        wanted = SDB_DURABILITY_MSYNC;
     int error = durability_choose(file->readonly ? SDB_DURABILITY_AUTO : wanted, &facts, &chosen);
     if (error != 0)
         return with_path(file, error);

@@ -5,7 +5,8 @@
  * Commit:  1. state REPAIR, durable: from here on nobody but a repair opens the pool
  *          2. what is kept and what goes is found out and told; nothing is stored
  *          3. root, extent headers and map, so that every page with entries that stay is known by its words; fence
- *          4. entries that go become free ones; fence
+ *          4. entries that go become free ones: those first that the index does not lead to; fence; then the others; fence. An index
+ *             word that has lost its entry explains why another one has none: one of the past, if it were still there, would stay
  *          5. state REPAIR_INDEX, durable: what is an entry now stays one
  *          6. index words that lead to nothing go, and with a damaged directory the shard's whole index; fence
  *          A crash before 5: the next run finds the same, since 3 and 4 take away nothing that it goes by. After it: entries without
@@ -238,7 +239,11 @@ static int store_all(struct repair *repair)
     int error = repair_fence(repair);
     if (error != SDB_OK)
         return error;
-    repair_entries_store(repair);
+    repair_entries_store(repair, false);
+    error = repair_fence(repair);
+    if (error != SDB_OK)
+        return error;
+    repair_entries_store(repair, true);
     error = repair_fence(repair);
     if (error == SDB_OK)
         error = pool_file_mark_repair(repair->file, SB_STATE_REPAIR_INDEX);

@@ -2,7 +2,7 @@
 /*
  * repair_entry.c - which entries stay
  * Media:   reads struct sdb_m_entry, struct sdb_m_blob; stores entries that go as free ones
- * Commit:  an entry that goes is four words; a run that is cut short finds it damaged, or free
+ * Commit:  an entry that goes is four words, the one with its type first; a run that is cut short finds it damaged and not live, or free
  * Holds:   an entry stays where its check bits, its key and its value are right, its shard is its key's, and its index word either is
  *          there or was lost to damage that can be seen. An entry that nothing leads to in an index that is whole is of the past.
  * Threads: see repair.h
@@ -178,11 +178,12 @@ void repair_entries_count(const struct repair *repair, uint64_t counts[DATABASE_
     }
 }
 
-static void store(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool flag)
+static void store(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool indexed)
 {
     uint64_t words[4];
 
-    (void)flag;
+    if ((extent->bits != NULL && repair_bit(extent->bits->indexed, repair_slot(offset))) != indexed)
+        return;
     repair_load_entry(repair, offset, words);
     if (extent->bits != NULL && repair_bit(extent->bits->dropped, repair_slot(offset))) {
         const uint64_t generation = (words[0] >> META_GENERATION_SHIFT) + GENERATION_STEP;
@@ -190,14 +191,14 @@ static void store(struct repair *repair, struct repair_extent *extent, uint64_t 
         words[0] = (generation & 0xffff) << META_GENERATION_SHIFT;
         words[1] = words[2] = words[3] = 0;
         entry_seal(words, offset);
-        for (unsigned i = 4; i-- > 0;)
+        for (unsigned i = 0; i < 4; i++) /* no live one from the first word on: zeros behind it could be what it had before the damage */
             repair_store(repair, offset + i * WORD_SIZE, words[i]);
     } else if (words[0] & META_BUSY) {
         repair_store(repair, offset, words[0] & ~META_BUSY);
     }
 }
 
-void repair_entries_store(struct repair *repair)
+void repair_entries_store(struct repair *repair, bool indexed)
 {
-    for_slots(repair, store, false);
+    for_slots(repair, store, indexed);
 }

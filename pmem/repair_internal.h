@@ -109,7 +109,8 @@ void repair_index_store(struct repair *repair);
 /* ---- repair_entry.c ---- */
 void repair_entries_judge(struct repair *repair, bool indexed);
 void repair_entries_count(const struct repair *repair, uint64_t counts[DATABASE_IDS]);
-void repair_entries_store(struct repair *repair);
+/* Entries that go, of those that the index leads to, or of the others. */
+void repair_entries_store(struct repair *repair, bool indexed);
 static inline void repair_load_entry(const struct repair *repair, uint64_t offset, uint64_t words[4])
 {
     for (unsigned i = 0; i < 4; i++)

@@ -153,6 +153,20 @@ SDB_API void sdb_crashtest_yield(struct sdb_crashtest *test);
  */
 SDB_API int sdb_crashtest_reopen(struct sdb_crashtest *test, struct sdb_pool **pool);
 
+/* Damage to the medium: may change any of its bytes, and make the file shorter. */
+typedef void sdb_crashtest_damage_fn(void *context, uint8_t *medium, uint64_t *size);
+
+/*
+ * Closes the pool, or ends it as a kill would (killed: 1), lets damage change it, repairs it (sdb_repair, which report and result are
+ * for) with crashes in the repair, and opens it again. Every session must be closed; the old pointer is gone. Called by work.
+ * An image is repaired once more. Then it must hold, to the key, value, time to live and handle, what the repair keeps where nothing
+ * cuts it short; unless a power cut alone, behind a kill, could have made a difference to that. The invariant is not asked.
+ * Errors: as sdb_close, sdb_repair and sdb_open.
+ */
+SDB_API int sdb_crashtest_repair(struct sdb_crashtest *test, struct sdb_pool **pool, int killed,
+                                 sdb_crashtest_damage_fn *damage, sdb_finding_fn *report, void *context,
+                                 struct sdb_repair *result);
+
 /* Passes fences over without a look at them (0), or looks again (1): for work that is only there to get somewhere. */
 SDB_API void sdb_crashtest_look(struct sdb_crashtest *test, int look);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "pool.h"
 #include "run.h"
 #include "schedule.h"
 #include "unflushed.h"
@@ -204,6 +205,70 @@ int sdb_crashtest_reopen(struct sdb_crashtest *test, struct sdb_pool **pool)
 
     if (!error)
         error = open_pool(test, 0);
+    if (!error)
+        *pool = test->pool;
+    return error;
+}
+
+/* The pool is gone from this process; what it held is there, durable or not. */
+static int end_pool(struct sdb_crashtest *test, int killed)
+{
+    if (!killed)
+        return close_pool(test);
+    if (test->pool->sessions)
+        return SDB_EBUSY;
+    pool_release(test->pool);
+    test->pool = NULL;
+    return SDB_OK;
+}
+
+/* Returns whether the lanes were hit: of the words that a kill left undecided, their records then vouch for some or for none. */
+static bool damage_medium(sdb_crashtest_damage_fn *damage, void *context)
+{
+    struct medium *medium = &domains.levels[0].medium;
+    const uint64_t size = medium->size;
+    struct sdb_m_superblock superblock;
+    uint8_t *old = crash_alloc(NULL, size);
+
+    memcpy(old, medium->base, size);
+    damage(context, medium->base, &medium->size);
+    if (medium->size > size)
+        medium->size = size;
+    memset(medium->base + medium->size, 0, size - medium->size);
+    medium->size_durable = medium->size;
+    domain_damaged(old, size);
+    memcpy(&superblock, old, sizeof(superblock));
+    const bool hit = memcmp(old + superblock.lanes_offset, medium->base + superblock.lanes_offset,
+                            superblock.lanes * superblock.lane_size) != 0;
+    free(old);
+    return hit;
+}
+
+int sdb_crashtest_repair(struct sdb_crashtest *test, struct sdb_pool **pool, int killed, sdb_crashtest_damage_fn *damage,
+                         sdb_finding_fn *report, void *context, struct sdb_repair *result)
+{
+    const enum phase phase = test->phase;
+    bool undecided = false;
+    uint64_t durable;
+    int error = end_pool(test, killed);
+
+    if (error)
+        return error;
+    domains_lock();
+    if (damage)
+        undecided = damage_medium(damage, context) && killed;
+    model_changed(test);
+    error = image_repaired(test, true, &test->expected);
+    if (!error)
+        test->expecting = !undecided && image_repaired(test, false, &durable) == SDB_OK && durable == test->expected;
+    domains_unlock();
+    test->phase = PHASE_REPAIR;
+    error = error ? error : sdb_repair(run_path(0), 0, report, context, result);
+    if (!error)
+        error = open_pool(test, 0);
+    test->phase = phase;
+    test->expecting = false;
+    model_changed(test);
     if (!error)
         *pool = test->pool;
     return error;

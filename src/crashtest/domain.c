@@ -378,7 +378,7 @@ void domain_copy(unsigned level, uint8_t *to, const uint8_t *from, size_t size, 
         put(domain, word_offset, value, kind, site);
         done += n;
     }
-    for (uint64_t at = offset; kind == EVENT_STREAM && domain->tracked && at < offset + size; at += domains.unit_size) {
+    for (uint64_t at = offset; kind == EVENT_STREAM && domains.kind != DOMAIN_PAGES && domain->tracked && at < offset + size; at += domains.unit_size) {
         struct unit *unit = domain->units[at / domains.unit_size];
 
         if (unit && unit->count)
@@ -445,6 +445,8 @@ void domain_flush_line(unsigned level, uint64_t offset)
 {
     struct domain *domain = &domains.levels[level];
 
+    if (domains.kind == DOMAIN_PAGES) /* what leaves the cache is in the kernel's pages, and no further */
+        return;
     domains_lock();
     if (domain->tracked) {
         struct unit *unit = domain->units[offset / domains.unit_size];
@@ -554,6 +556,27 @@ void domain_kill(unsigned level, uint64_t moment)
             medium_put(&domain->medium, offset, event.value);
             note(domain, offset, &event);
         }
+    }
+}
+
+void domain_damaged(const uint8_t *old, uint64_t size)
+{
+    struct domain *domain = &domains.levels[0];
+
+    for (uint64_t offset = 0; offset < size; offset += 8) {
+        uint64_t was;
+
+        memcpy(&was, old + offset, sizeof(was));
+        if (was == *word_at(&domain->medium, offset))
+            continue;
+        struct unit *unit = domain->units[offset / domains.unit_size];
+        for (uint32_t e = 0; unit && e < unit->count; e++)
+            settle(0, unit->number * domains.unit_size + unit->events[e].word * 8u, unit->events[e].value);
+        if (unit && unit->count) {
+            unit->count = 0;
+            clean(domain, unit);
+        }
+        settle(0, offset, *word_at(&domain->medium, offset));
     }
 }
 

@@ -122,6 +122,12 @@ void domain_untrack(unsigned level);
 void domain_kill(unsigned level, uint64_t moment);
 
 /*
+ * The contents of level 0 are now the ones that it has, in place of old ones, and so they are durably: the medium was damaged. Other
+ * stores to a damaged unit are durable, too.
+ */
+void domain_damaged(const uint8_t *old, uint64_t size);
+
+/*
  * Ends the tracking of level 0, and looks for what was stored to its medium without an event: the first such word's
  * offset, or UINT64_MAX.
  */

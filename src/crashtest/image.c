@@ -113,7 +113,7 @@ static bool ask(struct sdb_crashtest *test, unsigned level, struct sdb_pool *poo
     struct sdb_session *session;
     int verdict;
 
-    if (test->phase == PHASE_CREATION || !test->test.invariant)
+    if (test->phase == PHASE_CREATION || test->phase == PHASE_REPAIR || !test->test.invariant)
         return true;
     if (sdb_session_open(pool, &session) != SDB_OK) {
         run_fail(test, level, "no session on the image: %s", sdb_last_error());
@@ -196,6 +196,8 @@ static bool compare(struct sdb_crashtest *test, unsigned level, struct sdb_pool 
 /* The image was recovered, and what it holds may have been read: no crash takes it back, from here on. */
 static void expect(struct sdb_crashtest *test, unsigned level, struct sdb_pool *pool)
 {
+    const bool expecting = test->expecting;
+    const uint64_t expected = test->expected;
     const int error = contents_hash(pool, &test->expected);
 
     if (error) {
@@ -204,7 +206,15 @@ static void expect(struct sdb_crashtest *test, unsigned level, struct sdb_pool *
     }
     test->expecting = true;
     point_reached(test, level + 1);
-    test->expecting = false;
+    test->expecting = expecting;
+    test->expected = expected;
+}
+
+static int open_image(struct sdb_crashtest *test, unsigned level, const struct sdb_options *options, struct sdb_pool **pool)
+{
+    const int error = test->phase == PHASE_REPAIR ? sdb_repair(run_path(level + 1), 0, NULL, NULL, NULL) : SDB_OK;
+
+    return error ? error : sdb_open(run_path(level + 1), options, pool);
 }
 
 enum recovery { RECOVERY_PLAIN = 0, RECOVERY_CRASHED, RECOVERY_OF_KILL };
@@ -222,7 +232,7 @@ static void open_and_verify(struct sdb_crashtest *test, unsigned level, size_t m
     run_options(test, &options);
     options.flags = test->phase == PHASE_CREATION ? SDB_CREATE : 0;
     options.cache_size = 0;
-    error = sdb_open(run_path(level + 1), &options, &pool);
+    error = open_image(test, level, &options, &pool);
     if (!error && recovery == RECOVERY_OF_KILL && !test->error)
         expect(test, level, pool);
     if (recovery != RECOVERY_PLAIN)
@@ -331,4 +341,32 @@ void image_kill(struct sdb_crashtest *test, unsigned level, uint64_t moment)
     open_and_verify(test, level, mark, RECOVERY_OF_KILL);
     medium_undo(&domains.levels[level + 2].medium, above);
     medium_undo(&recovering->medium, mark);
+}
+
+int image_repaired(struct sdb_crashtest *test, bool visible, uint64_t *contents)
+{
+    struct medium *medium = &domains.levels[1].medium;
+    size_t mark = medium_mark(medium), above = medium_mark(&domains.levels[2].medium);
+    struct sdb_options options;
+    struct sdb_pool *pool;
+    int error;
+
+    run_options(test, &options);
+    options.cache_size = 0;
+    medium->exists = true;
+    medium->size = medium->size_durable = domains.levels[0].medium.size;
+    domain_kill(0, visible ? UINT64_MAX : 0);
+    domain_untrack(1);
+    domains.floor = 1;
+    error = sdb_repair(run_path(1), 0, NULL, NULL, NULL);
+    if (!error)
+        error = sdb_open(run_path(1), &options, &pool);
+    if (!error) {
+        error = contents_hash(pool, contents);
+        (void)sdb_close(pool);
+    }
+    domains.floor = 0;
+    medium_undo(&domains.levels[2].medium, above);
+    medium_undo(medium, mark);
+    return error;
 }

@@ -332,7 +332,7 @@ static bool is_looked_at(const struct sdb_crashtest *test)
 {
     const uint32_t flags = test->options.flags;
 
-    return test->phase == PHASE_WORK || (test->phase == PHASE_CREATION && (flags & SDB_CRASHTEST_CREATION)) ||
+    return test->phase >= PHASE_WORK || (test->phase == PHASE_CREATION && (flags & SDB_CRASHTEST_CREATION)) ||
            (test->phase == PHASE_SETUP && (flags & SDB_CRASHTEST_SETUP));
 }
 

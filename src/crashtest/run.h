@@ -18,7 +18,7 @@ struct seen {
     size_t count, capacity;
 };
 
-enum phase { PHASE_NONE = 0, PHASE_CREATION, PHASE_SETUP, PHASE_WORK };
+enum phase { PHASE_NONE = 0, PHASE_CREATION, PHASE_SETUP, PHASE_WORK, PHASE_REPAIR };
 
 /*
  * An image about to be made: a state for each dirty unit of the level, in the order of its list, and the file's size.
@@ -64,6 +64,12 @@ void image_try(struct sdb_crashtest *test, unsigned level);
 
 /* As image_try, of the image that a kill at this moment leaves: its recovery is crashed, with what was not durable still not durable. */
 void image_kill(struct sdb_crashtest *test, unsigned level, uint64_t moment);
+
+/*
+ * The contents (contents.h) of what a repair makes of level 0, as it is seen (visible) or as a power cut would leave it now. Taken
+ * back. Errors: those of the repair.
+ */
+int image_repaired(struct sdb_crashtest *test, bool visible, uint64_t *contents);
 
 void run_options(const struct sdb_crashtest *test, struct sdb_options *options);
 

@@ -47,6 +47,16 @@ static void tell_problem(void *context, uint64_t offset, const char *what)
 
 /* ---- Recovery ---- */
 
+/*
+ * What is visible is believed from here on. Behind a kill it is durable where a lane's records vouch for it; a damaged record, which
+ * looks like one that a crash tore, or a lane that is given up do not any more.
+ */
+static int secure_everything(struct pool_file *file)
+{
+    persist_flush(&file->persist, &file->thread, file->base, file->size);
+    return persist_fence(&file->persist, &file->thread);
+}
+
 /* Completes what was being committed, without the lanes whose records cannot be used. */
 static int recover(const struct repairing *repairing)
 {
@@ -62,6 +72,8 @@ static int recover(const struct repairing *repairing)
         else if (error == SDB_ECORRUPT)
             repair_give_up_lane(file, lanes.failed, repairing->report, repairing->context, repairing->result);
     }
+    if (error == SDB_OK && !file->was_clean)
+        error = secure_everything(file);
     return error;
 }
 

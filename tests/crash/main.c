@@ -140,9 +140,6 @@ static const struct {
     {"file.c", "write_back_superblock", "the same"},
     {"file.c", "sync_recovered",
      "class process behind class msync, which no scenario changes to: test_power_cut.c shows it"},
-    {"repair.c", "repair_store", "a repair, which no scenario runs: test_repair.c kills it at random times"},
-    {"repair.c", "repair_fence", "the same"},
-    {"repair.c", "repair_give_up_lane", "the same"},
 };
 
 static int is_unreachable(const char *file, const char *function)

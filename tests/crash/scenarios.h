@@ -33,6 +33,10 @@ work_function work_refill;
 prepare_function prepare_close;
 work_function work_close;
 
+/* scenario_repair.c */
+prepare_function prepare_repair, prepare_repair_eadr, prepare_repair_pages;
+work_function work_repair;
+
 /* scenario_threads.c */
 prepare_function prepare_threads, prepare_threads_eadr, prepare_threads_pages;
 work_function work_threads;
