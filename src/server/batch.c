@@ -100,7 +100,9 @@ static inline void ready_reply(struct worker *worker, struct client *client)
         client->reply.data = worker_take_buffer(worker);
         client->reply.capacity = client->reply.data == NULL ? 0 : WORKER_REPLY_CAPACITY;
         /* One reply alone may be larger than memory: the hard limit holds while it is written, too. */
-        client->reply.size_max = (size_t)CONFIG_READ(output_limits[CONFIG_CLIENT_NORMAL].hard);
+        int kind = (client->flags & CLIENT_PUBSUB) != 0 ? CONFIG_CLIENT_PUBSUB : CONFIG_CLIENT_NORMAL;
+
+        client->reply.size_max = (size_t)CONFIG_READ(output_limits[kind].hard);
     }
 }
 

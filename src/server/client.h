@@ -14,10 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pubsub.h"
 #include "reply.h"
 #include "superdb/superdb.h"
 
 struct multi;
+struct subscription;
 struct watch;
 struct worker;
 
@@ -33,15 +35,16 @@ enum client_flags {
     CLIENT_KILLED = 1u << 8,
     CLIENT_MULTI = 1u << 9,         /* commands are queued */
     CLIENT_MULTI_FAILED = 1u << 10, /* one of them was refused */
+    CLIENT_PUBSUB = 1u << 12,       /* has subscriptions */
     CLIENT_REPLY_KEEP = 1u << 11,   /* this command's reply is not dropped, although CLIENT_REPLY_OFF is set */
 };
 
 /* Their requests are run one by one. */
 #define CLIENT_FLAGS_APART                                                                                             \
-    (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_MULTI)
+    (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_MULTI | CLIENT_PUBSUB)
 
 /* Of these only CLIENT_AUTHENTICATED is set: any command may run. */
-#define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI)
+#define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB)
 
 struct client {
     /* Owner: the client's worker thread; other threads read under the worker's client-list lock. */
@@ -65,6 +68,8 @@ struct client {
     struct multi *multi;         /* what is queued since MULTI; NULL: there is none. multi.h */
     struct watch *watches;       /* watch.h */
     uint32_t watch_touched;      /* Atomic: a watched key was changed. Set by any thread */
+    uint32_t subscription_counts[PUBSUB_KINDS];
+    struct subscription *subscriptions[PUBSUB_KINDS]; /* pubsub.h */
 };
 
 /*

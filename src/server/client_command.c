@@ -25,6 +25,8 @@ static void flags_text(const struct client *client, char text[FLAGS_TEXT_SIZE])
 {
     size_t at = 0;
 
+    if (client->flags & CLIENT_PUBSUB)
+        text[at++] = 'P';
     if (client->flags & CLIENT_MULTI)
         text[at++] = 'x';
     if (watch_is_touched(client))
@@ -62,13 +64,14 @@ static void describe(struct reply *out, const struct client *client, int64_t now
     buffers = sizeof(*client) + client->query_bytes + client->reply.capacity + multi_memory(client);
     out->size += (size_t)snprintf(
         to, size,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=%d "
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=%zu psub=%zu ssub=%zu multi=%d "
         "qbuf=%zu "
         "qbuf-free=0 argv-mem=0 multi-mem=%zu rbs=%zu rbp=%zu obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s "
         "redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
         (unsigned long long)client->id, client->address, client->local_address, client->fd, name,
         (long long)((now_ms - client->created_ms) / 1000), (long long)((now_ms - client->last_active_ms) / 1000), flags,
-        client->database, multi_count(client), client->query_bytes, multi_memory(client), client->reply.capacity, client->reply.size, client->reply.size,
+        client->database, pubsub_count(client, PUBSUB_CHANNEL), pubsub_count(client, PUBSUB_PATTERN),
+        pubsub_count(client, PUBSUB_SHARD), multi_count(client), client->query_bytes, multi_memory(client), client->reply.capacity, client->reply.size, client->reply.size,
         client->reply.capacity, buffers, command,
         client->flags & CLIENT_AUTHENTICATED || !CONFIG_READ(has_password) ? "default" : "", client->reply.protocol,
         library, version);
@@ -79,6 +82,7 @@ struct listing {
     int64_t now_ms;
     const struct request_arg *ids; /* NULL: all */
     int id_count;
+    int class; /* -1: any */
 };
 
 static int is_wanted(const struct listing *listing, uint64_t id)
@@ -97,7 +101,7 @@ static int list_one(void *context, const struct client *client)
 {
     struct listing *listing = context;
 
-    if (is_wanted(listing, client->id))
+    if (is_wanted(listing, client->id) && (listing->class < 0 || listing->class == client_class(client)))
         describe(&listing->text, client, listing->now_ms);
     return 0;
 }
@@ -111,13 +115,15 @@ static void reply_listing(struct client *client, struct listing *listing)
     reply_free(&listing->text);
 }
 
-/* 1: normal, 0: a type that has no clients here, -1: unknown. */
+/* enum config_client_class; CONFIG_CLIENT_REPLICA is a type that has no clients here. -1: unknown. */
 static int client_type(const struct request_arg *arg)
 {
     if (args_is(arg, "normal"))
-        return 1;
-    if (args_is(arg, "slave") || args_is(arg, "replica") || args_is(arg, "pubsub") || args_is(arg, "master"))
-        return 0;
+        return CONFIG_CLIENT_NORMAL;
+    if (args_is(arg, "pubsub"))
+        return CONFIG_CLIENT_PUBSUB;
+    if (args_is(arg, "slave") || args_is(arg, "replica") || args_is(arg, "master"))
+        return CONFIG_CLIENT_REPLICA;
     return -1;
 }
 
@@ -128,13 +134,12 @@ static void refuse_type(struct client *client, const struct request_arg *arg)
 
 static void client_list(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct listing listing = {.now_ms = clock_ms(), .ids = NULL, .id_count = 0};
-    int type = 1;
+    struct listing listing = {.now_ms = clock_ms(), .ids = NULL, .id_count = 0, .class = -1};
     int64_t id;
 
     if (argc == 4 && args_is(&argv[2], "type")) {
-        type = client_type(&argv[3]);
-        if (type < 0) {
+        listing.class = client_type(&argv[3]);
+        if (listing.class < 0) {
             refuse_type(client, &argv[3]);
             return;
         }
@@ -152,14 +157,13 @@ static void client_list(struct client *client, const struct request_arg *argv, i
         return;
     }
     reply_init(&listing.text);
-    if (type == 1)
-        client_list_each(client, list_one, &listing);
+    client_list_each(client, list_one, &listing);
     reply_listing(client, &listing);
 }
 
 static void client_info(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct listing listing = {.now_ms = clock_ms(), .ids = NULL, .id_count = 0};
+    struct listing listing = {.now_ms = clock_ms(), .ids = NULL, .id_count = 0, .class = -1};
 
     (void)argv;
     (void)argc;
@@ -323,7 +327,7 @@ static int take_kill_option(struct client *client, struct kill_request *request,
             refuse_type(client, value);
             return 0;
         }
-        request->impossible |= type == 0;
+        request->filter.class = type;
     } else if (args_is(option, "addr")) {
         request->impossible |= !take_address(request->address, &request->filter.address, value);
     } else if (args_is(option, "laddr")) {
@@ -345,7 +349,7 @@ static int take_kill_option(struct client *client, struct kill_request *request,
 
 static void client_kill(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct kill_request request = {.filter = {0, NULL, NULL, argc > 3}, .impossible = 0};
+    struct kill_request request = {.filter = {0, NULL, NULL, -1, argc > 3}, .impossible = 0};
     size_t killed;
 
     if (argc == 3) {

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "config.h"
 #include "connection.h"
 #include "worker.h"
 
@@ -82,9 +83,16 @@ void client_list_each(struct client *self, client_visit *visit, void *context)
     resume_turn(self->worker);
 }
 
+int client_class(const struct client *client)
+{
+    return (client->flags & CLIENT_PUBSUB) != 0 ? CONFIG_CLIENT_PUBSUB : CONFIG_CLIENT_NORMAL;
+}
+
 static int matches(const struct client_filter *filter, const struct client *client, const struct client *self)
 {
     if (filter->skip_self && client == self)
+        return 0;
+    if (filter->class >= 0 && client_class(client) != filter->class)
         return 0;
     if (filter->id != 0 && client->id != filter->id)
         return 0;

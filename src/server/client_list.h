@@ -31,11 +31,15 @@ void client_list_let_others_go(struct client *self);
 /* How many clients are connected. Atomic, any thread. */
 size_t client_list_count(void);
 
-/* What clients to kill: all that is given must match. The only type of client is "normal". */
+/* What a client is to client-output-buffer-limit and CLIENT LIST: enum config_client_class, NORMAL or PUBSUB. */
+int client_class(const struct client *client);
+
+/* What clients to kill: all that is given must match. */
 struct client_filter {
     uint64_t id;               /* 0: any */
     const char *address;       /* NULL: any; as client->address */
     const char *local_address; /* NULL: any */
+    int class;                 /* of client_class; -1: any */
     int skip_self;             /* 1: not the caller */
 };
 

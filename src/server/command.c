@@ -61,7 +61,8 @@ static size_t top_count;
 
 static const struct command *const tables[] = {string_commands, bit_commands,        key_commands,
                                                handle_commands, connection_commands, server_commands,
-                                               scrub_commands,  transaction_commands};
+                                               scrub_commands,  transaction_commands,
+                                               pubsub_commands};
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
@@ -358,6 +359,17 @@ static void refuse_unknown_sub(struct client *client, const struct command *cont
     reply_text_error(client, text);
 }
 
+/* In RESP2 a message cannot be told from a reply. */
+static void refuse_subscribed(struct client *client, const struct command *command)
+{
+    char name[COMMAND_FULL_NAME_SIZE];
+
+    command_full_name(command, name);
+    reply_errorf(&client->reply,
+                 "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                 name);
+}
+
 static void refuse_arity(struct client *client, const struct command *command)
 {
     char name[COMMAND_FULL_NAME_SIZE];
@@ -568,6 +580,11 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
     }
     if (!(client->flags & CLIENT_AUTHENTICATED) && !(command->flags & COMMAND_NO_AUTH) && CONFIG_READ(has_password)) {
         reply_error(&client->reply, "NOAUTH Authentication required.");
+        finish_refused(client, before, command);
+        return;
+    }
+    if ((client->flags & CLIENT_PUBSUB) != 0 && client->reply.protocol == 2 && !(command->flags & COMMAND_SUBSCRIBED)) {
+        refuse_subscribed(client, command);
         finish_refused(client, before, command);
         return;
     }

@@ -40,6 +40,8 @@ enum command_flags { /* the names that COMMAND INFO prints, in lower case */
     COMMAND_ONLY_SENTINEL = 1u << 14,
     COMMAND_PROTECTED = 1u << 15,
     COMMAND_UNQUEUED = 1u << 16, /* runs inside MULTI, too; not printed */
+    COMMAND_SUBSCRIBED = 1u << 17, /* RESP2's subscribers may run it; not printed */
+    COMMAND_PUBSUB = 1u << 18,
 };
 
 /* One row. Text fields are UTF-8, one line, NULL where they do not apply. */
@@ -47,7 +49,7 @@ struct command {
     const char *name;      /* lower case; of a subcommand its own word only */
     const char *summary;
     const char *since;     /* the Redis version, "1.0.0" */
-    const char *group;     /* "string", "bitmap", "generic", "connection", "transactions", "server", "superdb" */
+    const char *group;     /* "string", "bitmap", "generic", "connection", "transactions", "pubsub", "server", "superdb" */
     const char *complexity;
     const char *syntax;    /* arguments as Redis' documentation writes them: "key value [NX | XX] [GET] [EX seconds]" */
     const char *acl_categories; /* "@write @string @slow", as COMMAND INFO lists them */
@@ -68,6 +70,7 @@ extern const struct command scrub_commands[];      /* scrub_commands.c: SDB.SCRU
 extern const struct command handle_commands[];     /* handle_commands.c: SDB.HANDLE, SDB.GETH, SDB.SETH */
 extern const struct command connection_commands[]; /* connection_commands.c: PING, HELLO, CLIENT, ... */
 extern const struct command transaction_commands[]; /* transaction_commands.c: MULTI, WATCH, ... */
+extern const struct command pubsub_commands[]; /* pubsub_commands.c: SUBSCRIBE, PUBLISH, ... */
 extern const struct command server_commands[];     /* server_commands.c: INFO, CONFIG, COMMAND, ... */
 
 /* Builds the hash table over all rows. Called once, before threads start. */

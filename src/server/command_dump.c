@@ -14,7 +14,7 @@ static const struct {
     const char *group, *title;
 } groups[] = {
     {"string", "Strings"}, {"bitmap", "Bits"},     {"generic", "Keys"},    {"connection", "Connections"},
-    {"transactions", "Transactions"},
+    {"transactions", "Transactions"}, {"pubsub", "Publish and subscribe"},
     {"server", "Server"},  {"cluster", "Cluster"}, {"superdb", "Handles"},
 };
 

@@ -180,6 +180,7 @@ static void reply_flags(struct reply *reply, uint32_t flags)
         {COMMAND_FAST, "fast"},
         {COMMAND_NO_AUTH, "no_auth"},
         {COMMAND_NO_MULTI, "no_multi"},
+        {COMMAND_PUBSUB, "pubsub"},
         {COMMAND_MOVABLEKEYS, "movablekeys"},
         {COMMAND_ALLOW_BUSY, "allow_busy"},
     };

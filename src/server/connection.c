@@ -161,6 +161,7 @@ void connection_destroy(struct connection *connection)
 
     remove_from_lists(worker, connection);
     multi_discard(&connection->client);
+    pubsub_forget(&connection->client);
     if (!connection->detached)
         unlink_connection(worker, connection);
     connection->detached = 1;
@@ -374,18 +375,19 @@ static void note_closed_by_limit(const struct client *client)
     worker_stats_add(&worker_stats_self->counters.clients_closed_output, 1);
 }
 
-/* client-output-buffer-limit normal. Returns 1 where the client is to be closed. */
+/* client-output-buffer-limit. Returns 1 where the client is to be closed. */
 static int is_over_limit(struct connection *connection, size_t size)
 {
-    int64_t hard = CONFIG_READ(output_limits[CONFIG_CLIENT_NORMAL].hard);
-    int64_t soft = CONFIG_READ(output_limits[CONFIG_CLIENT_NORMAL].soft);
+    int kind = (connection->client.flags & CLIENT_PUBSUB) != 0 ? CONFIG_CLIENT_PUBSUB : CONFIG_CLIENT_NORMAL;
+    int64_t hard = CONFIG_READ(output_limits[kind].hard);
+    int64_t soft = CONFIG_READ(output_limits[kind].soft);
     int64_t now_ms = connection->client.worker->now_ms;
     int over = hard > 0 && size > (size_t)hard;
 
     if (soft > 0 && size > (size_t)soft) {
         if (connection->soft_limit_since == 0)
             connection->soft_limit_since = now_ms;
-        over |= now_ms - connection->soft_limit_since > CONFIG_READ(output_limits[CONFIG_CLIENT_NORMAL].soft_seconds) * 1000;
+        over |= now_ms - connection->soft_limit_since > CONFIG_READ(output_limits[kind].soft_seconds) * 1000;
     } else {
         connection->soft_limit_since = 0;
     }
@@ -455,9 +457,11 @@ void connection_settle(struct connection *connection)
 
 void connection_disown_replies(struct connection *connection, const char *error)
 {
-    if (connection->turn_bytes == 0)
+    if (connection->turn != connection->client.worker->turn)
         return;
     reply_truncate(&connection->client.reply, connection->reply_mark);
+    if (connection->turn_bytes == 0) /* it asked for nothing: there were messages for it, perhaps */
+        return;
     reply_error(&connection->client.reply, error);
     connection->client.flags |= CLIENT_CLOSE_AFTER_REPLY;
 }

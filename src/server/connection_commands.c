@@ -90,10 +90,20 @@ void command_help(struct client *client, const struct request_arg *argv, int arg
     reply_array_set(reply, where, count + 2);
 }
 
+/* In the shape of a message. */
+static void ping_subscribed(struct client *client, const struct request_arg *argv, int argc)
+{
+    reply_array(&client->reply, 2);
+    reply_bulk_text(&client->reply, "pong");
+    reply_bulk(&client->reply, argc == 2 ? argv[1].data : "", argc == 2 ? argv[1].size : 0);
+}
+
 static void ping(struct client *client, const struct request_arg *argv, int argc)
 {
     if (argc > 2)
         reply_error(&client->reply, "ERR wrong number of arguments for 'ping' command");
+    else if ((client->flags & CLIENT_PUBSUB) != 0 && client->reply.protocol == 2)
+        ping_subscribed(client, argv, argc);
     else if (argc == 2)
         reply_bulk(&client->reply, argv[1].data, argv[1].size);
     else
@@ -239,6 +249,7 @@ static void reset(struct client *client, const struct request_arg *argv, int arg
     if (CONFIG_READ(has_password))
         client->flags &= ~(unsigned)CLIENT_AUTHENTICATED;
     multi_discard(client);
+    pubsub_forget(client);
     client->database = 0;
     client->reply.protocol = 2;
     free(client->name);
@@ -291,9 +302,9 @@ const struct command connection_commands[] = {
     {ROW("hello", "6.0.0", "O(1)", "[protover [AUTH username password] [SETNAME clientname]]", -1, EARLY_FLAGS,
          FAST_CATEGORIES, hello),
      .summary = "Switches between RESP2 and RESP3, and tells about the server"},
-    {ROW("ping", "1.0.0", "O(1)", "[message]", -1, COMMAND_FAST, FAST_CATEGORIES, ping),
+    {ROW("ping", "1.0.0", "O(1)", "[message]", -1, COMMAND_FAST | COMMAND_SUBSCRIBED, FAST_CATEGORIES, ping),
      .summary = "Replies with PONG, or with its argument"},
-    {ROW("quit", "1.0.0", "O(1)", NULL, -1, EARLY_FLAGS | COMMAND_UNQUEUED, FAST_CATEGORIES, quit), .summary = "Closes the connection"},
+    {ROW("quit", "1.0.0", "O(1)", NULL, -1, EARLY_FLAGS | COMMAND_UNQUEUED | COMMAND_SUBSCRIBED, FAST_CATEGORIES, quit), .summary = "Closes the connection"},
     {ROW_OF("cluster", "readonly", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
             FAST_CATEGORIES, refuse_cluster),
      .summary = "Allows reads from a cluster's replicas",
@@ -301,7 +312,7 @@ const struct command connection_commands[] = {
     {ROW_OF("cluster", "readwrite", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
             FAST_CATEGORIES, refuse_cluster),
      .summary = "Takes READONLY back", .difference = "There is no cluster: it answers as Redis does without one"},
-    {ROW("reset", "6.2.0", "O(1)", NULL, 1, EARLY_FLAGS | COMMAND_UNQUEUED, FAST_CATEGORIES, reset),
+    {ROW("reset", "6.2.0", "O(1)", NULL, 1, EARLY_FLAGS | COMMAND_UNQUEUED | COMMAND_SUBSCRIBED, FAST_CATEGORIES, reset),
      .summary = "Puts the connection into the state of a new one"},
     {ROW("select", "1.0.0", "O(1)", "index", 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,
          select_command),

@@ -21,6 +21,7 @@
 #include "latency.h"
 #include "lock.h"
 #include "process.h"
+#include "pubsub.h"
 #include "runtime.h"
 #include "scrub.h"
 #include "worker_stats.h"
@@ -364,9 +365,9 @@ void info_stats(struct reply *text, struct client *client)
     line(text, "sync_partial_ok:0");
     line(text, "sync_partial_err:0");
     keyspace_stats(text);
-    line(text, "pubsub_channels:0");
-    line(text, "pubsub_patterns:0");
-    line(text, "pubsubshard_channels:0");
+    line(text, "pubsub_channels:%zu", pubsub_names(PUBSUB_CHANNEL));
+    line(text, "pubsub_patterns:%zu", pubsub_names(PUBSUB_PATTERN));
+    line(text, "pubsubshard_channels:%zu", pubsub_names(PUBSUB_SHARD));
     line(text, "latest_fork_usec:0");
     line(text, "total_forks:0");
     line(text, "migrate_cached_sockets:0");

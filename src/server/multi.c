@@ -264,14 +264,34 @@ static int run_transaction(struct client *client, const struct locks *locks)
     return sdb_commit(client->session);
 }
 
+/* A client without a worker is a test's. */
+static struct message **hold_messages(const struct client *client)
+{
+    return client->worker == NULL ? NULL : pubsub_hold(client->worker);
+}
+
+static void take_messages_back(const struct client *client, struct message **mark)
+{
+    if (client->worker != NULL)
+        pubsub_take_back(client->worker, mark);
+}
+
+static void let_messages_go(const struct client *client, struct message **mark)
+{
+    if (client->worker != NULL)
+        pubsub_release(client->worker, mark);
+}
+
 static void run_locked(struct client *client, struct locks *locks)
 {
     const struct command *last_command = client->last_command;
     const uint32_t database = client->database, was_off = client->flags & CLIENT_REPLY_OFF;
     const size_t mark = client->reply.size;
+    struct message **messages = hold_messages(client);
     int result = run_transaction(client, locks);
 
     if (result == SDB_ECONFLICT) {
+        take_messages_back(client, messages);
         reply_truncate(&client->reply, mark);
         client->database = database;
         locks->everything = 1;
@@ -279,10 +299,12 @@ static void run_locked(struct client *client, struct locks *locks)
     }
     if (result != SDB_OK) {
         client->database = database;
+        take_messages_back(client, messages);
         command_reply_error_instead(client, mark, result);
     }
     (void)sdb_select(client->session, client->database);
     client->last_command = last_command;
+    let_messages_go(client, messages);
     if (!was_off && (client->flags & CLIENT_REPLY_OFF) != 0)
         client->flags |= CLIENT_REPLY_KEEP; /* what was replied before it stands */
 }

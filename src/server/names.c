@@ -72,7 +72,7 @@ int names_add(struct names *names, struct name *name)
     slot = slot_of(names, name->hash);
     name->next = *slot;
     *slot = name;
-    names->count++;
+    __atomic_store_n(&names->count, names->count + 1, __ATOMIC_RELAXED);
     return 1;
 }
 
@@ -83,7 +83,7 @@ void names_remove(struct names *names, struct name *name)
     while (*link != name)
         link = &(*link)->next;
     *link = name->next;
-    names->count--;
+    __atomic_store_n(&names->count, names->count - 1, __ATOMIC_RELAXED);
 }
 
 struct name *names_next(const struct names *names, const struct name *name)

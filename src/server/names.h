@@ -22,7 +22,7 @@ struct name {
 struct names {
     struct name **slots;
     size_t slot_count; /* a power of two; 0: nothing was ever added */
-    size_t count;
+    size_t count;      /* Atomic: may be read without the lock */
 };
 
 /* The seed is new at each start, so that nobody can prepare names that meet in one slot. */

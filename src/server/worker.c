@@ -192,6 +192,7 @@ static void empty_mailbox(struct worker *worker)
 void io_on_woken(struct worker *worker)
 {
     empty_mailbox(worker);
+    pubsub_deliver(worker);
 }
 
 void io_on_crowded(struct worker *worker)
@@ -289,8 +290,12 @@ static void end_group(struct worker *worker)
     close_group(worker);
     result = worker->group_error;
     worker->group_error = SDB_OK;
-    if (__builtin_expect(result == SDB_OK, 1))
+    if (__builtin_expect(result == SDB_OK, 1)) {
+        if (worker->outbox != NULL)
+            pubsub_post(worker);
         return;
+    }
+    pubsub_drop(worker);
     log_message(LOG_LEVEL_WARNING, "A commit failed, its clients are told and closed: %s", sdb_last_error());
     snprintf(error, sizeof(error), "MISCONF the commit failed, nothing since the last reply is durable: %s", sdb_strerror(result));
     for (struct connection *connection = worker->touched; connection != NULL; connection = connection->touched_next)
@@ -358,7 +363,7 @@ static void close_idle(struct worker *worker)
     while (connection != NULL && checks-- > 0) {
         worker->idle_cursor = connection->next;
         if (worker->now_ms - connection->client.last_active_ms > timeout_ms &&
-            (connection->blocked & ~(uint32_t)CONNECTION_BLOCK_OUTPUT) == 0) {
+            (connection->blocked & ~(uint32_t)CONNECTION_BLOCK_OUTPUT) == 0 && (connection->client.flags & CLIENT_PUBSUB) == 0) {
             log_message(LOG_LEVEL_VERBOSE, "Closing idle client %s", connection->client.address);
             worker_stats_add(&worker_stats_self->counters.clients_closed_idle, 1);
             connection_close(connection);
@@ -577,6 +582,8 @@ static void close_worker(struct worker *worker)
     sdb_session_set_time(worker->session, 0);
     sdb_session_close(worker->session);
     empty_mailbox(worker);
+    pubsub_deliver(worker); /* to nobody */
+    pubsub_drop(worker);
     while (worker->spare_count > 0)
         free(worker->spare[--worker->spare_count]);
 }

@@ -51,6 +51,7 @@ struct worker {
     struct lock mailbox_lock;
     struct worker_handover *mailbox;
     size_t mailbox_count, mailbox_capacity;
+    struct message *inbox, **inbox_end; /* messages for subscribers, from other workers; the end is known where there are some */
 
     /* Owner: the worker. */
     struct batch batch;
@@ -58,6 +59,8 @@ struct worker {
     int64_t now_ms;
     int group_is_open;
     int owns_all_turns;         /* holds every worker's turn lock: client_list_stop_others */
+    struct message *outbox, **outbox_end; /* messages for other workers, until the fence; pubsub.h */
+    int holds_messages;         /* for this worker's subscribers, too: inside EXEC */
     int group_error;            /* of a part of this turn that was committed early: enum sdb_error */
     int session_database;       /* selected in the session; -1: unknown */
     int pause_mode;             /* of this turn: client_list_paused */

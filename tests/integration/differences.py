@@ -13,6 +13,7 @@ TABLE = [
     ("LATENCY HELP", "as above"),
     ("MEMORY HELP", "as above"),
     ("OBJECT HELP", "as above"),
+    ("PUBSUB HELP", "as above"),
     ("SLOWLOG HELP", "as above"),
     ("CONFIG SET databases 4", "the error says why: a pool has 16 databases"),
     ("CONFIG SET port abc", "options that are fixed after start-up are refused before their value is looked at"),
