@@ -502,11 +502,12 @@ SDB_API void sdb_abort(struct sdb_session *session);
  * named the key, and looks in another such transaction whether the observer was told of the key since, misses no change.
  * ---------------------------------------------------------------------------------------------------------------- */
 enum sdb_change_kind {
-    SDB_CHANGE_STORED = 1,  /* a key was made, or has another value or time to live */
+    SDB_CHANGE_STORED = 1,  /* a key has another value or time to live */
     SDB_CHANGE_DELETED = 2,
     SDB_CHANGE_EXPIRED = 3, /* a key whose time had come was deleted */
     SDB_CHANGE_EMPTIED = 4, /* a database is about to be emptied; every shard is locked */
     SDB_CHANGE_SWAPPED = 5, /* database and other are about to change places; every shard is locked */
+    SDB_CHANGE_CREATED = 6, /* a key that was not there was stored */
 };
 
 struct sdb_change {

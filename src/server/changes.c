@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "lock.h"
+#include "notify.h"
 #include "request.h"
 #include "runtime.h"
 #include "watch.h"
@@ -17,6 +18,7 @@ static unsigned wanted; /* Under wanted_lock; read by anyone. */
 static void on_change(const struct sdb_change *change)
 {
     watch_on_change(change);
+    notify_on_change(change);
 }
 
 void changes_pretend(const struct client *client, const struct request_arg *key)
@@ -28,10 +30,18 @@ void changes_pretend(const struct client *client, const struct request_arg *key)
         on_change(&change);
 }
 
+void changes_begin(void)
+{
+    lock_acquire(&wanted_lock);
+    sdb_observe(runtime.pool, wanted != 0 ? on_change : NULL);
+    lock_release(&wanted_lock);
+}
+
 void changes_wanted(int more)
 {
     lock_acquire(&wanted_lock);
     __atomic_store_n(&wanted, wanted + (unsigned)more, __ATOMIC_RELAXED);
-    sdb_observe(runtime.pool, wanted != 0 ? on_change : NULL);
+    if (runtime.pool != NULL) /* else the options are being read: changes_begin */
+        sdb_observe(runtime.pool, wanted != 0 ? on_change : NULL);
     lock_release(&wanted_lock);
 }

@@ -11,6 +11,9 @@
  */
 void changes_wanted(int more);
 
+/* The pool is open: whoever has wanted to be told before is told from now on. */
+void changes_begin(void);
+
 struct client;
 struct request_arg;
 

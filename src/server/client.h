@@ -36,12 +36,16 @@ enum client_flags {
     CLIENT_MULTI = 1u << 9,         /* commands are queued */
     CLIENT_MULTI_FAILED = 1u << 10, /* one of them was refused */
     CLIENT_PUBSUB = 1u << 12,       /* has subscriptions */
+    CLIENT_EVENTS = 1u << 13,       /* the command has changed keys that somebody may want to hear of: notify.h */
     CLIENT_REPLY_KEEP = 1u << 11,   /* this command's reply is not dropped, although CLIENT_REPLY_OFF is set */
 };
 
 /* Their requests are run one by one. */
 #define CLIENT_FLAGS_APART                                                                                             \
     (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_MULTI | CLIENT_PUBSUB)
+
+/* Something is to be done about a command's reply. */
+#define CLIENT_FLAGS_REPLY (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)
 
 /* Of these only CLIENT_AUTHENTICATED is set: any command may run. */
 #define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB)

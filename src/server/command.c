@@ -23,6 +23,7 @@
 #include "latency.h"
 #include "latency_events.h"
 #include "multi.h"
+#include "notify.h"
 #include "slowlog.h"
 #include "worker_stats.h"
 
@@ -458,8 +459,17 @@ static void drop_reply(struct client *client, size_t before)
 
 static inline void finish(struct client *client, size_t before)
 {
-    if (__builtin_expect(client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT), 0))
+    if (__builtin_expect(client->flags & CLIENT_FLAGS_REPLY, 0))
         drop_reply(client, before);
+}
+
+/* Behind a command that ran. */
+static __attribute__((noinline)) void finish_rare(struct client *client, const struct command *command,
+                                                  const struct request_arg *argv, int argc, size_t before)
+{
+    if ((client->flags & CLIENT_EVENTS) != 0)
+        notify_command_ended(client, command, argv, argc, failed(client, before));
+    finish(client, before);
 }
 
 static __attribute__((noinline)) void finish_refused(struct client *client, size_t before,
@@ -497,6 +507,7 @@ static inline void run(struct client *client, const struct command *command, siz
 
     client->last_command = command;
     client->commands++;
+    stats->client = client;
     if (sampled && counters->calls % SAMPLE_CALLS != 0 && !(threshold >= 0 && threshold < SAMPLE_THRESHOLD_US)) {
         command->handler(client, argv, argc);
         __atomic_store_n(&counters->unmeasured, counters->unmeasured + 1, __ATOMIC_RELAXED);
@@ -511,7 +522,8 @@ static inline void run(struct client *client, const struct command *command, siz
         worker_stats_add(&counters->failed, 1);
         count_failure(client, before);
     }
-    finish(client, before);
+    if (__builtin_expect(client->flags & (CLIENT_FLAGS_REPLY | CLIENT_EVENTS), 0))
+        finish_rare(client, command, argv, argc, before);
 }
 
 void command_run_queued(struct client *client, const struct command *command, size_t number, const struct request_arg *argv,

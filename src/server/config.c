@@ -18,6 +18,7 @@
 #include "config_option.h"
 #include "lock.h"
 #include "log.h"
+#include "notify.h"
 #include "runtime.h"
 #include "slowlog.h"
 #include "superdb/superdb.h"
@@ -156,6 +157,14 @@ static int set_percentiles(char **words, int count, const char **error)
     config.percentiles_count = used;
     lock_release(&text_lock);
     return 0;
+}
+
+static int set_notifications(char **words, int count, const char **error)
+{
+    if (count == 1 && notify_set(words[0]))
+        return 0;
+    *error = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+    return -1;
 }
 
 int config_percentiles(double percentiles[CONFIG_PERCENTILES_MAX])
@@ -430,6 +439,8 @@ static const struct config_option options[] = {
             text_percentiles, "those that INFO latencystats shows"),
     LONG("latency-monitor-threshold", latency_monitor_threshold, "0", 0, INT64_MAX, OPTION_SETTABLE, NULL,
          "milliseconds from which LATENCY remembers events; 0: none"),
+    SPECIAL("notify-keyspace-events", "", OPTION_SETTABLE, set_notifications, notify_letters,
+            "which changes of keys are published: letters as Redis has them; there are no events for m and e"),
     CHOICE("enable-debug-command", debug_command, "local", debug_choices, 0, NULL,
            "who may run DEBUG: no, yes, or local (loopback and unix sockets)"),
     /* What monitoring tools, clients and load generators read. */
@@ -447,7 +458,6 @@ static const struct config_option options[] = {
     REFUSING("replicaof", "slaveof", "", WHY_SINGLE),
     REFUSING("min-replicas-to-write", "min-slaves-to-write", "0", WHY_SINGLE),
     REFUSING("cluster-enabled", NULL, "no", WHY_SINGLE),
-    CONSTANT("notify-keyspace-events", NULL, "", "there is no publish and subscribe"),
     CONSTANT("io-threads", NULL, "1", WHY_THREADS),
     CONSTANT("io-threads-do-reads", NULL, "no", WHY_THREADS),
     CONSTANT("dynamic-hz", NULL, "no", "see hz"),

@@ -19,6 +19,7 @@
 
 #include "command.h"
 #include "command_dump.h"
+#include "changes.h"
 #include "config.h"
 #include "config_ignored.h"
 #include "io.h"
@@ -248,6 +249,7 @@ static int serve(struct sdb_pool *pool)
         return fail(error, "");
     /* Before the first client can come: it may ask. */
     log_ready();
+    changes_begin();
     if (workers_start(pool, (unsigned)runtime.threads, operations, error, sizeof(error)) != 0) {
         listeners_close();
         return fail(error, "");

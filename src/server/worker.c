@@ -395,6 +395,8 @@ static void maintain(struct worker *worker)
         if (sdb_maintain(worker->session, MAINTAIN_EFFORT, &done) != SDB_OK)
             return;
     } while (!done && clock_ns() < end);
+    if (worker->outbox != NULL)
+        pubsub_post(worker);
 }
 
 static void run_timers(struct worker *worker)
@@ -523,6 +525,7 @@ static void run_turn(struct worker *worker)
         run_ready(worker, last_ready);
         batch_finish(worker);
     }
+    worker_stats_self->client = NULL;
     end_group(worker);
     settle_touched(worker);
     run_timers(worker);
@@ -599,6 +602,7 @@ static void *worker_main(void *argument)
     }
     worker->now_ms = clock_ms();
     worker->session_database = -1;
+    worker_stats_self->worker = worker;
     report_start(NULL);
     while (!worker->stopping || worker->attached > 0)
         run_turn(worker);

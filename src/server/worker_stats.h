@@ -50,6 +50,8 @@ struct worker_error {
 
 struct worker_stats {
     struct worker_stats *next; /* Immutable after attaching. */
+    struct client *client;     /* whose command runs; NULL: none. Owner: its thread */
+    struct worker *worker;     /* NULL: a test's thread. Owner: its thread */
 
     /* Owner: its thread; other threads read. */
     struct worker_counters counters;

@@ -176,6 +176,8 @@ static int put_new(struct sdb_session *session, struct operation *operation, str
     tx_add_count(tx, shard, content->database, 1, content->expire_ms != 0);
     operation->found.entry = entry;
     memcpy(operation->found.words, words, sizeof(words));
+    if (!error)
+        session_changed(session, SDB_CHANGE_CREATED, &operation->key);
     return error;
 }
 
@@ -198,6 +200,7 @@ static int put_over(struct sdb_session *session, struct operation *operation, st
     if ((content->expire_ms != 0) != ((old[0] & META_EXPIRES) != 0))
         tx_add_count(&session->tx, operation->key.shard, content->database, 0, content->expire_ms ? 1 : -1);
     memcpy(old, words, sizeof(words));
+    session_changed(session, SDB_CHANGE_STORED, &operation->key);
     return SDB_OK;
 }
 
@@ -213,8 +216,6 @@ int operation_put(struct sdb_session *session, struct operation *operation, stru
     error = operation->exists ? put_over(session, operation, content) : put_new(session, operation, content);
     tx_add_touch(&session->tx, operation->key.hash, operation->found.entry);
     operation->exists = operation->exists || !error;
-    if (!error)
-        session_changed(session, SDB_CHANGE_STORED, &operation->key);
     return error;
 }
 

@@ -13,7 +13,7 @@
 
 static char told[4096];
 
-static const char *const names[] = {"", "stored", "deleted", "expired", "emptied", "swapped"};
+static const char *const names[] = {"", "stored", "deleted", "expired", "emptied", "swapped", "created"};
 
 static void note(const struct sdb_change *change)
 {
@@ -54,7 +54,7 @@ static void every_way_of_changing_a_key_is_told(void **state)
 
     (void)state;
     assert_ok(fixture_set(&f, "k", "v"));
-    assert_string_equal(heard(), "stored 0 k;");
+    assert_string_equal(heard(), "created 0 k;");
     assert_ok(sdb_append(f.session, "k", 1, "w", 1, &size));
     assert_string_equal(heard(), "stored 0 k;");
     assert_ok(sdb_handle(f.session, "k", 1, &handle));
@@ -68,11 +68,11 @@ static void every_way_of_changing_a_key_is_told(void **state)
     assert_int_equal(sdb_delete(f.session, "k", 1), SDB_ENOTFOUND);
     assert_string_equal(heard(), "");
     assert_ok(sdb_set_many(f.session, pairs, 2, 0));
-    assert_string_equal(heard(), "stored 0 a;stored 0 b;");
+    assert_string_equal(heard(), "created 0 a;created 0 b;");
     assert_ok(sdb_rename(f.session, "a", 1, "c", 1, 1));
-    assert_string_equal(heard(), "stored 0 c;deleted 0 a;");
+    assert_string_equal(heard(), "created 0 c;deleted 0 a;");
     assert_ok(sdb_move(f.session, "c", 1, 5));
-    assert_string_equal(heard(), "stored 5 c;deleted 0 c;");
+    assert_string_equal(heard(), "created 5 c;deleted 0 c;");
     assert_ok(sdb_delete_many(f.session, keys, 2, NULL));
     assert_string_equal(heard(), "deleted 0 b;");
     sdb_observe(f.pool, NULL);
@@ -89,12 +89,12 @@ static void an_expired_key_is_told_of_when_it_is_deleted(void **state)
     sdb_session_set_time(f.session, 500);
     assert_ok(sdb_set(f.session, "k", 1, "v", 1, &options));
     assert_ok(sdb_set(f.session, "l", 1, "v", 1, &options));
-    assert_string_equal(heard(), "stored 0 k;stored 0 l;");
+    assert_string_equal(heard(), "created 0 k;created 0 l;");
     sdb_session_set_time(f.session, 1000);
     assert_true(fixture_has(&f, "k", NULL));
     assert_string_equal(heard(), "");
     assert_ok(fixture_set(&f, "k", "w"));
-    assert_string_equal(heard(), "expired 0 k;stored 0 k;");
+    assert_string_equal(heard(), "expired 0 k;created 0 k;");
     assert_ok(sdb_maintain(f.session, 1 << 20, &done));
     assert_string_equal(heard(), "expired 0 l;");
 }
@@ -135,7 +135,7 @@ static void what_the_observer_selects_does_not_last(void **state)
     assert_string_equal(heard(), "swapped 0 3;");
     sdb_observe(f.pool, note);
     assert_ok(fixture_set(&f, "k", "v"));
-    assert_string_equal(heard(), "stored 0 k;");
+    assert_string_equal(heard(), "created 0 k;");
 }
 
 int main(void)

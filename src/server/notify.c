@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * notify.c - from changed keys to events
+ * Memory:  a thread's notes of the command under way; they grow to the largest so far, and stay
+ */
+#include "notify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "changes.h"
+#include "client.h"
+#include "lock.h"
+#include "pubsub.h"
+#include "worker_stats.h"
+
+enum notify_flags {
+    NOTIFY_KEYSPACE = 1u << 0,
+    NOTIFY_KEYEVENT = 1u << 1,
+    NOTIFY_GENERIC = 1u << 2,
+    NOTIFY_STRING = 1u << 3,
+    NOTIFY_EXPIRED = 1u << 4,
+    NOTIFY_NEW = 1u << 5,
+    NOTIFY_MISS = 1u << 6,
+    NOTIFY_OTHERS = 1u << 7, /* from here on: types that there are none of, evictions */
+};
+
+/* In the order in which CONFIG GET shows them: those that A stands for, n, K and E, m. */
+static const char letters[] = "g$lshzxetdnKEm";
+static const uint32_t flags_of[] = {NOTIFY_GENERIC, NOTIFY_STRING, NOTIFY_OTHERS << 0, NOTIFY_OTHERS << 1, NOTIFY_OTHERS << 2,
+                                    NOTIFY_OTHERS << 3, NOTIFY_EXPIRED, NOTIFY_OTHERS << 4, NOTIFY_OTHERS << 5,
+                                    NOTIFY_OTHERS << 6, NOTIFY_NEW, NOTIFY_KEYSPACE, NOTIFY_KEYEVENT, NOTIFY_MISS};
+#define ALL_LETTERS 10 /* that A stands for, from the first on */
+
+static uint32_t wanted; /* Atomic. */
+
+/* How a command's changes are called, and in which class they are. */
+struct naming {
+    const char *command;
+    uint32_t kind;
+    const char *stored, *deleted;
+    int flags;
+};
+enum naming_flags {
+    ONE_EVENT = 1,     /* however many steps it has */
+    DELETED_FIRST = 2, /* two keys: what went is told of before what came */
+    ALWAYS_NEW = 4,    /* what is stored takes the place of what was there */
+};
+
+static const struct naming namings[] = {
+    {"set", NOTIFY_STRING, "set", "del", 0},
+    {"setnx", NOTIFY_STRING, "set", "del", 0},
+    {"setex", NOTIFY_STRING, "set", "del", 0},
+    {"psetex", NOTIFY_STRING, "set", "del", 0},
+    {"getset", NOTIFY_STRING, "set", "del", 0},
+    {"mset", NOTIFY_STRING, "set", "del", 0},
+    {"msetnx", NOTIFY_STRING, "set", "del", 0},
+    {"append", NOTIFY_STRING, "append", "del", 0},
+    {"setrange", NOTIFY_STRING, "setrange", "del", 0},
+    {"incr", NOTIFY_STRING, "incrby", "del", 0},
+    {"incrby", NOTIFY_STRING, "incrby", "del", 0},
+    {"decr", NOTIFY_STRING, "incrby", "del", 0},
+    {"decrby", NOTIFY_STRING, "incrby", "del", 0},
+    {"incrbyfloat", NOTIFY_STRING, "incrbyfloat", "del", 0},
+    {"setbit", NOTIFY_STRING, "setbit", "del", ONE_EVENT},
+    {"bitfield", NOTIFY_STRING, "setbit", "del", ONE_EVENT},
+    {"bitop", NOTIFY_STRING, "set", "del", 0},
+    {"sdb.seth", NOTIFY_STRING, "set", "del", 0},
+    {"getex", NOTIFY_GENERIC, "expire", "del", 0},
+    {"expire", NOTIFY_GENERIC, "expire", "del", 0},
+    {"pexpire", NOTIFY_GENERIC, "expire", "del", 0},
+    {"expireat", NOTIFY_GENERIC, "expire", "del", 0},
+    {"pexpireat", NOTIFY_GENERIC, "expire", "del", 0},
+    {"persist", NOTIFY_GENERIC, "persist", "del", 0},
+    {"copy", NOTIFY_GENERIC, "copy_to", "del", ALWAYS_NEW},
+    {"rename", NOTIFY_GENERIC, "rename_to", "rename_from", DELETED_FIRST | ALWAYS_NEW},
+    {"renamenx", NOTIFY_GENERIC, "rename_to", "rename_from", DELETED_FIRST | ALWAYS_NEW},
+    {"move", NOTIFY_GENERIC, "move_to", "move_from", DELETED_FIRST | ALWAYS_NEW},
+    {NULL, NOTIFY_GENERIC, "set", "del", 0}, /* DEL and its like */
+};
+
+/* What the command under way has changed. */
+struct note {
+    enum sdb_change_kind kind;
+    uint32_t database;
+    size_t at, size; /* of the key, in bytes */
+};
+
+static __thread struct {
+    struct note *items;
+    size_t count, capacity;
+    char *bytes;
+    size_t size, bytes_capacity;
+} notes;
+
+/* ---- the option ------------------------------------------------------------------------------------------------------- */
+
+int notify_set(const char *text)
+{
+    static struct lock set_lock = LOCK_INIT;
+    uint32_t flags = 0, before;
+
+    for (; *text != '\0'; text++) {
+        const char *at = strchr(letters, *text);
+
+        if (*text == 'A') {
+            for (int i = 0; i < ALL_LETTERS; i++)
+                flags |= flags_of[i];
+        } else if (at == NULL) {
+            return 0;
+        } else {
+            flags |= flags_of[at - letters];
+        }
+    }
+    lock_acquire(&set_lock);
+    before = __atomic_exchange_n(&wanted, flags, __ATOMIC_RELAXED);
+    if ((before != 0) != (flags != 0))
+        changes_wanted(flags != 0 ? 1 : -1);
+    lock_release(&set_lock);
+    return 1;
+}
+
+char *notify_letters(void)
+{
+    const uint32_t flags = __atomic_load_n(&wanted, __ATOMIC_RELAXED);
+    char text[sizeof(letters) + 1];
+    size_t size = 0;
+    int all = 1;
+
+    for (int i = 0; i < ALL_LETTERS; i++)
+        all &= (flags & flags_of[i]) != 0;
+    if (all)
+        text[size++] = 'A';
+    for (size_t i = all ? ALL_LETTERS + 1 : 0; i < sizeof(letters) - 1; i++) /* as Redis: A hides n */
+        if ((flags & flags_of[i]) != 0)
+            text[size++] = letters[i];
+    text[size] = '\0';
+    return strdup(text);
+}
+
+/* ---- sending ---------------------------------------------------------------------------------------------------------- */
+
+static void send_event(struct worker *worker, uint32_t kind, const char *event, uint32_t database, const struct sdb_slice *key)
+{
+    const uint32_t flags = __atomic_load_n(&wanted, __ATOMIC_RELAXED);
+    const struct sdb_slice name = {event, strlen(event)};
+    char few[256], *text = few;
+    struct sdb_slice channel;
+
+    if ((flags & kind) == 0)
+        return;
+    if ((flags & NOTIFY_KEYSPACE) != 0 && (key->size < 200 || (text = malloc(key->size + 56)) != NULL)) {
+        int size = sprintf(text, "__keyspace@%u__:", database);
+
+        memcpy(text + size, key->data, key->size);
+        channel = (struct sdb_slice){text, (size_t)size + key->size};
+        (void)pubsub_publish(worker, PUBSUB_CHANNEL, &channel, &name);
+        if (text != few)
+            free(text);
+    }
+    if ((flags & NOTIFY_KEYEVENT) != 0) {
+        channel = (struct sdb_slice){few, (size_t)snprintf(few, sizeof(few), "__keyevent@%u__:%s", database, event)};
+        (void)pubsub_publish(worker, PUBSUB_CHANNEL, &channel, key);
+    }
+}
+
+/* ---- noting ----------------------------------------------------------------------------------------------------------- */
+
+static int make_room(size_t size)
+{
+    if (notes.count == notes.capacity) {
+        size_t capacity = notes.capacity == 0 ? 16 : notes.capacity * 2;
+        struct note *items = realloc(notes.items, capacity * sizeof(*items));
+
+        if (items == NULL)
+            return 0;
+        notes.items = items;
+        notes.capacity = capacity;
+    }
+    if (notes.bytes_capacity - notes.size < size) {
+        size_t capacity = (notes.size + size) * 2;
+        char *bytes = realloc(notes.bytes, capacity);
+
+        if (bytes == NULL)
+            return 0;
+        notes.bytes = bytes;
+        notes.bytes_capacity = capacity;
+    }
+    return 1;
+}
+
+void notify_on_change(const struct sdb_change *change)
+{
+    struct client *client = worker_stats_self == NULL ? NULL : worker_stats_self->client;
+
+    if (__atomic_load_n(&wanted, __ATOMIC_RELAXED) == 0 || change->key.data == NULL || worker_stats_self == NULL)
+        return;
+    if (client == NULL) { /* no command: expired keys are being swept */
+        if (change->kind == SDB_CHANGE_EXPIRED && worker_stats_self->worker != NULL)
+            send_event(worker_stats_self->worker, NOTIFY_EXPIRED, "expired", change->database, &change->key);
+        return;
+    }
+    if (!make_room(change->key.size))
+        return;
+    memcpy(notes.bytes + notes.size, change->key.data, change->key.size);
+    notes.items[notes.count++] = (struct note){change->kind, change->database, notes.size, change->key.size};
+    notes.size += change->key.size;
+    client->flags |= CLIENT_EVENTS;
+}
+
+/* ---- naming ----------------------------------------------------------------------------------------------------------- */
+
+static const struct naming *naming_of(const struct command *command)
+{
+    const struct naming *naming = namings;
+
+    while (naming->command != NULL && strcmp(naming->command, command->name) != 0)
+        naming++;
+    return naming;
+}
+
+/* Whether a SET or its like has given the key a time to live. */
+static int sets_expiry(const struct command *command, const struct request_arg *argv, int argc)
+{
+    if (strcmp(command->name, "setex") == 0 || strcmp(command->name, "psetex") == 0)
+        return 1;
+    for (int i = 3; i < argc && strcmp(command->name, "set") == 0; i++)
+        if (args_is(&argv[i], "EX") || args_is(&argv[i], "PX") || args_is(&argv[i], "EXAT") || args_is(&argv[i], "PXAT"))
+            return 1;
+    return 0;
+}
+
+static int is_persisting(const struct command *command, const struct request_arg *argv, int argc)
+{
+    return strcmp(command->name, "getex") == 0 && argc == 3 && args_is(&argv[2], "PERSIST");
+}
+
+struct ended {
+    struct worker *worker;
+    const struct naming *naming;
+    int expiry, persisting;
+};
+
+static void tell(const struct ended *ended, const struct note *note)
+{
+    const struct naming *naming = ended->naming;
+    const struct sdb_slice key = {notes.bytes + note->at, note->size};
+
+    switch (note->kind) {
+    case SDB_CHANGE_EXPIRED:
+        send_event(ended->worker, NOTIFY_EXPIRED, "expired", note->database, &key);
+        return;
+    case SDB_CHANGE_DELETED:
+        send_event(ended->worker, NOTIFY_GENERIC, naming->deleted, note->database, &key);
+        return;
+    default:
+        if (note->kind == SDB_CHANGE_CREATED && (naming->flags & ALWAYS_NEW) == 0)
+            send_event(ended->worker, NOTIFY_NEW, "new", note->database, &key);
+        send_event(ended->worker, naming->kind, ended->persisting ? "persist" : naming->stored, note->database, &key);
+        if (ended->expiry)
+            send_event(ended->worker, NOTIFY_GENERIC, "expire", note->database, &key);
+    }
+}
+
+static int is_stored(const struct note *note)
+{
+    return note->kind == SDB_CHANGE_STORED || note->kind == SDB_CHANGE_CREATED;
+}
+
+/* The first of a run of steps on one key stands for all of them. */
+static int is_repeated(const struct naming *naming, size_t i)
+{
+    return (naming->flags & ONE_EVENT) != 0 && i > 0 && is_stored(&notes.items[i]) && is_stored(&notes.items[i - 1]);
+}
+
+static void tell_all(const struct ended *ended)
+{
+    const int apart = (ended->naming->flags & DELETED_FIRST) != 0;
+
+    for (size_t i = 0; i < notes.count && (ended->naming->flags & ALWAYS_NEW) != 0; i++)
+        if (is_stored(&notes.items[i]))
+            send_event(ended->worker, NOTIFY_NEW, "new", notes.items[i].database,
+                       &(struct sdb_slice){notes.bytes + notes.items[i].at, notes.items[i].size});
+    for (size_t i = 0; i < notes.count; i++)
+        if (!(apart && is_stored(&notes.items[i])) && !is_repeated(ended->naming, i))
+            tell(ended, &notes.items[i]);
+    for (size_t i = 0; i < notes.count && apart; i++)
+        if (is_stored(&notes.items[i]))
+            tell(ended, &notes.items[i]);
+}
+
+void notify_command_ended(struct client *client, const struct command *command, const struct request_arg *argv, int argc, int failed)
+{
+    const struct ended ended = {client->worker, naming_of(command), sets_expiry(command, argv, argc),
+                                is_persisting(command, argv, argc)};
+
+    client->flags &= ~(uint32_t)CLIENT_EVENTS;
+    if (!failed && client->worker != NULL)
+        tell_all(&ended);
+    notes.count = 0;
+    notes.size = 0;
+}
