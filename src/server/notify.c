@@ -38,9 +38,8 @@ static uint32_t wanted; /* Atomic. */
 
 /* How a command's changes are called, and in which class they are. */
 struct naming {
-    const char *command;
+    const char *command, *stored, *deleted;
     uint32_t kind;
-    const char *stored, *deleted;
     int flags;
 };
 enum naming_flags {
@@ -50,35 +49,35 @@ enum naming_flags {
 };
 
 static const struct naming namings[] = {
-    {"set", NOTIFY_STRING, "set", "del", 0},
-    {"setnx", NOTIFY_STRING, "set", "del", 0},
-    {"setex", NOTIFY_STRING, "set", "del", 0},
-    {"psetex", NOTIFY_STRING, "set", "del", 0},
-    {"getset", NOTIFY_STRING, "set", "del", 0},
-    {"mset", NOTIFY_STRING, "set", "del", 0},
-    {"msetnx", NOTIFY_STRING, "set", "del", 0},
-    {"append", NOTIFY_STRING, "append", "del", 0},
-    {"setrange", NOTIFY_STRING, "setrange", "del", 0},
-    {"incr", NOTIFY_STRING, "incrby", "del", 0},
-    {"incrby", NOTIFY_STRING, "incrby", "del", 0},
-    {"decr", NOTIFY_STRING, "incrby", "del", 0},
-    {"decrby", NOTIFY_STRING, "incrby", "del", 0},
-    {"incrbyfloat", NOTIFY_STRING, "incrbyfloat", "del", 0},
-    {"setbit", NOTIFY_STRING, "setbit", "del", ONE_EVENT},
-    {"bitfield", NOTIFY_STRING, "setbit", "del", ONE_EVENT},
-    {"bitop", NOTIFY_STRING, "set", "del", 0},
-    {"sdb.seth", NOTIFY_STRING, "set", "del", 0},
-    {"getex", NOTIFY_GENERIC, "expire", "del", 0},
-    {"expire", NOTIFY_GENERIC, "expire", "del", 0},
-    {"pexpire", NOTIFY_GENERIC, "expire", "del", 0},
-    {"expireat", NOTIFY_GENERIC, "expire", "del", 0},
-    {"pexpireat", NOTIFY_GENERIC, "expire", "del", 0},
-    {"persist", NOTIFY_GENERIC, "persist", "del", 0},
-    {"copy", NOTIFY_GENERIC, "copy_to", "del", ALWAYS_NEW},
-    {"rename", NOTIFY_GENERIC, "rename_to", "rename_from", DELETED_FIRST | ALWAYS_NEW},
-    {"renamenx", NOTIFY_GENERIC, "rename_to", "rename_from", DELETED_FIRST | ALWAYS_NEW},
-    {"move", NOTIFY_GENERIC, "move_to", "move_from", DELETED_FIRST | ALWAYS_NEW},
-    {NULL, NOTIFY_GENERIC, "set", "del", 0}, /* DEL and its like */
+    {"set", "set", "del", NOTIFY_STRING, 0},
+    {"setnx", "set", "del", NOTIFY_STRING, 0},
+    {"setex", "set", "del", NOTIFY_STRING, 0},
+    {"psetex", "set", "del", NOTIFY_STRING, 0},
+    {"getset", "set", "del", NOTIFY_STRING, 0},
+    {"mset", "set", "del", NOTIFY_STRING, 0},
+    {"msetnx", "set", "del", NOTIFY_STRING, 0},
+    {"append", "append", "del", NOTIFY_STRING, 0},
+    {"setrange", "setrange", "del", NOTIFY_STRING, 0},
+    {"incr", "incrby", "del", NOTIFY_STRING, 0},
+    {"incrby", "incrby", "del", NOTIFY_STRING, 0},
+    {"decr", "incrby", "del", NOTIFY_STRING, 0},
+    {"decrby", "incrby", "del", NOTIFY_STRING, 0},
+    {"incrbyfloat", "incrbyfloat", "del", NOTIFY_STRING, 0},
+    {"setbit", "setbit", "del", NOTIFY_STRING, ONE_EVENT},
+    {"bitfield", "setbit", "del", NOTIFY_STRING, ONE_EVENT},
+    {"bitop", "set", "del", NOTIFY_STRING, 0},
+    {"sdb.seth", "set", "del", NOTIFY_STRING, 0},
+    {"getex", "expire", "del", NOTIFY_GENERIC, 0},
+    {"expire", "expire", "del", NOTIFY_GENERIC, 0},
+    {"pexpire", "expire", "del", NOTIFY_GENERIC, 0},
+    {"expireat", "expire", "del", NOTIFY_GENERIC, 0},
+    {"pexpireat", "expire", "del", NOTIFY_GENERIC, 0},
+    {"persist", "persist", "del", NOTIFY_GENERIC, 0},
+    {"copy", "copy_to", "del", NOTIFY_GENERIC, ALWAYS_NEW},
+    {"rename", "rename_to", "rename_from", NOTIFY_GENERIC, DELETED_FIRST | ALWAYS_NEW},
+    {"renamenx", "rename_to", "rename_from", NOTIFY_GENERIC, DELETED_FIRST | ALWAYS_NEW},
+    {"move", "move_to", "move_from", NOTIFY_GENERIC, DELETED_FIRST | ALWAYS_NEW},
+    {NULL, "set", "del", NOTIFY_GENERIC, 0}, /* DEL and its like */
 };
 
 /* What the command under way has changed. */

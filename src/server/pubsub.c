@@ -46,6 +46,12 @@ struct message {
 static pthread_rwlock_t table_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct names tables[PUBSUB_KINDS]; /* Under table_lock. */
 
+/* How many workers a topic has lists for; a test may have a worker that was never started. */
+static unsigned places(void)
+{
+    return workers_count() > 0 ? workers_count() : 1;
+}
+
 static struct topic *topic_of(struct name *name)
 {
     return (struct topic *)(void *)name;
@@ -62,8 +68,8 @@ static struct topic *add_topic(enum pubsub_kind kind, const struct request_arg *
 
     if (topic == NULL)
         return NULL;
-    topic->heads = calloc(workers_count(), sizeof(struct subscription *));
-    topic->counts = calloc(workers_count(), sizeof(*topic->counts));
+    topic->heads = calloc(places(), sizeof(struct subscription *));
+    topic->counts = calloc(places(), sizeof(*topic->counts));
     memcpy(topic->data, name->data, name->size);
     topic->name = (struct name){.data = topic->data, .size = name->size, .space = (uint32_t)kind};
     topic->subscribers = 0;
@@ -139,8 +145,19 @@ int pubsub_subscribe(struct client *client, enum pubsub_kind kind, const struct 
     return result;
 }
 
-/* Under table_lock. */
-static void remove_subscription(struct subscription *subscription, enum pubsub_kind kind)
+/* Under table_lock. A topic that nobody has subscribed to any more is let go of. */
+static void drop_topic(struct topic *topic, enum pubsub_kind kind)
+{
+    if (topic->subscribers > 0)
+        return;
+    names_remove(&tables[kind], &topic->name);
+    free(topic->heads);
+    free(topic->counts);
+    free(topic);
+}
+
+/* Under table_lock. The topic is for drop_topic. */
+static struct topic *end_subscription(struct subscription *subscription, enum pubsub_kind kind)
 {
     struct topic *topic = subscription->topic;
     struct client *client = subscription->client;
@@ -153,13 +170,9 @@ static void remove_subscription(struct subscription *subscription, enum pubsub_k
         subscription->client_next->client_link = subscription->client_link;
     client->subscription_counts[kind]--;
     topic->counts[client->worker->number]--;
+    topic->subscribers--;
     free(subscription);
-    if (--topic->subscribers > 0)
-        return;
-    names_remove(&tables[kind], &topic->name);
-    free(topic->heads);
-    free(topic->counts);
-    free(topic);
+    return topic;
 }
 
 int pubsub_unsubscribe(struct client *client, enum pubsub_kind kind, const struct request_arg *name)
@@ -174,7 +187,7 @@ int pubsub_unsubscribe(struct client *client, enum pubsub_kind kind, const struc
     if (found != NULL)
         subscription = find_own(client, topic_of(found));
     if (subscription != NULL)
-        remove_subscription(subscription, kind);
+        drop_topic(end_subscription(subscription, kind), kind);
     pthread_rwlock_unlock(&table_lock);
     update_flag(client);
     return subscription != NULL;
@@ -187,17 +200,10 @@ int pubsub_unsubscribe_one(struct client *client, enum pubsub_kind kind, pubsub_
     if (subscription == NULL)
         return 0;
     pthread_rwlock_wrlock(&table_lock);
-    struct topic *topic = subscription->topic;
-    topic->subscribers++; /* its name is shown behind the end of the subscription */
-    remove_subscription(subscription, kind);
+    struct topic *topic = end_subscription(subscription, kind);
     update_flag(client);
     visit(context, topic->data, topic->name.size);
-    if (--topic->subscribers == 0) {
-        names_remove(&tables[kind], &topic->name);
-        free(topic->heads);
-        free(topic->counts);
-        free(topic);
-    }
+    drop_topic(topic, kind);
     pthread_rwlock_unlock(&table_lock);
     return 1;
 }
@@ -207,9 +213,12 @@ void pubsub_forget(struct client *client)
     if ((client->flags & CLIENT_PUBSUB) == 0)
         return;
     pthread_rwlock_wrlock(&table_lock);
-    for (int kind = 0; kind < PUBSUB_KINDS; kind++)
-        while (client->subscriptions[kind] != NULL)
-            remove_subscription(client->subscriptions[kind], (enum pubsub_kind)kind);
+    for (int kind = 0; kind < PUBSUB_KINDS; kind++) {
+        for (struct subscription *one = client->subscriptions[kind], *next; one != NULL; one = next) {
+            next = one->client_next;
+            drop_topic(end_subscription(one, (enum pubsub_kind)kind), (enum pubsub_kind)kind);
+        }
+    }
     pthread_rwlock_unlock(&table_lock);
     update_flag(client);
 }
@@ -285,7 +294,7 @@ static void publish_to(void *context, const struct topic *topic, enum pubsub_kin
     struct delivery *delivery = context;
 
     delivery->receivers += topic->subscribers;
-    for (unsigned i = 0; i < workers_count(); i++)
+    for (unsigned i = 0; i < places(); i++)
         delivery->targets[i] |= topic->counts[i] != 0;
     if (!delivery->worker->holds_messages)
         write_to_all(delivery->worker, topic, kind, delivery->channel, delivery->text);
@@ -321,7 +330,7 @@ size_t pubsub_publish(struct worker *worker, enum pubsub_kind kind, const struct
     pthread_rwlock_rdlock(&table_lock);
     each_match(kind, channel, publish_to, &delivery);
     pthread_rwlock_unlock(&table_lock);
-    for (unsigned i = 0; i < workers_count(); i++)
+    for (unsigned i = 0; i < places(); i++)
         if (delivery.targets[i] && (i != worker->number || worker->holds_messages))
             put_into_outbox(worker, i, kind, channel, text);
     return delivery.receivers;

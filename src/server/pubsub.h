@@ -31,7 +31,7 @@ int pubsub_subscribe(struct client *client, enum pubsub_kind kind, const struct 
 /* 1 where the client had subscribed. */
 int pubsub_unsubscribe(struct client *client, enum pubsub_kind kind, const struct request_arg *name);
 
-/* Ends the subscription that is the kind's latest, and calls visit with its name before that; 0: there is none. */
+/* Ends the subscription that is the kind's latest, and calls visit with its name behind that; 0: there is none. */
 typedef void pubsub_visit(void *context, const char *name, size_t size);
 int pubsub_unsubscribe_one(struct client *client, enum pubsub_kind kind, pubsub_visit *visit, void *context);
 
