@@ -301,3 +301,10 @@ void notify_command_ended(struct client *client, const struct command *command, 
     notes.count = 0;
     notes.size = 0;
 }
+
+void notify_leave(void)
+{
+    free(notes.items);
+    free(notes.bytes);
+    memset(&notes, 0, sizeof(notes));
+}

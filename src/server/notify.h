@@ -24,4 +24,7 @@ void notify_on_change(const struct sdb_change *change);
 /* The client's command has ended: says what it did, or, where it failed, forgets it. */
 void notify_command_ended(struct client *client, const struct command *command, const struct request_arg *argv, int argc, int failed);
 
+/* The thread ends: the memory of its notes is given back. */
+void notify_leave(void);
+
 #endif

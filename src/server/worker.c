@@ -27,6 +27,7 @@
 #include "config.h"
 #include "listener.h"
 #include "log.h"
+#include "notify.h"
 #include "worker_stats.h"
 
 #define TURN_OUTPUT_FULL (4u * 1024 * 1024)  /* bytes of replies at which a turn goes to its fence */
@@ -587,6 +588,7 @@ static void close_worker(struct worker *worker)
     empty_mailbox(worker);
     pubsub_deliver(worker); /* to nobody */
     pubsub_drop(worker);
+    notify_leave();
     while (worker->spare_count > 0)
         free(worker->spare[--worker->spare_count]);
 }
