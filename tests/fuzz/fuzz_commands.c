@@ -240,6 +240,7 @@ static void end(unsigned flags)
     if (flags & 4)
         FUZZ_CHECK(sdb_check(runtime.pool, NULL, NULL, &result) == SDB_OK, "%s", sdb_last_error());
     FUZZ_CHECK(sdb_close(runtime.pool) == SDB_OK, "close");
+    runtime.pool = NULL;
     slowlog_clear();
     config_free();
     image_restore(image);
@@ -277,17 +278,21 @@ static uint64_t count_requests(const struct side *side, int *invalid)
 
 static void check_replies(const struct side *side)
 {
-    int invalid;
+    int invalid, is_unanswered = mentions(side->in, side->in_size, "reply");
     uint64_t requests = count_requests(side, &invalid), replies = 0;
     size_t at = 0;
 
+    if (is_unanswered && mentions(side->in, side->in_size, "multi")) /* CLIENT REPLY inside EXEC leaves its array short */
+        return;
     while (at < side->out_size) {
         at += resp_reply(side->out + at, side->out_size - at, 0);
         replies++;
     }
+    if (mentions(side->in, side->in_size, "subscribe")) /* messages, and a reply for each channel */
+        return;
     FUZZ_CHECK(replies <= requests + (uint64_t)invalid || side->connection == NULL, "%llu replies to %llu requests",
                (unsigned long long)replies, (unsigned long long)requests);
-    if (side->connection == NULL || mentions(side->in, side->in_size, "reply"))
+    if (side->connection == NULL || is_unanswered)
         return;
     FUZZ_CHECK(!invalid && replies == requests, "%llu replies to %llu requests", (unsigned long long)replies,
                (unsigned long long)requests);
