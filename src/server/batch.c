@@ -14,18 +14,11 @@
 #include "log.h"
 #include "multi.h"
 #include "string_handlers.h"
+#include "turn.h"
 #include "worker.h"
 
-#define TURN_INPUT_MAX (256u * 1024)  /* what one client may have run in a turn, so that others get their turn */
-#define TURN_OUTPUT_MAX (256u * 1024) /* and what it may have replied */
 #define PREFETCH_KEYS 64
 #define TOGETHER_MIN 4 /* GETs in a row that are read together */
-
-/* No more of this client's requests may run at the moment. */
-static int is_held(const struct connection *connection)
-{
-    return connection->blocked != 0 || (connection->client.flags & CLIENT_CLOSE_AFTER_REPLY) != 0;
-}
 
 /* ---- prefetching ------------------------------------------------------------------------------------------------------ */
 
@@ -46,13 +39,6 @@ static size_t collect_keys(const struct batch_request *request, struct sdb_slice
     return count;
 }
 
-static void select_database(struct worker *worker, const struct client *client)
-{
-    if ((uint32_t)worker->session_database == client->database)
-        return;
-    worker->session_database = sdb_select(worker->session, client->database) == SDB_OK ? (int)client->database : -1;
-}
-
 /* A hint to the store, so errors and misjudged databases (a SELECT within the window) do no harm. */
 static void prefetch(struct worker *worker, const struct batch_request *requests, unsigned n)
 {
@@ -65,7 +51,7 @@ static void prefetch(struct worker *worker, const struct batch_request *requests
         if ((uint32_t)worker->session_database != request->connection->client.database) {
             sdb_prefetch(worker->session, keys, count);
             count = 0;
-            select_database(worker, &request->connection->client);
+            turn_select(worker, &request->connection->client);
         }
         count += collect_keys(request, keys + count, PREFETCH_KEYS - count);
     }
@@ -93,38 +79,12 @@ static int is_http(const struct batch_request *request)
            (name->size == 5 && strncasecmp(name->data, "host:", 5) == 0);
 }
 
-/* The first reply of a turn goes to one of the worker's buffers. */
-static inline void ready_reply(struct worker *worker, struct client *client)
-{
-    if (client->reply.capacity == 0) {
-        client->reply.data = worker_take_buffer(worker);
-        client->reply.capacity = client->reply.data == NULL ? 0 : WORKER_REPLY_CAPACITY;
-        /* One reply alone may be larger than memory: the hard limit holds while it is written, too. */
-        int kind = (client->flags & CLIENT_PUBSUB) != 0 ? CONFIG_CLIENT_PUBSUB : CONFIG_CLIENT_NORMAL;
-
-        client->reply.size_max = (size_t)CONFIG_READ(output_limits[kind].hard);
-    }
-}
-
-/* A request has run: what it took, and whether its client has had its share of the turn. mark: its replies' size before. */
-static inline void account(struct worker *worker, const struct batch_request *request, size_t mark)
-{
-    struct connection *connection = request->connection;
-    size_t size = connection->client.reply.size;
-
-    connection->segment_done += request->size;
-    worker->turn_output += size - mark;
-    connection->turn_bytes += request->size;
-    if (connection->turn_bytes > TURN_INPUT_MAX || size - connection->reply_mark > TURN_OUTPUT_MAX)
-        connection->blocked |= CONNECTION_BLOCK_TURN;
-}
-
 static void run_request(struct worker *worker, const struct batch_request *request)
 {
     struct connection *connection = request->connection;
     struct client *client = &connection->client;
 
-    if (is_held(connection))
+    if (turn_is_held(connection))
         return;
     if (worker->pause_mode != 0 && is_postponed(worker, request)) {
         connection->blocked |= CONNECTION_BLOCK_PAUSE;
@@ -135,13 +95,13 @@ static void run_request(struct worker *worker, const struct batch_request *reque
         connection->blocked |= CONNECTION_BLOCK_CLOSING;
         return;
     }
-    ready_reply(worker, client);
+    turn_ready_reply(worker, client);
     size_t mark = client->reply.size;
-    select_database(worker, client);
+    turn_select(worker, client);
     command_dispatch_to(request->slot, client, request->argv, request->argc);
     if (client->database != (uint32_t)worker->session_database)
         worker->session_database = -1; /* a SELECT may have gone to the session, or not */
-    account(worker, request, mark);
+    turn_account(worker, connection, request->size, mark);
 }
 
 /* ---- GETs together ---------------------------------------------------------------------------------------------------- */
@@ -176,7 +136,7 @@ static enum together reply_get(struct worker *worker, const struct batch_request
         run_request(worker, request);
         return TOGETHER_APART;
     }
-    ready_reply(worker, client);
+    turn_ready_reply(worker, client);
     size_t mark = client->reply.size;
     if (__builtin_expect(!get_reply(client, value), 0)) {
         run_request(worker, request);
@@ -184,7 +144,7 @@ static enum together reply_get(struct worker *worker, const struct batch_request
     }
     client->last_command = request->slot->command;
     client->commands++;
-    account(worker, request, mark);
+    turn_account(worker, connection, request->size, mark);
     return TOGETHER_REPLIED;
 }
 
@@ -202,7 +162,7 @@ static unsigned run_gets(struct worker *worker, const struct batch_request *requ
         keys[i].data = requests[i].argv[1].data;
         keys[i].size = requests[i].argv[1].size;
     } while (++i < count);
-    select_database(worker, &requests[0].connection->client);
+    turn_select(worker, &requests[0].connection->client);
     sdb_get_many(worker->session, keys, count, values);
     while (done < count && became != TOGETHER_OVER) {
         became = reply_get(worker, &requests[done], &values[done]);
@@ -233,6 +193,8 @@ void batch_run(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
 
+    if (batch->frames.count > 0)
+        frames_run(worker);
     if (batch->count == 0)
         return;
     worker_open_group(worker);
@@ -297,7 +259,7 @@ static int feed_simple(struct worker *worker, struct connection *connection)
             return 1;
         if (batch->count == BATCH_REQUESTS) {
             batch_run(worker);
-            if (is_held(connection))
+            if (turn_is_held(connection))
                 return 0;
         }
     }
@@ -324,7 +286,7 @@ static int feed_any(struct worker *worker, struct connection *connection)
 
     /* All before it must have run: it may depend on it (AUTH), and the parser's position counts from the first byte kept. */
     batch_run(worker);
-    if (is_held(connection))
+    if (turn_is_held(connection))
         return 0;
     switch (request_parse(parser, &limits, connection->segment + connection->segment_done,
                           connection->segment_size - connection->segment_done, &size)) {
@@ -337,7 +299,7 @@ static int feed_any(struct worker *worker, struct connection *connection)
         add(&worker->batch, connection, command_slot_find(parser->argv[0].data, parser->argv[0].size), parser->argv,
             (int)parser->argc, size);
         batch_run(worker);
-        return !is_held(connection);
+        return !turn_is_held(connection);
     case REQUEST_INVALID:
         reply_invalid(connection, parser->error);
         return 0;
@@ -361,6 +323,14 @@ void batch_feed(struct worker *worker, struct connection *connection, const char
     connection->in_batch = 1;
     connection->batch_next = worker->batch.segments;
     worker->batch.segments = connection;
+    if (__builtin_expect(connection->protocol != CONNECTION_RESP, 0)) {
+        if (connection->protocol == CONNECTION_UNDECIDED)
+            frames_decide(connection, data[0]);
+        if (connection->protocol == CONNECTION_BINARY) {
+            frames_feed(worker, connection);
+            return;
+        }
+    }
     while (connection->segment_parsed < size && feed_simple(worker, connection)) {
         if (!feed_any(worker, connection))
             break;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frames.h"
 #include "request.h"
 
 struct command_slot;
@@ -37,6 +38,7 @@ struct batch {
     unsigned args_count;
     struct request_prefix prefix; /* of the last small request that did not begin as the one before */
     const struct command_slot *prefix_slot;
+    struct frames frames;        /* the window of the clients that speak the binary protocol */
     struct connection *segments; /* connections whose segment the requests point into */
 };
 

@@ -19,6 +19,7 @@
 #include "superdb/superdb.h"
 
 struct multi;
+struct request_arg;
 struct subscription;
 struct watch;
 struct worker;
@@ -54,7 +55,7 @@ struct client {
     /* Owner: the client's worker thread; other threads read under the worker's client-list lock. */
     struct worker *worker;
     struct sdb_session *session; /* the worker's own, shared by its clients; on every dispatch it has this client's database */
-    struct reply reply;          /* protocol is reply.protocol */
+    struct reply reply;          /* protocol is reply.protocol: 2 or 3; 0: binary */
     uint32_t database;
     uint32_t flags;              /* enum client_flags */
     uint64_t id;
@@ -81,6 +82,9 @@ struct client {
  * clock where the thread has not set one.
  */
 int64_t client_now_ms(const struct client *client);
+
+/* Whether this user (NULL: "default", the only one) has this password: any, where none is required. Then the client is authenticated. */
+int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password);
 
 /* Called by the worker at the beginning of a turn, next to sdb_session_set_time. 0: the system's clock at each call. */
 void client_set_now_ms(int64_t now_ms);

@@ -41,6 +41,8 @@ static void flags_text(const struct client *client, char text[FLAGS_TEXT_SIZE])
         text[at++] = 'e';
     if (client->flags & CLIENT_NO_TOUCH)
         text[at++] = 'T';
+    if (client->reply.protocol == 0) /* the binary protocol */
+        text[at++] = 'B';
     if (at == 0)
         text[at++] = 'N';
     text[at] = '\0';

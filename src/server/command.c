@@ -638,13 +638,28 @@ int command_may_run_together(void)
     return worker_stats_self != NULL && (threshold < 0 || threshold >= SAMPLE_THRESHOLD_US);
 }
 
+int command_is_timed(const struct command_slot *slot)
+{
+    return !slot->sampled || worker_stats_self->commands[slot->number].calls % SAMPLE_CALLS == 0 || !command_may_run_together();
+}
+
+void command_count_failure(const struct command_slot *slot, const char *text)
+{
+    worker_stats_add(&worker_stats_self->commands[slot->number].failed, 1);
+    worker_stats_count_error(text, strlen(text));
+}
+
 void command_ran_together(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc,
                           uint64_t calls, uint64_t ticks)
 {
     struct command_stats *counters = &worker_stats_self->commands[slot->number];
 
-    __atomic_store_n(&counters->unmeasured, counters->unmeasured + calls - 1, __ATOMIC_RELAXED);
-    keep_time(client, slot->command, slot->number, argv, argc, ticks / calls);
+    if (ticks == 0) {
+        __atomic_store_n(&counters->unmeasured, counters->unmeasured + calls, __ATOMIC_RELAXED);
+    } else {
+        __atomic_store_n(&counters->unmeasured, counters->unmeasured + calls - 1, __ATOMIC_RELAXED);
+        keep_time(client, slot->command, slot->number, argv, argc, ticks / calls);
+    }
     worker_stats_add(&counters->calls, calls);
     worker_stats_add(&worker_stats_self->counters.commands, calls);
 }

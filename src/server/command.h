@@ -107,11 +107,15 @@ void command_run_queued(struct client *client, const struct command *command, si
 
 /*
  * For requests of one command that are run together, past command_dispatch: whether nobody wants each call's own time; and keeping the
- * statistics of `calls` calls (not 0) that took so many ticks in all, of which one stands for all in the slow log. Only for
+ * statistics of `calls` calls (not 0) that took so many ticks in all (0: not measured), of which one stands for all in the slow log. Only for
  * clients whose CLIENT_FLAGS_APART are clear, and for replies that are no errors.
  */
 int command_may_run_together(void);
+int command_is_timed(const struct command_slot *slot); /* the next call's time is wanted */
 void command_ran_together(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc,
                           uint64_t calls, uint64_t ticks);
+
+/* One of the slot's calls, which are counted elsewhere, was answered with an error that begins so. */
+void command_count_failure(const struct command_slot *slot, const char *text);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "batch.h"
 #include "config.h"
+#include "frame_reply.h"
 #include "log.h"
 #include "multi.h"
 #include "worker.h"
@@ -455,13 +456,16 @@ void connection_settle(struct connection *connection)
         connection_close(connection);
 }
 
-void connection_disown_replies(struct connection *connection, const char *error)
+void connection_disown_replies(struct connection *connection, int result, const char *error)
 {
     if (connection->turn != connection->client.worker->turn)
         return;
     reply_truncate(&connection->client.reply, connection->reply_mark);
     if (connection->turn_bytes == 0) /* it asked for nothing: there were messages for it, perhaps */
         return;
-    reply_error(&connection->client.reply, error);
+    if (connection->protocol == CONNECTION_BINARY)
+        frame_reply_text(&connection->client.reply, wire_header(WIRE_ERROR, 0, 0, 0), (uint32_t)-result, error);
+    else
+        reply_error(&connection->client.reply, error);
     connection->client.flags |= CLIENT_CLOSE_AFTER_REPLY;
 }

@@ -28,6 +28,12 @@ enum connection_block {
     CONNECTION_BLOCK_CLOSING = 1u << 3, /* for good: what it sent is dropped */
 };
 
+enum connection_protocol {
+    CONNECTION_UNDECIDED, /* the first byte tells */
+    CONNECTION_RESP,
+    CONNECTION_BINARY,
+};
+
 struct connection {
     struct client client; /* first: a handler's client is its connection */
 
@@ -60,6 +66,9 @@ struct connection {
     uint8_t ready;            /* on the worker's list of connections with input that needs no further bytes */
     uint8_t ended;            /* the peer sends no more */
     uint8_t detached;         /* asked for */
+    uint8_t protocol;         /* enum connection_protocol */
+    uint8_t greeted;          /* binary: the hello was answered */
+    uint8_t resp;             /* binary: the version of RESP within WIRE_COMMAND */
     struct connection *touched_next, *ready_next;
     struct io_state io;
 };
@@ -87,8 +96,8 @@ void connection_settle(struct connection *connection);
 /* Closes at once; replies that are not in the kernel's hands are lost. */
 void connection_close(struct connection *connection);
 
-/* The fence failed: what this turn replied is taken back; the client is told and closed. */
-void connection_disown_replies(struct connection *connection, const char *error);
+/* The fence failed with `result`: what this turn replied is taken back; the client is told and closed. */
+void connection_disown_replies(struct connection *connection, int result, const char *error);
 
 /* Runs what waits in the connection's own buffer, as far as it may run. */
 void connection_resume(struct connection *connection);

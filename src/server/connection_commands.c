@@ -139,8 +139,7 @@ static void select_command(struct client *client, const struct request_arg *argv
     reply_ok(&client->reply);
 }
 
-/* There is one user. Without a password it accepts any. */
-static int authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password)
+int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password)
 {
     if (user != NULL && !(user->size == 7 && memcmp(user->data, "default", 7) == 0))
         return 0;
@@ -162,7 +161,7 @@ static void auth(struct client *client, const struct request_arg *argv, int argc
                     "sure your configuration is correct?");
         return;
     }
-    if (authenticate(client, argc == 3 ? &argv[1] : NULL, &argv[argc - 1]))
+    if (client_authenticate(client, argc == 3 ? &argv[1] : NULL, &argv[argc - 1]))
         reply_ok(&client->reply);
     else
         reply_error(&client->reply, WRONG_PASSWORD);
@@ -196,7 +195,7 @@ static int take_hello_options(struct client *client, const struct request_arg *a
         int left = argc - 1 - i;
 
         if (args_is(&argv[i], "auth") && left >= 2) {
-            if (!authenticate(client, &argv[i + 1], &argv[i + 2])) {
+            if (!client_authenticate(client, &argv[i + 1], &argv[i + 2])) {
                 reply_error(&client->reply, WRONG_PASSWORD);
                 return 0;
             }

@@ -350,6 +350,7 @@ void info_stats(struct reply *text, struct client *client)
     rates = measure_rates(&counters);
     line(text, "# Stats");
     line(text, "total_connections_received:%llu", (unsigned long long)counters.connections_received);
+    line(text, "total_binary_connections:%llu", (unsigned long long)counters.connections_binary);
     line(text, "total_commands_processed:%llu", (unsigned long long)counters.commands);
     line(text, "instantaneous_ops_per_sec:%.0f", rates.commands);
     line(text, "total_net_input_bytes:%llu", (unsigned long long)counters.bytes_in);

@@ -300,7 +300,7 @@ static void end_group(struct worker *worker)
     log_message(LOG_LEVEL_WARNING, "A commit failed, its clients are told and closed: %s", sdb_last_error());
     snprintf(error, sizeof(error), "MISCONF the commit failed, nothing since the last reply is durable: %s", sdb_strerror(result));
     for (struct connection *connection = worker->touched; connection != NULL; connection = connection->touched_next)
-        connection_disown_replies(connection, error);
+        connection_disown_replies(connection, result, error);
 }
 
 static void settle_touched(struct worker *worker)
@@ -651,6 +651,7 @@ int workers_start(struct sdb_pool *opened_pool, unsigned count, const struct io_
 {
     int started = 1;
 
+    frames_init();
     pool = opened_pool;
     backend = operations;
     workers = calloc(count, sizeof(*workers));

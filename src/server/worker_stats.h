@@ -27,6 +27,7 @@ struct command_stats {
 /* The plain counters. All uint64_t: summing takes them as an array. */
 struct worker_counters {
     uint64_t connections_received;
+    uint64_t connections_binary;   /* that began with the binary protocol's first byte */
     uint64_t connections_rejected; /* maxclients, protected mode */
     uint64_t clients_closed_idle;
     uint64_t clients_closed_output; /* client-output-buffer-limit */

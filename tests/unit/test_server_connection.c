@@ -221,7 +221,7 @@ static void a_failed_fence_takes_back_what_it_did_not_cover(void **state)
     receive_text("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n");
     batch_finish(&worker);
     assert_int_equal(connection->client.reply.size, 5);
-    connection_disown_replies(connection, "MISCONF not durable");
+    connection_disown_replies(connection, SDB_EIO, "MISCONF not durable");
     end_turn();
     expect_out("$7\r\ncovered\r\n");
     finish_send();
@@ -240,7 +240,7 @@ static void a_failed_fence_does_not_concern_those_who_ran_nothing(void **state)
     end_turn();
     finish_send();
     connection_touch(connection);
-    connection_disown_replies(connection, "MISCONF not durable");
+    connection_disown_replies(connection, SDB_EIO, "MISCONF not durable");
     end_turn();
     assert_int_equal(sends, 1);
     assert_int_equal(detached, 0);
