@@ -171,6 +171,7 @@ static int run(struct check *check)
         return error;
     check_indexes(check);
     check_entries(check);
+    check_dropped(check);
     check_heap_leaks(check);
     check_counters(check);
     if (__atomic_load_n(&check->file->sigbus.failed, __ATOMIC_ACQUIRE) != 0)

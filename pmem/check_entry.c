@@ -29,11 +29,8 @@ static void load_entry(const struct check *check, uint64_t offset, uint64_t word
         words[i] = check_load(check, offset + i * WORD_SIZE);
 }
 
-/* A reference to a blob in payload word `index`. False: reported, and its bytes must not be used. */
-static bool check_blob(struct check *check, const struct subject *subject, unsigned index, uint32_t size_max,
-                       const char *what)
+bool check_blob(struct check *check, uint64_t from, uint64_t reference, uint32_t shard, uint32_t size_max, const char *what)
 {
-    const uint64_t reference = subject->words[index], from = subject->offset + index * WORD_SIZE;
     const uint64_t offset = blob_reference_offset(reference);
 
     if (check_block_size(check, offset) == 0) {
@@ -42,7 +39,7 @@ static bool check_blob(struct check *check, const struct subject *subject, unsig
     }
     const uint64_t header = check_load(check, offset);
     const uint32_t size = (uint32_t)header;
-    if (!check_claim_block(check, from, offset, sizeof(struct sdb_m_blob) + (uint64_t)size, subject->shard, what))
+    if (!check_claim_block(check, from, offset, sizeof(struct sdb_m_blob) + (uint64_t)size, shard, what))
         return false;
     check->result->blobs++;
     check->result->bytes_checked += sizeof(struct sdb_m_blob) + size;
@@ -59,6 +56,12 @@ static bool check_blob(struct check *check, const struct subject *subject, unsig
         return false;
     }
     return true;
+}
+
+/* The blob that payload word `index` leads to. False: reported, and its bytes must not be used. */
+static bool check_payload_blob(struct check *check, const struct subject *subject, unsigned index, uint32_t size_max, const char *what)
+{
+    return check_blob(check, subject->offset + index * WORD_SIZE, subject->words[index], subject->shard, size_max, what);
 }
 
 static void check_key_is_unique(struct check *check, void *context, uint64_t other)
@@ -111,14 +114,17 @@ static void check_live_entry(struct check *check, struct subject *subject)
 
     check->result->keys++;
     check_database(check, subject);
-    if (meta_type(meta) != SDB_TYPE_STRING || !entry_is_sane(subject->words)) {
+    if (!entry_type_is_sane(meta) || !entry_is_sane(subject->words)) {
         check_problem(check, subject->offset, "entry: an impossible type or size");
         return;
     }
     if (meta_value_code(meta) == CODE_BLOB)
-        (void)check_blob(check, subject, entry_value_index(meta), SDB_VALUE_SIZE_MAX, "value");
+        (void)check_payload_blob(check, subject, entry_value_index(meta), SDB_VALUE_SIZE_MAX, "value");
+    if (meta_value_code(meta) == CODE_TREE)
+        check_tree(check, subject->offset + entry_value_index(meta) * WORD_SIZE, entry_tree(subject->words),
+                   meta_type(meta));
     if (meta_key_code(meta) == CODE_BLOB)
-        key_is_good = check_blob(check, subject, 1, SDB_KEY_SIZE_MAX, "key");
+        key_is_good = check_payload_blob(check, subject, 1, SDB_KEY_SIZE_MAX, "key");
     if (key_is_good && entry_key(check->file, subject->words, scratch, &subject->key, &subject->key_size))
         check_reachable(check, subject);
 }

@@ -256,6 +256,24 @@ bool check_claim_block(struct check *check, uint64_t from, uint64_t offset, uint
     return fresh && extent->shard == shard && block >= size;
 }
 
+bool check_shard_of(const struct check *check, uint64_t offset, uint32_t *shard)
+{
+    const struct check_extent *extent = extent_at(check, offset);
+
+    if (extent == NULL || extent->state == EXTENT_FREE)
+        return false;
+    *shard = extent->shard;
+    return true;
+}
+
+bool check_is_node(const struct check *check, uint64_t offset)
+{
+    const struct check_extent *extent = extent_at(check, offset);
+
+    return extent != NULL && extent->state == EXTENT_PAGES && extent->pages[heap_page_of(offset)].type == PAGE_BLOCKS &&
+           extent->pages[heap_page_of(offset)].size_class == HEAP_CLASS_NODE;
+}
+
 bool check_is_entry(const struct check *check, uint64_t offset)
 {
     const struct check_extent *extent = extent_at(check, offset);

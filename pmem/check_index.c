@@ -75,7 +75,7 @@ static void check_shard_index(struct check *check, uint32_t shard)
     struct check_shard *header = &check->shards[shard];
     uint64_t value;
 
-    check_zeros(check, offset + offsetof(struct sdb_m_shard, reserved), sizeof(struct sdb_m_shard) - WORD_SIZE,
+    check_zeros(check, offset + offsetof(struct sdb_m_shard, reserved), sizeof(((struct sdb_m_shard *)0)->reserved),
                 "shard");
     if (!check_word(check, offset, "shard header", &value) || value == 0)
         return;

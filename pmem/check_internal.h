@@ -6,6 +6,7 @@
  *     check_heap.c   extent map, extent headers, page words, bitmaps; who uses which block, and which nobody does
  *     check_index.c  directories, segments, index words
  *     check_entry.c  entries and blobs
+ *     check_tree.c   large collections
  */
 #ifndef SDB_PMEM_CHECK_INTERNAL_H
 #define SDB_PMEM_CHECK_INTERNAL_H
@@ -98,6 +99,20 @@ bool check_claim_entry(struct check *check, uint64_t from, uint64_t offset, uint
 bool check_is_entry(const struct check *check, uint64_t offset);
 bool check_is_claimed(const struct check *check, uint64_t offset);
 
+/* The shard whose block or extent is at the offset; safe for any. */
+bool check_shard_of(const struct check *check, uint64_t offset, uint32_t *shard);
+
+/* Whether the block at the offset is one for nodes of collections. */
+bool check_is_node(const struct check *check, uint64_t offset);
+
+/* ---- check_tree.c ---- */
+
+/* The tree to which the word at `from` leads, all of it. */
+void check_tree(struct check *check, uint64_t from, uint64_t header, unsigned type);
+
+/* The trees that wait to be reclaimed. After check_entries: what is in use is no longer to be claimed. */
+void check_dropped(struct check *check);
+
 /* ---- check_index.c ---- */
 
 void check_indexes(struct check *check);
@@ -111,6 +126,9 @@ void check_index_neighbours(struct check *check, uint32_t shard, uint64_t hash, 
                             void *context);
 
 /* ---- check_entry.c ---- */
+
+/* The blob that the word at `from` refers to. False: reported, and its bytes must not be used. */
+bool check_blob(struct check *check, uint64_t from, uint64_t reference, uint32_t shard, uint32_t size_max, const char *what);
 
 /* Every entry of every page of entries, with its blobs and its way through the index. After check_indexes. */
 void check_entries(struct check *check);

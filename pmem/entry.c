@@ -42,9 +42,9 @@ enum entry_read entry_read(const struct pool_file *file, uint64_t offset, uint64
 /* -- shapes: what the codes of key and value and the expiry flag, side by side in meta, say of an entry's words -- */
 
 #define KEY_WORDS(k) ((k) == CODE_BLOB ? 1u : ((k) + 7u) / 8u)
-#define VALUE_WORDS(v) ((v) >= CODE_INTEGER ? 1u : ((v) + 7u) / 8u)
+#define VALUE_WORDS(v) ((v) >= CODE_TREE ? 1u : ((v) + 7u) / 8u)
 #define IS_SANE(k, v, e)                                                                                               \
-    (((k) <= INLINE_SIZE_MAX || (k) == CODE_BLOB) && ((v) <= INLINE_SIZE_MAX || (v) >= CODE_INTEGER) &&                \
+    (((k) <= INLINE_SIZE_MAX || (k) == CODE_BLOB) && ((v) <= INLINE_SIZE_MAX || (v) >= CODE_TREE) &&                \
      KEY_WORDS(k) + VALUE_WORDS(v) + (e) <= 3u)
 #define SHAPE(k, v, e) (uint8_t)((IS_SANE(k, v, e) ? ENTRY_SHAPE_SANE : 0u) | (1u + KEY_WORDS(k) + (e)))
 #define SHAPES_4(k, v, e) SHAPE((k), v, e), SHAPE((k) + 1u, v, e), SHAPE((k) + 2u, v, e), SHAPE((k) + 3u, v, e)
@@ -165,7 +165,7 @@ void entry_codes(const struct entry_content *content, unsigned *key_code, unsign
     size_t value_words = content->value ? (content->value_size + 7) / 8 : 1;
     bool key_fits = content->key_size <= INLINE_SIZE_MAX;
     bool value_fits = !content->value || content->value_size <= INLINE_SIZE_MAX;
-    unsigned inline_value = content->value ? (unsigned)content->value_size : CODE_INTEGER;
+    unsigned inline_value = content->value ? (unsigned)content->value_size : content->tree ? CODE_TREE : CODE_INTEGER;
 
     if (key_fits && value_fits && key_words + value_words <= room) {
         *key_code = (unsigned)content->key_size;
@@ -178,33 +178,58 @@ void entry_codes(const struct entry_content *content, unsigned *key_code, unsign
         *value_code = CODE_BLOB;
     } else {
         *key_code = CODE_BLOB;
-        *value_code = content->value ? CODE_BLOB : CODE_INTEGER;
+        *value_code = content->value ? CODE_BLOB : inline_value;
     }
+}
+
+/* Past the cache where that is cheaper; with msync the flushes must be the lane's, whose fence writes them. */
+static bool streams(const struct heap *heap, size_t size)
+{
+    return size >= STREAM_SIZE_MIN && heap->file->persist.flush != PERSIST_MSYNC;
+}
+
+int entry_write_blob_parts(struct heap *heap, struct tx *tx, uint32_t shard, const struct sdb_slice *parts, unsigned count,
+                           uint64_t *reference)
+{
+    uint8_t *base = heap->file->base;
+    uint64_t offset, start[2];
+    uint32_t checksum;
+    size_t size = 0;
+    int error;
+
+    for (unsigned i = 0; i < count; i++)
+        size += parts[i].size;
+    error = heap_alloc(heap, tx, shard, size + sizeof(struct sdb_m_blob), &offset);
+    if (error)
+        return error;
+    start[0] = offset;
+    start[1] = size;
+    checksum = crc32c(0, start, sizeof(start));
+    for (unsigned i = 0; i < count; i++)
+        checksum = crc32c(checksum, parts[i].data, parts[i].size);
+    persist_store((uint64_t *)(void *)(base + offset), size | (uint64_t)checksum << 32);
+    const bool stream = streams(heap, size);
+    uint8_t *to = base + offset + sizeof(struct sdb_m_blob);
+    for (unsigned i = 0; i < count; to += parts[i].size, i++) {
+        if (!parts[i].size)
+            continue;
+        if (stream)
+            persist_copy_nt(&heap->file->persist, &tx->thread, to, parts[i].data, parts[i].size);
+        else
+            persist_copy(to, parts[i].data, parts[i].size);
+    }
+    tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);
+    if (stream && !tx->failed)
+        tx->ranges.items[tx->ranges.count - 1].flushed = 1;
+    *reference = blob_reference(offset, checksum);
+    return tx->failed ? SDB_ENOMEM : SDB_OK;
 }
 
 int entry_write_blob(struct heap *heap, struct tx *tx, uint32_t shard, const void *data, size_t size, uint64_t *reference)
 {
-    uint8_t *base = heap->file->base;
-    uint64_t offset;
-    uint32_t checksum;
-    int error = heap_alloc(heap, tx, shard, size + sizeof(struct sdb_m_blob), &offset);
+    const struct sdb_slice part = {data, size};
 
-    if (error)
-        return error;
-    checksum = entry_blob_checksum(offset, data, (uint32_t)size);
-    persist_store((uint64_t *)(void *)(base + offset), size | (uint64_t)checksum << 32);
-    /* Past the cache where that is cheaper; with msync the flushes must be the lane's, whose fence writes them. */
-    if (size >= STREAM_SIZE_MIN && heap->file->persist.flush != PERSIST_MSYNC) {
-        persist_copy_nt(&heap->file->persist, &tx->thread, base + offset + sizeof(struct sdb_m_blob), data, size);
-        tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);
-        if (!tx->failed)
-            tx->ranges.items[tx->ranges.count - 1].flushed = 1;
-    } else {
-        persist_copy(base + offset + sizeof(struct sdb_m_blob), data, size);
-        tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);
-    }
-    *reference = blob_reference(offset, checksum);
-    return tx->failed ? SDB_ENOMEM : SDB_OK;
+    return entry_write_blob_parts(heap, tx, shard, &part, 1, reference);
 }
 
 int entry_build(struct heap *heap, struct tx *tx, uint32_t shard, const struct entry_content *content, uint64_t old_meta,
@@ -232,6 +257,8 @@ int entry_build(struct heap *heap, struct tx *tx, uint32_t shard, const struct e
         return error;
     if (value_code == CODE_INTEGER)
         words[next] = (uint64_t)content->integer;
+    else if (value_code == CODE_TREE)
+        words[next] = content->tree;
     else if (value_code == CODE_BLOB && content->value_reference)
         words[next] = content->value_reference;
     else if (value_code == CODE_BLOB)

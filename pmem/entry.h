@@ -46,7 +46,7 @@ static inline unsigned entry_value_words(uint64_t meta)
 {
     unsigned code = meta_value_code(meta);
 
-    return code >= CODE_INTEGER ? 1 : (code + 7) / 8;
+    return code >= CODE_TREE ? 1 : (code + 7) / 8;
 }
 static inline unsigned entry_expiry_index(uint64_t meta) { return 1 + entry_key_words(meta); }
 /* By the codes of key and value and the expiry flag: the index of the value's first word, and whether these make sense together. */
@@ -59,6 +59,16 @@ static inline int64_t entry_expiry(const uint64_t words[4])
 {
     return words[0] & META_EXPIRES ? (int64_t)words[entry_expiry_index(words[0])] : 0;
 }
+
+/* Whether type and value go together: a string has no tree, a collection is no integer. */
+static inline bool entry_type_is_sane(uint64_t meta)
+{
+    const unsigned type = meta_type(meta), code = meta_value_code(meta);
+
+    return type == VALUE_STRING ? code != CODE_TREE : type <= VALUE_STREAM && code != CODE_INTEGER;
+}
+/* Where the tree of an entry with CODE_TREE has its header. */
+static inline uint64_t entry_tree(const uint64_t words[4]) { return words[entry_value_index(words[0])]; }
 
 /* Whether the codes make sense together: everything fits in the three words. */
 static inline bool entry_is_sane(const uint64_t words[4]) { return entry_shape(words[0]) & ENTRY_SHAPE_SANE; }
@@ -88,8 +98,9 @@ uint64_t entry_hash(const struct pool_file *file, unsigned database, const void 
 struct entry_content {
     const void *key;
     size_t key_size;
-    const void *value; /* NULL: integer counts */
+    const void *value; /* NULL: tree counts, or the integer */
     size_t value_size;
+    uint64_t tree; /* offset of a collection's header; 0: none */
     int64_t integer;
     int64_t expire_ms; /* 0: never */
     unsigned database;
@@ -109,7 +120,9 @@ void entry_codes(const struct entry_content *content, unsigned *key_code, unsign
 int entry_build(struct heap *heap, struct tx *tx, uint32_t shard, const struct entry_content *content, uint64_t old_meta,
                 uint64_t words[4]);
 
-/* Writes a blob of two parts (the second may be empty). Errors: those of heap_alloc. */
+/* Writes a blob, or one of several parts that follow each other. Errors: those of heap_alloc. */
+int entry_write_blob_parts(struct heap *heap, struct tx *tx, uint32_t shard, const struct sdb_slice *parts, unsigned count,
+                           uint64_t *reference);
 int entry_write_blob(struct heap *heap, struct tx *tx, uint32_t shard, const void *data, size_t size, uint64_t *reference);
 
 #endif

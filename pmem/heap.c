@@ -21,11 +21,11 @@
 #define CLASS_RUN HEAP_CLASSES  /* too large for a page of blocks */
 #define ENTRY_PAGES_AT_ONCE 16u /* pages of entries that are read in the search for a free entry */
 
-/* Steps of an eighth to a quarter; the last two are index segments. */
+/* Steps of an eighth to a quarter; the last three are index segments and the nodes of collections. */
 const uint16_t heap_class_sizes[HEAP_CLASSES] = {
     32,  48,  64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,   512,   640,
     768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6528, 8192,  10880, 16384,
-    SEGMENT_BUCKETS_SMALL *LINE_SIZE, SEGMENT_BUCKETS_LARGE *LINE_SIZE,
+    SEGMENT_BUCKETS_SMALL *LINE_SIZE, SEGMENT_BUCKETS_LARGE *LINE_SIZE, TREE_NODE_SIZE,
 };
 
 /* The class of blocks for size bytes, CLASS_RUN above the largest. */
@@ -102,7 +102,7 @@ static uint32_t first_with_room(struct heap *heap, uint32_t *head)
 
 static int new_page(struct heap *heap, struct tx *tx, uint32_t shard, enum page_type type, unsigned size_class)
 {
-    bool lasting = type == PAGE_ENTRIES || size_class >= HEAP_SIZE_CLASSES;
+    bool lasting = type == PAGE_ENTRIES || heap_class_is_segment(size_class);
     struct heap_page *page;
     uint32_t number;
     int error = heap_take_pages(heap, tx, shard, 1, lasting, &number);
@@ -233,6 +233,11 @@ int heap_alloc_segment(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
     unsigned size_class = HEAP_SIZE_CLASSES + (code ? 1u : 0u);
 
     return alloc_class(heap, tx, shard, size_class, heap_class_sizes[size_class], offset);
+}
+
+int heap_alloc_node(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t *offset)
+{
+    return alloc_class(heap, tx, shard, HEAP_CLASS_NODE, TREE_NODE_SIZE, offset);
 }
 
 int heap_reserve_body(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, uint64_t *offset)

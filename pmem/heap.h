@@ -33,7 +33,8 @@
 #include "tx.h"
 
 #define HEAP_SIZE_CLASSES 32u /* of blocks of any use */
-#define HEAP_CLASSES 34u      /* with those of index segments, small and large */
+#define HEAP_CLASSES 35u      /* with those of index segments, small and large, and of the nodes of collections */
+#define HEAP_CLASS_NODE 34u
 #define HEAP_NO_PAGE 0u /* page 0 is the pool's metadata */
 
 struct heap_page {
@@ -127,6 +128,15 @@ int heap_alloc(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size, 
 
 /* As heap_alloc, for an index segment (code as index_segment_buckets): on pages of their own. */
 int heap_alloc_segment(struct heap *heap, struct tx *tx, uint32_t shard, unsigned code, uint64_t *offset);
+
+/* As heap_alloc, for a node of a collection: TREE_NODE_SIZE bytes, aligned to as many, on pages of their own, by which they are found. */
+int heap_alloc_node(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t *offset);
+
+/* Whether a class is one of index segments, which stay. */
+static inline bool heap_class_is_segment(unsigned size_class)
+{
+    return size_class >= HEAP_SIZE_CLASSES && size_class < HEAP_CLASS_NODE;
+}
 
 /* Gives a block back, with the commit. Errors: SDB_ECORRUPT: no such block is allocated. */
 int heap_free(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t offset);

@@ -334,7 +334,7 @@ static int load_pages(struct heap *heap, uint32_t index, uint32_t shard, struct 
         if (extent->pages[p].type == PAGE_BLOCKS)
             error = heap_page_load(heap, number);
         extent->is_lasting |= extent->pages[p].type == PAGE_ENTRIES || (extent->pages[p].type == PAGE_BLOCKS &&
-                                                                        extent->pages[p].size_class >= HEAP_SIZE_CLASSES);
+                                                                        heap_class_is_segment(extent->pages[p].size_class));
         if (!error && extent->pages[p].type == PAGE_BLOCKS)
             heap_room_add(heap, shard, number);
         extent->free_pages += heap_page_is_free(&extent->pages[p]);

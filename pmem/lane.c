@@ -94,9 +94,10 @@ static size_t build_items(const struct lanes *lanes, const struct lane *lane, co
     for (size_t i = 0; i < tx->ranges.count; i++) {
         const struct tx_range *range = &tx->ranges.items[i];
 
-        *next++ = range->offset << 8 | (range->words ? RECORD_RANGE : RECORD_BLOB);
+        *next++ = range->offset << 8 | (range->kind != TX_RANGE_BLOB ? RECORD_RANGE : RECORD_BLOB);
         *next++ = range->size;
-        hash = lane_ranges_hash(hash, lanes->file, range->offset, range->words ? range->size : sizeof(struct sdb_m_blob));
+        hash = lane_ranges_hash(hash, lanes->file, range->offset,
+                                range->kind != TX_RANGE_BLOB ? range->size : sizeof(struct sdb_m_blob));
     }
     if (tx->ranges.count) {
         *next++ = RECORD_CONTENTS;

@@ -39,6 +39,7 @@
 #define ENTRY_SHIFT 5
 #define ENTRIES_PER_PAGE (PAGE_SIZE_POOL / ENTRY_SIZE)
 #define BLOCK_SIZE_MIN 32u
+#define TREE_NODE_SIZE 2048u
 #define SHARDS_MAX 1024u
 #define LANES_MAX 64u
 #define POOL_SIZE_MIN (16ull << 20)
@@ -113,7 +114,8 @@ static_assert(sizeof(struct sdb_m_counters) == 64 + 4096, "counters");
 /* A shard: one cache line, so that two shards' headers never share one. */
 struct sdb_m_shard {
     uint64_t directory; /* 00-07 checked word: [global depth 6 | block offset / 64 : 42]; 0: the shard is empty */
-    uint64_t reserved[7];
+    uint64_t reclaim;   /* 08-15 checked word: the first tree that is to be reclaimed, offset / 64; 0: there is none */
+    uint64_t reserved[6];
 };
 static_assert(sizeof(struct sdb_m_shard) == 64, "shard");
 
@@ -158,13 +160,23 @@ static_assert(sizeof(struct sdb_m_extent) <= PAGE_SIZE_POOL, "extent");
  * meta: [check 16 | version 8 | generation 16 | busy 1 | expires 1 | value code 5 | key code 5 | database 8 | type 4],
  * type in the lowest bits. check covers meta's other bits (busy as 0), the payload and the entry's offset.
  * A free entry keeps its generation, raised, and has type 0; the all-zero entry is free with generation 0.
- * key code: 0 to 16 inline bytes, 31: blob. value code: 0 to 16 inline bytes, 30: integer, 31: blob.
+ * key code: 0 to 16 inline bytes, 31: blob. value code: 0 to 16 inline bytes, 29: the file offset of a tree's header, 30: integer,
+ * 31: blob. A collection stands in a packed value (docs/FORMAT.md), or in a tree.
  */
 struct sdb_m_entry {
     uint64_t meta;       /* 00-07 */
     uint64_t payload[3]; /* 08-31 */
 };
 static_assert(sizeof(struct sdb_m_entry) == ENTRY_SIZE, "entry");
+
+enum value_type {
+    VALUE_STRING = 1,
+    VALUE_LIST = 2,
+    VALUE_SET = 3,
+    VALUE_HASH = 4,
+    VALUE_ZSET = 5,
+    VALUE_STREAM = 6,
+};
 
 #define META_TYPE_SHIFT 0
 #define META_DATABASE_SHIFT 4
@@ -176,6 +188,7 @@ static_assert(sizeof(struct sdb_m_entry) == ENTRY_SIZE, "entry");
 #define META_VERSION_SHIFT 40
 #define META_CHECK_SHIFT 48
 #define CODE_MASK 31u
+#define CODE_TREE 29u
 #define CODE_INTEGER 30u
 #define CODE_BLOB 31u
 #define INLINE_SIZE_MAX 16u
@@ -199,6 +212,45 @@ static_assert(sizeof(struct sdb_m_blob) == 8, "blob");
 #define BUCKET_WORDS 8u
 #define SEGMENT_BUCKETS_SMALL 128u
 #define SEGMENT_BUCKETS_LARGE 170u
+
+/*
+ * A collection that has outgrown its entry and a packed blob: a counted B+ tree (pmem/tree.h). Its header is a block of a line;
+ * its nodes have a class of blocks of their own, so that what stands on a page says that it is nodes.
+ *
+ * All words of the header are checked words; a list of headers to be reclaimed begins in the shard's header.
+ */
+struct sdb_m_tree {
+    uint64_t shape;     /* 00-07 [kind 4 | height 5]: levels of inner nodes */
+    uint64_t root;      /* 08-15 node's offset / 64; 0: no elements */
+    uint64_t count;     /* 16-23 elements */
+    uint64_t version;   /* 24-31 changes so far */
+    uint64_t bytes;     /* 32-39 in blocks of nodes and blobs */
+    uint64_t next;      /* 40-47 the next tree to be reclaimed, offset / 64 */
+    uint64_t companion; /* 48-55 another tree that lives and dies with this one, offset / 64 */
+    uint64_t user;      /* 56-63 whatever the type wants to keep */
+};
+static_assert(sizeof(struct sdb_m_tree) == 64, "tree");
+
+/*
+ * Node. head is a checked word: [level 4 | count 10], in a leaf (level 0) further [capacity 10 | first 10 | floor 10].
+ *
+ * Leaf: `capacity` slots stand behind the header, a ring that begins at slot `first`; elements fill the node from its end down to word
+ * `floor`. slot: [word of the element 10 | size in bytes 10 | it is a blob reference 1 | fingerprint 15 | check 28]; the check
+ * covers the slot's other bits, the node's offset and the element's words. sum is that of all slots in use, modulo 2^64.
+ *
+ * Inner node: records of [key: 0 to 2 words | child | count: none or 1 word]; child: [node's offset / 64 : 40 | check 24], over
+ * the keys, the offset and the record's place; count: a checked word. sum is 0. A child has the elements from its key on, up to the
+ * next record's key; the first one's key counts for nothing but the check.
+ */
+#define TREE_NODE_WORDS (TREE_NODE_SIZE / WORD_SIZE)
+#define TREE_NODE_HEADER 3u
+struct sdb_m_node {
+    uint64_t head;  /* 00-07 */
+    uint64_t owner; /* 08-15 checked word: the tree's header's offset / 64 */
+    uint64_t sum;   /* 16-23 */
+    uint64_t body[TREE_NODE_WORDS - TREE_NODE_HEADER];
+};
+static_assert(sizeof(struct sdb_m_node) == TREE_NODE_SIZE, "node");
 
 /*
  * Lane: one line of header, then records, each on a line boundary, in a ring. A record never wraps: where the rest of the ring is

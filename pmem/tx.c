@@ -14,6 +14,7 @@
 #include "superdb/superdb.h"
 
 #define TABLE_START 256u
+#define NODES_START 64u
 
 /* Room for one more item. False: no memory. */
 static bool grow(void *array, size_t item_size, size_t count, size_t *capacity)
@@ -53,6 +54,8 @@ void tx_free(struct tx *tx)
         free(tx->chunks[i]);
     free(tx->chunks);
     free(tx->table);
+    free(tx->nodes);
+    free(tx->open.items);
     free(tx->ranges.items);
     free(tx->blocks.items);
     free(tx->undo.items);
@@ -163,37 +166,112 @@ static void stage_word(struct tx *tx, struct tx_line *staged, unsigned word, uin
     staged->dirty = (uint8_t)(staged->dirty | 1u << word);
 }
 
-/* Whether the word belongs to a range that this transaction built and may still write to. */
-static bool store_fresh(struct tx *tx, uint64_t offset, uint64_t value)
+/* Stores a word of memory that this transaction built. */
+static void store_directly(struct tx *tx, uint64_t offset, uint64_t value)
 {
-    for (size_t i = tx->ranges.count; i-- > 0;) {
-        const struct tx_range *range = &tx->ranges.items[i];
-        uint64_t *word = (uint64_t *)(void *)(tx->file->base + offset);
-        struct tx_undo *undo;
+    uint64_t *word = (uint64_t *)(void *)(tx->file->base + offset);
+    struct tx_undo *undo;
 
-        if (!range->words || offset - range->offset >= range->size)
-            continue;
-        if (!GROW(tx, undo))
+    if (!GROW(tx, undo))
+        return;
+    undo = &tx->undo.items[tx->undo.count++];
+    undo->line = NULL;
+    undo->offset = offset;
+    undo->old = persist_load(word);
+    persist_store(word, value);
+}
+
+/* Whether the word belongs to a range that this transaction built and may still write to. */
+static bool is_open(const struct tx *tx, uint64_t offset)
+{
+    for (size_t i = tx->open.count; i-- > 0;) {
+        const struct tx_range *range = &tx->ranges.items[tx->open.items[i]];
+
+        if (offset - range->offset < range->size)
             return true;
-        undo = &tx->undo.items[tx->undo.count++];
-        undo->line = NULL;
-        undo->offset = offset;
-        undo->old = persist_load(word);
-        persist_store(word, value);
-        return true;
     }
     return false;
 }
 
-void tx_store(struct tx *tx, uint64_t offset, uint64_t value)
+static void store_staged(struct tx *tx, uint64_t offset, uint64_t value)
 {
-    struct tx_line *staged;
+    struct tx_line *staged = stage(tx, offset / LINE_SIZE);
 
-    if (tx->word_ranges && store_fresh(tx, offset, value))
-        return;
-    staged = stage(tx, offset / LINE_SIZE);
     if (staged)
         stage_word(tx, staged, (unsigned)(offset / WORD_SIZE % 8), value);
+}
+
+/* ---- nodes ---- */
+
+static size_t node_slot(const struct tx *tx, uint64_t node)
+{
+    size_t i = (size_t)tx_line_hash(node / TREE_NODE_SIZE) & tx->node_mask;
+
+    while (tx->nodes[i] && tx->nodes[i] != node)
+        i = (i + 1) & tx->node_mask;
+    return i;
+}
+
+static bool nodes_grow(struct tx *tx)
+{
+    size_t size = tx->nodes ? (tx->node_mask + 1) * 2 : NODES_START, old_size = tx->nodes ? tx->node_mask + 1 : 0;
+    uint64_t *old = tx->nodes, *bigger = calloc(size, sizeof(*bigger));
+
+    if (!bigger)
+        return false;
+    tx->nodes = bigger;
+    tx->node_mask = size - 1;
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i])
+            bigger[node_slot(tx, old[i])] = old[i];
+    free(old);
+    return true;
+}
+
+void tx_add_node(struct tx *tx, uint64_t offset)
+{
+    if ((!tx->nodes || tx->node_count * 2 > tx->node_mask) && !nodes_grow(tx)) {
+        tx->failed = true;
+        return;
+    }
+    if (!GROW(tx, ranges))
+        return;
+    tx->ranges.items[tx->ranges.count++] =
+        (struct tx_range){.offset = offset, .size = TREE_NODE_SIZE, .kind = TX_RANGE_NODE};
+    tx->range_bytes += TREE_NODE_SIZE;
+    tx->nodes[node_slot(tx, offset)] = offset;
+    tx->node_count++;
+}
+
+void tx_store_node(struct tx *tx, uint64_t offset, uint64_t value)
+{
+    uint64_t node = offset & ~(uint64_t)(TREE_NODE_SIZE - 1);
+
+    if (tx->node_count && tx->nodes[node_slot(tx, node)])
+        store_directly(tx, offset, value);
+    else
+        store_staged(tx, offset, value);
+}
+
+/* Forgets all of them; those of ranges that stay are noted again. */
+static void forget_nodes(struct tx *tx, size_t ranges)
+{
+    memset(tx->nodes, 0, (tx->node_mask + 1) * sizeof(*tx->nodes));
+    tx->node_count = 0;
+    for (size_t i = 0; i < ranges; i++) {
+        if (tx->ranges.items[i].kind != TX_RANGE_NODE)
+            continue;
+        tx->nodes[node_slot(tx, tx->ranges.items[i].offset)] = tx->ranges.items[i].offset;
+        tx->node_count++;
+    }
+}
+
+void tx_store(struct tx *tx, uint64_t offset, uint64_t value)
+{
+    if (tx->open.count && is_open(tx, offset))
+        store_directly(tx, offset, value);
+    else
+        store_staged(tx, offset, value);
 }
 
 void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4])
@@ -211,10 +289,12 @@ void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4])
 
 void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words)
 {
-    if (!GROW(tx, ranges))
+    if (!GROW(tx, ranges) || (words && !GROW(tx, open)))
         return;
-    tx->ranges.items[tx->ranges.count++] = (struct tx_range){.offset = offset, .size = size, .words = words};
-    tx->word_ranges += words;
+    if (words)
+        tx->open.items[tx->open.count++] = (uint32_t)tx->ranges.count;
+    tx->ranges.items[tx->ranges.count++] =
+        (struct tx_range){.offset = offset, .size = size, .kind = words ? TX_RANGE_WORDS : TX_RANGE_BLOB};
     tx->range_bytes += size;
 }
 
@@ -292,8 +372,11 @@ void tx_rollback(struct tx *tx, const struct tx_mark *mark)
         }
     }
     remove_lines(tx, mark->lines);
-    while (tx->ranges.count > mark->ranges)
-        tx->word_ranges -= tx->ranges.items[--tx->ranges.count].words;
+    tx->ranges.count = mark->ranges;
+    while (tx->open.count && tx->open.items[tx->open.count - 1] >= mark->ranges)
+        tx->open.count--;
+    if (tx->node_count)
+        forget_nodes(tx, mark->ranges);
     tx->blocks.count = mark->blocks;
     tx->counts.count = mark->counts;
     tx->touches.count = mark->touches;
@@ -316,11 +399,13 @@ void tx_reset(struct tx *tx)
     }
     tx->line_count = 0;
     tx->ranges.count = 0;
+    tx->open.count = 0;
+    if (tx->node_count)
+        forget_nodes(tx, 0);
     tx->blocks.count = 0;
     tx->undo.count = 0;
     tx->counts.count = 0;
     tx->touches.count = 0;
-    tx->word_ranges = 0;
     tx->range_bytes = 0;
     tx->together = false;
     tx->failed = false;

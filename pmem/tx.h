@@ -38,10 +38,16 @@ struct tx_line {
 #define TX_CHUNK 64u /* lines to an allocation; lines never move */
 #define TX_FILTER_WORDS 64u
 
+enum tx_range_kind {
+    TX_RANGE_BLOB = 0,  /* a blob, which answers for its bytes with its own checksum */
+    TX_RANGE_WORDS = 1, /* tx_store may write into it: a segment or directory built in this transaction */
+    TX_RANGE_NODE = 2,  /* tx_store_node may: a node of a collection */
+};
+
 struct tx_range {
     uint64_t offset;
     uint64_t size;
-    uint8_t words;   /* tx_store may write into it: a segment or directory built in this transaction; else it is a blob */
+    uint8_t kind;    /* enum tx_range_kind */
     uint8_t flushed; /* its bytes were flushed as they were written, and need only the fence */
 };
 
@@ -103,7 +109,9 @@ struct tx {
     TX_ARRAY(struct tx_undo) undo;
     TX_ARRAY(struct tx_count) counts;
     TX_ARRAY(struct tx_touch) touches;
-    size_t word_ranges;  /* how many of the ranges take tx_store */
+    TX_ARRAY(uint32_t) open; /* indices of the ranges of kind TX_RANGE_WORDS: few */
+    uint64_t *nodes;         /* offsets of the ranges of kind TX_RANGE_NODE, by their hash; 0: free. They may be many */
+    size_t node_count, node_mask;
     uint64_t range_bytes;
     bool pool_locked; /* the session holds heap->pool_lock until the commit: extent map or root words are staged */
     bool together; /* an operation in it changes several entries: nobody may see some of them changed and others not */
@@ -159,6 +167,13 @@ void tx_store(struct tx *tx, uint64_t offset, uint64_t value);
 
 /* Stages the four words of a handle entry. */
 void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4]);
+
+/*
+ * A node of a collection that was built in this transaction: TREE_NODE_SIZE bytes, aligned to as many. And a word of a node, that one or
+ * one that was there before.
+ */
+void tx_add_node(struct tx *tx, uint64_t offset);
+void tx_store_node(struct tx *tx, uint64_t offset, uint64_t value);
 
 /* Notes a range whose bytes were or will be written directly, before the commit. words: tx_store may write into it. */
 void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words);

@@ -115,6 +115,7 @@ SDB_API const char *sdb_last_error(void);
  * ---------------------------------------------------------------------------------------------------------------- */
 #define SDB_KEY_SIZE_MAX 65536u       /* 64 KiB */
 #define SDB_VALUE_SIZE_MAX 536870912u /* 512 MiB */
+#define SDB_ELEMENT_SIZE_MAX 536870912u /* 512 MiB: of a collection; a field and its value count together */
 #define SDB_DATABASES 16u             /* logical databases, 0 to 15 */
 
 struct sdb_pool;    /* an open pool */
@@ -631,6 +632,8 @@ struct sdb_check {
     uint64_t blobs;
     uint64_t segments;
     uint64_t bytes_checked;
+    uint64_t nodes;    /* of large collections */
+    uint64_t elements; /* in them */
 };
 
 /*

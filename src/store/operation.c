@@ -15,7 +15,10 @@
 #include "error.h"
 #include "number.h"
 #include "session.h"
+#include "tree.h"
 #include "word.h"
+
+#define TREE_TRIES 1000 /* to lock a key's shard and its tree's together, while the key keeps getting another one */
 
 bool entry_is_expired(const uint64_t words[4], int64_t now)
 {
@@ -44,6 +47,11 @@ static int find(struct sdb_session *session, struct operation *operation, uint64
         break;
     }
     operation->exists = true;
+    if (__builtin_expect(meta_value_code(operation->found.words[0]) == CODE_TREE, 0)) {
+        error = session_lock_tree(session, entry_tree(operation->found.words));
+        if (error)
+            return error;
+    }
     if (__builtin_expect(!(operation->found.words[0] & META_EXPIRES), 1) ||
         !entry_is_expired(operation->found.words, session_now(session)))
         return SDB_OK;
@@ -66,7 +74,7 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
 {
     unsigned physical;
     uint64_t ahead;
-    int error = pool_writable(session->pool);
+    int error = pool_writable(session->pool), tries = 0;
 
     if (__builtin_expect(error, 0))
         return error;
@@ -74,6 +82,7 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
         error_set("a key of %zu bytes: at most %u are allowed", key_size, SDB_KEY_SIZE_MAX);
         return SDB_ETOOBIG;
     }
+again:
     do {
         physical = session_physical(session, database);
         ahead = ahead_key_init(session, physical, key_size ? key : "", key_size, &operation->key);
@@ -85,6 +94,11 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
         /* Databases change places under all shards' locks: what was read before this lock may be out of date. */
     } while (physical != session_physical(session, database));
     error = find(session, operation, ahead);
+    if (__builtin_expect(error == SDB_ECONFLICT, 0) && !session->transaction && tries++ < TREE_TRIES) {
+        error = session_lock_wanted(session, operation->key.shard);
+        if (!error)
+            goto again;
+    }
     return __builtin_expect(error, 0) ? operation_end(session, &operation->mark, error) : SDB_OK;
 }
 
@@ -118,6 +132,8 @@ int operation_content(struct sdb_session *session, const struct operation *opera
         content->key_reference = words[1];
     if (code == CODE_INTEGER) {
         content->integer = (int64_t)words[index];
+    } else if (code == CODE_TREE) {
+        content->tree = words[index];
     } else if (code == CODE_BLOB) {
         if (!entry_blob(&session->pool->file, words[index], &data, &size) ||
             !entry_blob_verify(&session->pool->file, words[index])) {
@@ -137,7 +153,12 @@ int operation_content(struct sdb_session *session, const struct operation *opera
     return SDB_OK;
 }
 
-/* Frees the blobs of the old words that the new ones do not use. */
+static bool keeps_tree(const uint64_t old[4], const uint64_t new[4])
+{
+    return meta_type(new[0]) && meta_value_code(new[0]) == CODE_TREE && entry_tree(new) == entry_tree(old);
+}
+
+/* Frees the blobs of the old words that the new ones do not use; a tree is dropped. */
 static int free_unused(struct sdb_session *session, uint32_t shard, const uint64_t old[4], const uint64_t new[4])
 {
     struct heap *heap = &session->pool->heap;
@@ -150,6 +171,11 @@ static int free_unused(struct sdb_session *session, uint32_t shard, const uint64
         kept[1] = new[entry_value_index(new[0])];
     if (meta_key_code(old[0]) == CODE_BLOB && old[1] != kept[0])
         error = heap_free(heap, &session->tx, shard, blob_reference_offset(old[1]));
+    if (!error && meta_value_code(old[0]) == CODE_TREE && !keeps_tree(old, new)) {
+        error = session_lock_tree(session, entry_tree(old));
+        if (!error)
+            error = tree_drop(heap, &session->tx, entry_tree(old));
+    }
     if (!error && meta_value_code(old[0]) == CODE_BLOB && old[entry_value_index(old[0])] != kept[1])
         error = heap_free(heap, &session->tx, shard, blob_reference_offset(old[entry_value_index(old[0])]));
     return error;

@@ -11,11 +11,13 @@
  */
 #include "session.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "entry.h"
 #include "error.h"
+#include "tree.h"
 #include "word.h"
 
 #define GROUP_BYTES_MAX (4ull << 20) /* of fresh blobs, after which a group commits by itself */
@@ -231,6 +233,40 @@ int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t coun
         note_held(session, shards[i]);
     }
     return SDB_OK;
+}
+
+int session_lock_tree(struct sdb_session *session, uint64_t header)
+{
+    struct heap *heap = &session->pool->heap;
+    struct lock *lock;
+    uint32_t shard;
+
+    if (!tree_shard(heap, &session->tx, header, &shard)) {
+        error_set("%s: a key leads to offset %" PRIu64 ", where no collection can be", session->pool->file.path, header);
+        return SDB_ECORRUPT;
+    }
+    if (session_holds(session, shard))
+        return SDB_OK;
+    lock = &session->pool->shards[shard].lock;
+    if (!lock_try(lock)) {
+        stat_add(&session->stats.conflicts, 1);
+        if (session->tx.pool_locked || (session->held_count && shard < session->held_max)) {
+            session->conflict |= session->transaction;
+            session->wanted = shard;
+            return SDB_ECONFLICT;
+        }
+        lock_acquire(lock);
+    }
+    note_held(session, shard);
+    return SDB_OK;
+}
+
+int session_lock_wanted(struct sdb_session *session, uint32_t shard)
+{
+    uint32_t shards[2] = {shard, session->wanted};
+    int error = session_commit(session);
+
+    return error ? error : session_lock_many(session, shards, 2);
 }
 
 int session_lock_all(struct sdb_session *session)

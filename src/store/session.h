@@ -33,6 +33,7 @@ struct sdb_session {
     bool transaction;
     uint64_t body;        /* file offset of memory for the next record's body; 0: none */
     int group_error;      /* a commit inside the group failed */
+    uint32_t wanted;      /* the shard that session_lock_tree could not have */
     bool conflict;        /* the transaction met one: its abort lets go of everything */
     uint32_t depth;       /* of transactions: how many are open, one inside the other */
     struct tx_mark marks[SDB_TRANSACTION_DEPTH]; /* their beginnings */
@@ -78,6 +79,15 @@ int session_lock(struct sdb_session *session, uint32_t shard);
 int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t count);
 int session_lock_all(struct sdb_session *session);
 
+/*
+ * Locks the shard that a collection's tree is in, for an operation that holds its key's shard. SDB_ECONFLICT: another thread has it,
+ * and waiting is not safe: outside of a transaction the operation is rolled back, and session_lock_wanted waits for it.
+ */
+int session_lock_tree(struct sdb_session *session, uint64_t header);
+
+/* Commits, lets go of everything, and locks `shard` and the one that session_lock_tree could not have. */
+int session_lock_wanted(struct sdb_session *session, uint32_t shard);
+
 /* Commits what is staged, and lets go of all locks. On an error nothing of it took effect. */
 int session_commit(struct sdb_session *session);
 
@@ -106,7 +116,7 @@ struct operation {
 };
 
 /*
- * Locks the key's shard and finds the key in a database (logical). An expired one is deleted on the way. On an error the operation
+ * Locks the key's shard, and that of its tree, and finds the key in a database (logical). An expired one is deleted on the way. On an error the operation
  * is over; on SDB_OK the caller owes operation_end.
  */
 int operation_begin(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
@@ -115,7 +125,7 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
 /* Commits, or rolls back where error is not SDB_OK or a mere miss. Returns the error that counts. */
 int operation_end(struct sdb_session *session, const struct tx_mark *mark, int error);
 
-/* As operation_begin for a further key whose shard is locked already. */
+/* As operation_begin for a further key whose shard is locked already. SDB_ECONFLICT: session_lock_tree. */
 int operation_find(struct sdb_session *session, unsigned database, const void *key, size_t key_size,
                    struct operation *operation);
 
