@@ -79,7 +79,7 @@ static bool claim_blob(struct repair *repair, const struct subject *subject, uin
 
     return entry_blob(repair->file, reference, &data, &size) &&
            repair_claim(repair, blob_reference_offset(reference), sizeof(struct sdb_m_blob) + (uint64_t)size,
-                        subject->extent->shard, false);
+                        subject->extent->shard, REPAIR_BLOCK);
 }
 
 static const char *judge_value(struct repair *repair, const struct subject *subject)
@@ -94,6 +94,8 @@ static const char *judge_value(struct repair *repair, const struct subject *subj
         return "its key lies where something else is";
     if (meta_value_code(meta) == CODE_BLOB && !claim_blob(repair, subject, reference))
         return "its value lies where something else is";
+    if (meta_value_code(meta) == CODE_TREE)
+        return repair_tree(repair, entry_tree(subject->words), meta_type(meta), subject->extent->shard);
     return NULL;
 }
 
@@ -102,7 +104,7 @@ static void judge_live(struct repair *repair, struct subject *subject, bool inde
     const uint64_t meta = subject->words[0];
     const char *wrong = NULL;
 
-    if (meta_type(meta) != SDB_TYPE_STRING || !entry_is_sane(subject->words)) {
+    if (!entry_type_is_sane(meta) || !entry_is_sane(subject->words)) {
         drop(repair, subject, "an entry has an impossible type or size", false, true);
         return;
     }

@@ -199,9 +199,9 @@ static bool claim_pages(struct repair_extent *extent, uint64_t offset, unsigned 
     return true;
 }
 
-static unsigned class_for(uint64_t block, bool segment)
+static unsigned class_for(uint64_t block, enum repair_use use)
 {
-    unsigned size_class = segment ? HEAP_SIZE_CLASSES : 0;
+    unsigned size_class = use == REPAIR_NODE ? HEAP_CLASS_NODE : use == REPAIR_SEGMENT ? HEAP_SIZE_CLASSES : 0;
 
     while (size_class < HEAP_CLASSES && heap_class_sizes[size_class] != block)
         size_class++;
@@ -228,9 +228,9 @@ static bool claim_block(struct repair *repair, struct repair_extent *extent, uin
     return true;
 }
 
-bool repair_claim(struct repair *repair, uint64_t offset, uint64_t size, uint32_t shard, bool segment)
+bool repair_claim(struct repair *repair, uint64_t offset, uint64_t size, uint32_t shard, enum repair_use use)
 {
-    const uint64_t block = segment ? size : heap_block_size(size);
+    const uint64_t block = use != REPAIR_BLOCK ? size : heap_block_size(size);
     struct repair_extent *extent = repair_extent_at(repair, offset);
 
     if (extent == NULL || offset % 16 != 0)
@@ -244,7 +244,7 @@ bool repair_claim(struct repair *repair, uint64_t offset, uint64_t size, uint32_
     extent->state = EXTENT_PAGES; /* a free one has lost its map word: what was proved to be there says so */
     extent->shard = (uint16_t)shard;
     if (block > heap_class_sizes[HEAP_SIZE_CLASSES - 1] ? claim_pages(extent, offset, (unsigned)(block >> PAGE_SHIFT_POOL))
-                                                        : claim_block(repair, extent, offset, class_for(block, segment)))
+                                                        : claim_block(repair, extent, offset, class_for(block, use)))
         return true;
     extent->state = state;
     return false;

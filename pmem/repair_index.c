@@ -46,7 +46,7 @@ static bool leads_properly(const struct repair *repair, const struct walk *walk,
     size_t size;
 
     repair_load_entry(repair, entry, words);
-    if (!entry_valid(words, entry) || meta_type(words[0]) != SDB_TYPE_STRING || !entry_is_sane(words) ||
+    if (!entry_valid(words, entry) || meta_type(words[0]) == 0 || !entry_type_is_sane(words[0]) || !entry_is_sane(words) ||
         (meta_key_code(words[0]) == CODE_BLOB && !entry_blob_verify(repair->file, words[1])) ||
         !entry_key(repair->file, words, scratch, &data, &size))
         return false;
@@ -254,7 +254,7 @@ void repair_index_tell(struct repair *repair)
 
 static void claim_segment(struct repair *repair, const struct walk *walk)
 {
-    if (!repair_claim(repair, walk->segment, (uint64_t)walk->buckets * LINE_SIZE, walk->shard, true))
+    if (!repair_claim(repair, walk->segment, (uint64_t)walk->buckets * LINE_SIZE, walk->shard, REPAIR_SEGMENT))
         repair->shards[walk->shard].lost = true;
 }
 
@@ -266,7 +266,7 @@ void repair_index_claim(struct repair *repair)
 
         if (!header->present || header->lost)
             continue;
-        if (repair_claim(repair, header->directory, size < LINE_SIZE ? LINE_SIZE : size, shard, false))
+        if (repair_claim(repair, header->directory, size < LINE_SIZE ? LINE_SIZE : size, shard, REPAIR_BLOCK))
             walk_segments(repair, shard, claim_segment);
         else
             header->lost = true;

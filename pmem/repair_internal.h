@@ -6,6 +6,7 @@
  *     repair_heap.c   extents and pages: what they are, who claims their blocks; their words, stored anew
  *     repair_index.c  what the index proves of entries; index words that have to go
  *     repair_entry.c  which entries stay
+ *     repair_tree.c   whether a collection is whole, and its blocks
  */
 #ifndef SDB_PMEM_REPAIR_INTERNAL_H
 #define SDB_PMEM_REPAIR_INTERNAL_H
@@ -89,8 +90,9 @@ struct repair_bits *repair_bits_of(struct repair *repair, struct repair_extent *
 bool repair_entry_page(struct repair *repair, uint64_t offset, uint32_t shard);
 /* Looks at the contents of pages whose words are damaged, for entries. */
 void repair_guess_pages(struct repair *repair);
-/* Notes a block as in use. segment: of the index. False: what is there already forbids it. */
-bool repair_claim(struct repair *repair, uint64_t offset, uint64_t size, uint32_t shard, bool segment);
+/* Notes a block as in use. False: what is there already forbids it. */
+enum repair_use { REPAIR_BLOCK, REPAIR_SEGMENT /* of the index */, REPAIR_NODE /* of a collection */ };
+bool repair_claim(struct repair *repair, uint64_t offset, uint64_t size, uint32_t shard, enum repair_use use);
 /* Stores extent map, headers, page words and bitmaps as they have to be. */
 void repair_heap_store(struct repair *repair);
 
@@ -105,6 +107,10 @@ void repair_index_tell(struct repair *repair);
 /* Claims the blocks of the indexes that can be kept. */
 void repair_index_claim(struct repair *repair);
 void repair_index_store(struct repair *repair);
+
+/* ---- repair_tree.c ---- */
+/* What is wrong with an entry's collection; NULL: nothing, and its blocks are claimed. */
+const char *repair_tree(struct repair *repair, uint64_t header, unsigned type, uint32_t entry_shard);
 
 /* ---- repair_entry.c ---- */
 void repair_entries_judge(struct repair *repair, bool indexed);

@@ -74,6 +74,8 @@ int tree_open(struct tree *tree, struct heap *heap, struct tx *tx, uint64_t head
     tree->shape = &tree_shapes[shape & 15];
     tree->height = (unsigned)(shape >> 4);
     tree->root = root << 6;
+    if ((root == 0) != (tree->count == 0)) /* a word that was lost reads as zero */
+        return tree_damaged(tree, "header of a collection", header);
     return SDB_OK;
 }
 

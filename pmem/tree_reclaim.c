@@ -150,9 +150,11 @@ int tree_reclaim(struct heap *heap, struct tx *tx, uint32_t shard, unsigned *fre
     } while (!error && ++level <= tree.height && counts[level] == 1);
     if (error)
         return error;
-    if (level <= tree.height)
+    if (level <= tree.height) {
         tx_store_node(tx, nodes[level], checked_word(tree_head_inner(level, counts[level] - 1), nodes[level]));
-    else
+    } else {
         tree_field_store(tx, tree.header, TREE_FIELD(root), 0);
+        tree_field_store(tx, tree.header, TREE_FIELD(count), 0);
+    }
     return tx->failed ? SDB_ENOMEM : SDB_OK;
 }

@@ -21,6 +21,7 @@
 #include "maintain.h"
 #include "scan.h"
 #include "session.h"
+#include "tree.h"
 
 #define ROUNDS_MAX 3     /* of repairing and checking: what a conflict of blocks left is found by the next one */
 #define GROW_STEP (16ull << 20)
@@ -90,6 +91,10 @@ static int drop_twin(struct sdb_session *session, uint32_t shard, uint64_t entry
         error = heap_free(heap, &session->tx, shard, blob_reference_offset(old[1]));
     if (!error && meta_value_code(old[0]) == CODE_BLOB)
         error = heap_free(heap, &session->tx, shard, blob_reference_offset(old[entry_value_index(old[0])]));
+    if (!error && meta_value_code(old[0]) == CODE_TREE)
+        error = session_lock_tree(session, entry_tree(old));
+    if (!error && meta_value_code(old[0]) == CODE_TREE)
+        error = tree_drop(heap, &session->tx, entry_tree(old));
     if (error)
         return error;
     entry_seal(words, entry);

@@ -18,6 +18,7 @@
 #include "race.h"
 #include "scan.h"
 #include "session.h"
+#include "tree_internal.h"
 
 struct scrubbing {
     struct sdb_session *session;
@@ -129,6 +130,20 @@ static bool read_key(const struct scrubbing *scrub, const uint64_t words[4], uin
     return true;
 }
 
+/* A collection's header; its nodes are looked at where they stand. */
+static bool header_is_good(const struct scrubbing *scrub, uint64_t header)
+{
+    const struct sdb_session *session = scrub->session;
+    uint32_t shard;
+
+    if (!tree_shard(&session->pool->heap, &session->tx, header, &shard))
+        return false;
+    for (uint64_t at = header; at < header + sizeof(struct sdb_m_tree); at += WORD_SIZE)
+        if (!is_sound(scrub, at))
+            return false;
+    return tree_shapes[load(scrub, header) & 15].valid;
+}
+
 /* What is wrong with an entry, NULL: nothing. locked: its shard is. The key is filled in as far as it can be told. */
 static const char *look(const struct scrubbing *scrub, uint64_t entry, bool locked, uint8_t scratch[16], struct index_key *key)
 {
@@ -153,6 +168,8 @@ static const char *look(const struct scrubbing *scrub, uint64_t entry, bool lock
                     : index_find(&session->pool->heap, key, &found);
     if (result != INDEX_FOUND || found.entry != entry)
         return "entry: its key does not lead to it";
+    if (meta_value_code(words[0]) == CODE_TREE)
+        return header_is_good(scrub, entry_tree(words)) ? NULL : "collection: its header is damaged";
     if (meta_value_code(words[0]) != CODE_BLOB)
         return NULL;
     const uint64_t reference = words[entry_value_index(words[0])];
@@ -221,6 +238,56 @@ static int scrub_segment(const struct scrubbing *scrub, uint32_t page, unsigned 
     return session_commit(scrub->session);
 }
 
+/* ---- Nodes of collections ---- */
+
+/* What is wrong with a node; NULL: nothing. It says of itself whose it is. */
+static const char *look_at_node(const struct scrubbing *scrub, uint64_t at)
+{
+    const struct pool_file *file = &scrub->session->pool->file;
+    const uint64_t *words = (const uint64_t *)(const void *)(file->base + at);
+    const struct tree_shape *shape;
+    struct tree_node node;
+    uint64_t owner;
+
+    if (!tree_node_verify(at, words, TREE_ANY, TREE_ANY, NULL, &node) || !checked_value(load(scrub, at + WORD_SIZE), at + WORD_SIZE, &owner))
+        return "collection: a node is damaged";
+    if (!header_is_good(scrub, owner << 6))
+        return "collection: a node belongs to nothing";
+    shape = &tree_shapes[load(scrub, owner << 6) & 15];
+    if (node.level > 0 && node.count > tree_records_max(shape))
+        return "collection: a node is damaged";
+    for (unsigned i = 0; i < node.count; i++) {
+        struct tree_element element;
+        struct tree_child child;
+
+        if (node.level > 0 ? !tree_child_read(shape, &node, i, &child) : !tree_element_read(file, &node, i, true, &element))
+            return node.level > 0 ? "collection: a node's record is damaged" : "collection: an element is damaged";
+        scrub->result->bytes += node.level == 0 && element.blob ? element.size : 0;
+        scrub->result->blobs += node.level == 0 && element.blob;
+    }
+    return NULL;
+}
+
+static int scrub_node(const struct scrubbing *scrub, uint32_t page, unsigned block)
+{
+    const uint64_t at = heap_page_start(page) + (uint64_t)block * TREE_NODE_SIZE;
+    const char *wrong;
+    uint32_t shard;
+
+    session_pin(scrub->session);
+    race_reads_begin(); /* what it meets may be a writer's work */
+    wrong = look_at_node(scrub, at);
+    race_reads_end();
+    if (wrong != NULL && lock_owner(scrub, at, &shard)) {
+        wrong = is_allocated(scrub, page, block) ? look_at_node(scrub, at) : NULL;
+        if (wrong != NULL)
+            tell(scrub, at, wrong, NULL);
+    }
+    scrub->result->bytes += TREE_NODE_SIZE;
+    session_unpin(scrub->session);
+    return session_commit(scrub->session);
+}
+
 /* ---- Walking ---- */
 
 /* A page's words decide what it is. Returns an error of a commit. */
@@ -241,7 +308,7 @@ static int scrub_page(const struct scrubbing *scrub, uint32_t page, uint64_t *en
         return SDB_OK;
     for (unsigned block = 0; block < heap_class_blocks(size_class) && !error; block++)
         if (is_allocated(scrub, page, block))
-            error = scrub_segment(scrub, page, block, heap_class_sizes[size_class]);
+            error = size_class == HEAP_CLASS_NODE ? scrub_node(scrub, page, block) : scrub_segment(scrub, page, block, heap_class_sizes[size_class]);
     return error;
 }
 

@@ -205,7 +205,7 @@ static void a_fresh_range_takes_its_words_directly_and_gives_them_back(void **st
     tx_add_range(&tx, AREA + 4096, 4096, true);
     tx_rollback(&tx, &mark);
     assert_int_equal(medium[1], 7);
-    assert_int_equal(tx.word_ranges, 1);
+    assert_int_equal(tx.open.count, 1);
     assert_int_equal(tx.range_bytes, 4096);
     tx_store(&tx, AREA + 4096, 1); /* no range any more: staged */
     assert_int_equal(tx.line_count, 1);
@@ -239,12 +239,12 @@ static void lists_grow_and_are_cut_by_a_rollback(void **state)
     assert_false(tx.failed);
     tx_rollback(&tx, &mark);
     assert_true(tx.ranges.count == 300 && tx.blocks.count == 300 && tx.counts.count == 300 && tx.touches.count == 300);
-    assert_int_equal(tx.word_ranges, 150);
+    assert_int_equal(tx.open.count, 150);
     assert_int_equal(tx.range_bytes, 300 * 64);
     assert_int_equal(tx.blocks.items[299].offset, 299 * 64);
     tx_reset(&tx);
     assert_true(tx_is_empty(&tx));
-    assert_int_equal(tx.word_ranges, 0);
+    assert_int_equal(tx.open.count, 0);
 }
 
 int main(void)
