@@ -161,7 +161,7 @@ static_assert(sizeof(struct sdb_m_extent) <= PAGE_SIZE_POOL, "extent");
  * type in the lowest bits. check covers meta's other bits (busy as 0), the payload and the entry's offset.
  * A free entry keeps its generation, raised, and has type 0; the all-zero entry is free with generation 0.
  * key code: 0 to 16 inline bytes, 31: blob. value code: 0 to 16 inline bytes, 29: the file offset of a tree's header, 30: integer,
- * 31: blob. A collection stands in a packed value (docs/FORMAT.md), or in a tree.
+ * 31: blob. A string has no tree, every other type has one.
  */
 struct sdb_m_entry {
     uint64_t meta;       /* 00-07 */
@@ -188,7 +188,7 @@ enum value_type {
 #define META_VERSION_SHIFT 40
 #define META_CHECK_SHIFT 48
 #define CODE_MASK 31u
-#define CODE_TREE 29u
+#define CODE_TREE 29u /* CODE_BLOB but for bit 1, which readers of small values go by */
 #define CODE_INTEGER 30u
 #define CODE_BLOB 31u
 #define INLINE_SIZE_MAX 16u

@@ -15,7 +15,7 @@
  *  3. tree_node.h: everything is verified before it is followed.
  *  4. A leaf that is less than a quarter full is joined with a neighbour where both fit one; an empty one goes; inner nodes likewise.
  * Threads: under the shard's lock, readers too: it costs an uncontended lock (15 ns), and what is read is of one moment
- *          (docs/decisions/014-collections.md). Blobs stay readable behind the lock for whoever has a pin.
+ *          (docs/decisions/015-collections.md). Blobs stay readable behind the lock for whoever has a pin.
  * Memory:  struct tree, 6 KiB, on the caller's stack; none else
  *
  * How a type uses it:

@@ -128,7 +128,8 @@ TARGET static inline bool values_of(struct sdb_session *session, const struct ga
     const __m256i key = _mm256_and_si256(_mm256_srli_epi64(meta, META_KEY_SHIFT), ALL(CODE_MASK));
     const __m256i size = _mm256_and_si256(_mm256_srli_epi64(meta, META_VALUE_SHIFT), ALL(CODE_MASK));
     const __m256i key_blob = _mm256_cmpeq_epi64(key, ALL(CODE_BLOB));
-    const __m256i blob = _mm256_cmpeq_epi64(size, ALL(CODE_BLOB)), integer = _mm256_cmpeq_epi64(size, ALL(CODE_INTEGER));
+    const __m256i blob = _mm256_cmpeq_epi64(_mm256_or_si256(size, ALL(2)), ALL(CODE_BLOB)); /* CODE_TREE, too */
+    const __m256i integer = _mm256_cmpeq_epi64(size, ALL(CODE_INTEGER));
     const __m256i outside = _mm256_or_si256(blob, integer);
     const __m256i expires = _mm256_cmpeq_epi64(_mm256_and_si256(meta, ALL(META_EXPIRES)), ALL(META_EXPIRES));
     const __m256i one = ALL(1), seven = ALL(7);

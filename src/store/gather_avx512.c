@@ -118,7 +118,7 @@ TARGET static inline bool values_of(struct sdb_session *session, const struct ga
     const __m512i key = _mm512_and_si512(_mm512_srli_epi64(meta, META_KEY_SHIFT), ALL(CODE_MASK));
     const __m512i size = _mm512_and_si512(_mm512_srli_epi64(meta, META_VALUE_SHIFT), ALL(CODE_MASK));
     const __mmask8 key_blob = _mm512_cmpeq_epi64_mask(key, ALL(CODE_BLOB));
-    const __mmask8 blob = _mm512_cmpeq_epi64_mask(size, ALL(CODE_BLOB));
+    const __mmask8 blob = _mm512_cmpeq_epi64_mask(_mm512_or_si512(size, ALL(2)), ALL(CODE_BLOB)); /* CODE_TREE, too */
     const __mmask8 integer = _mm512_cmpeq_epi64_mask(size, ALL(CODE_INTEGER));
     const __mmask8 expires = _mm512_test_epi64_mask(meta, ALL(META_EXPIRES));
     const __m512i one = ALL(1), seven = ALL(7);

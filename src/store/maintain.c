@@ -14,6 +14,7 @@
 
 #include "entry.h"
 #include "scan.h"
+#include "tree.h"
 #include "word.h"
 
 #define ROOM_EFFORT 65536u
@@ -81,7 +82,7 @@ static int collect(struct sdb_session *session, uint64_t entry, int64_t now)
     if (!error)
         stat_add(entry_is_expired(words, now) ? &session->stats.expired : &session->stats.reclaimed, 1);
     error = operation_end(session, &operation.mark, error);
-    if (error != SDB_ECORRUPT)
+    if (error != SDB_ECORRUPT && error != SDB_ECONFLICT) /* a conflict: its tree's shard could not be had now */
         return error;
     leave(session, words);
     return SDB_OK;
@@ -130,9 +131,49 @@ static bool anything_dead(const struct sdb_pool *pool)
     return false;
 }
 
+/* ---- collections that were dropped ---- */
+
+static bool anything_dropped(const struct sdb_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->shard_count; i++)
+        if (tree_any_dropped(&pool->heap, i))
+            return true;
+    return false;
+}
+
+/* Frees what a shard's dropped collections had, a leaf at a time, each step an operation by itself. */
+static int reclaim_shard(struct sdb_session *session, uint32_t shard, size_t *effort)
+{
+    struct heap *heap = &session->pool->heap;
+    bool done = !tree_any_dropped(heap, shard);
+    int error = SDB_OK;
+
+    while (!done && !error && *effort > 0) {
+        struct tx_mark mark;
+        unsigned freed = 0;
+
+        error = session_lock(session, shard);
+        mark = tx_savepoint(&session->tx);
+        if (!error)
+            error = tree_reclaim(heap, &session->tx, shard, &freed, &done);
+        error = operation_end(session, &mark, error);
+        *effort -= freed < *effort ? freed + (freed == 0) : *effort;
+    }
+    return error == SDB_ECORRUPT ? SDB_OK : error; /* damage keeps the memory where it is: a repair frees it */
+}
+
+static int reclaim_dropped(struct sdb_session *session, size_t *effort)
+{
+    int error = SDB_OK;
+
+    for (uint32_t i = 0; i < session->pool->shard_count && *effort > 0 && !error; i++)
+        error = reclaim_shard(session, i, effort);
+    return error;
+}
+
 static bool anything_to_do(const struct sdb_pool *pool)
 {
-    if (anything_dead(pool))
+    if (anything_dead(pool) || anything_dropped(pool))
         return true;
     for (uint32_t i = 0; i < pool->shard_count; i++) {
         if (!__atomic_load_n(&pool->shards[i].counted, __ATOMIC_RELAXED))
@@ -156,7 +197,7 @@ static int walk(struct sdb_session *session, size_t effort, int *done)
     uint64_t before = deletions(session);
     uint64_t entry = pool->maintain_page;
     int64_t now = session_now(session);
-    int error = SDB_OK;
+    int error = reclaim_dropped(session, &effort);
 
     while (effort > 0 && !error) {
         uint64_t page = entry >> PAGE_SHIFT_POOL, end;
@@ -170,7 +211,8 @@ static int walk(struct sdb_session *session, size_t effort, int *done)
         if (page == 0) {
             entry = 0;
             error = end_round(session);
-            *done = !pool->maintain_found && deletions(session) == before && !anything_dead(pool);
+            *done = !pool->maintain_found && deletions(session) == before && !anything_dead(pool) &&
+                    !anything_dropped(pool);
             pool->maintain_found = false;
             before = deletions(session);
             break;

@@ -197,6 +197,8 @@ int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[
 {
     unsigned code = meta_value_code(words[0]), index = entry_value_index(words[0]);
 
+    if (__builtin_expect(code == CODE_TREE, 0))
+        return SDB_ETYPE;
     view->type = (uint8_t)meta_type(words[0]);
     view->version = words[0];
     view->expire_ms = entry_expiry(words);

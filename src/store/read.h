@@ -24,12 +24,13 @@ int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[
 static inline void read_inline(const uint64_t words[4], struct sdb_inline *value)
 {
     unsigned code = meta_value_code(words[0]), index = entry_value_index(words[0]);
+    bool outside = (code | 2) == CODE_BLOB; /* or CODE_TREE */
     uint64_t data[2] = {words[index & 3], words[(index + 1) & 3]}; /* of an empty value the index may be 4 */
 
-    value->result = code == CODE_BLOB ? SDB_ETOOBIG : SDB_OK;
-    value->size = (uint8_t)(code == CODE_INTEGER ? WORD_SIZE : code == CODE_BLOB ? 0 : code);
+    value->result = outside ? SDB_ETOOBIG : SDB_OK;
+    value->size = (uint8_t)(code == CODE_INTEGER ? WORD_SIZE : outside ? 0 : code);
     value->encoding = (uint8_t)(code == CODE_INTEGER ? SDB_ENCODING_INT
-                                : code == CODE_BLOB  ? SDB_ENCODING_BLOB
+                                : outside            ? SDB_ENCODING_BLOB
                                                      : SDB_ENCODING_INLINE);
     memset(value->reserved, 0, sizeof(value->reserved));
     data[0] = code == 0 ? 0 : data[0];

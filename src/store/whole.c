@@ -62,6 +62,8 @@ static int stage(struct sdb_session *session, const struct whole *whole)
     if (new.exists && new.found.entry == old.found.entry)
         return SDB_OK; /* the same key */
     error = operation_content(session, &old, &content, scratch);
+    if (!error && content.tree) /* two keys must not have one */
+        error = SDB_ETYPE;
     if (error)
         return error;
     /* The other key may live in another shard: its blobs are its own. */

@@ -452,22 +452,11 @@ static void a_list_grows_at_both_ends_in_full_leaves(void **state)
 
 static void reclaim_all(void)
 {
-    bool done = false;
+    int done = 0;
 
     for (unsigned steps = 0; !done; steps++) {
-        struct tx_mark mark;
-        unsigned freed;
-
         assert_true(steps < 10000);
-        for (uint32_t shard = 0; shard < f.pool->shard_count; shard++) {
-            bool mine;
-
-            assert_ok(session_lock(f.session, shard));
-            mark = tx_savepoint(&f.session->tx);
-            assert_ok(tree_reclaim(&f.pool->heap, &f.session->tx, shard, &freed, &mine));
-            assert_ok(operation_end(f.session, &mark, SDB_OK));
-            done = (shard == 0 || done) && mine;
-        }
+        assert_ok(sdb_maintain(f.session, 50, &done));
         if (steps % 37 == 5)
             (void)fixture_check(&f);
         if (steps % 97 == 7)
