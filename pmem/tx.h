@@ -86,6 +86,7 @@ struct tx_count {
 struct tx_touch {
     uint64_t hash;
     uint64_t entry; /* file offset */
+    void *copy;     /* what the cache has of it, while the commit is being applied: the engine's */
 };
 
 #define TX_ARRAY(type)                                                                                                 \

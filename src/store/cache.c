@@ -8,9 +8,11 @@
  *              entry and tags.
  *          (2) line n of a set holds a key exactly where byte n of the tags in that key's home line is the key's tag.
  *          (3) a hash is in at most one line of its set.
- *          (4) a copy equals the entry as last committed: every commit to a key passes through the key's home line,
- *              where it finds the copy by (2) and replaces it, or finds none and raises the sequence, which is the
- *              token that a fill must find unchanged when it locks the same line.
+ *          (4) a copy equals the entry as last committed: every commit to a key passes through the key's home line before
+ *              it changes the entry. There it finds the copy by (2), hides it and shows it with its new words later, or
+ *              finds none. Either way it raises the sequence, which is the token that a fill must find unchanged when
+ *              it locks the same line. Who takes a token behind that reads the entry as it was before only while the
+ *              commit is being applied, and who has seen that does not offer what he read (cache.h).
  * Threads: sequences are locks that are tried, never waited for while another one is held, so that there is no order
  *          to keep: who fails lets go of everything and starts again (commits) or gives up (fills).
  * Policy:  a key is let in on its second miss while the home line remembers the first (its three newest misses), so
@@ -149,44 +151,30 @@ bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t e
 
 /* ---- Commits ---- */
 
-enum change { CHANGE_HIDE, CHANGE_UPDATE, CHANGE_REMOVE };
-
 /* The home line and the line are locked. */
-static void change_copy(struct cache *cache, struct cache_line *set, unsigned home, unsigned way, enum change change, const uint64_t *entry)
+static void remove_copy(struct cache *cache, struct cache_line *set, unsigned home, unsigned way)
 {
-    const uint64_t offset = load_offset(&set[way]);
-
-    switch (change) {
-    case CHANGE_HIDE:
-        store_word(&set[way].offset, offset | CACHE_HIDDEN);
-        break;
-    case CHANGE_UPDATE:
-        store_entry(&set[way], entry);
-        store_word(&set[way].offset, offset & ~(uint64_t)CACHE_HIDDEN);
-        break;
-    case CHANGE_REMOVE:
-        store_word(&set[way].offset, 0);
-        store_word(&set[way].hash, 0);
-        __atomic_store_n(&set[way].heat, 0, __ATOMIC_RELAXED);
-        store_tag(&set[home], way, 0);
-        __atomic_fetch_sub(&cache->copies, 1, __ATOMIC_RELAXED);
-        break;
-    }
+    store_word(&set[way].offset, 0);
+    store_word(&set[way].hash, 0);
+    __atomic_store_n(&set[way].heat, 0, __ATOMIC_RELAXED);
+    store_tag(&set[home], way, 0);
+    __atomic_fetch_sub(&cache->copies, 1, __ATOMIC_RELAXED);
 }
 
 /*
- * One try at changing the copy, the home line's sequence having been seen at `sequence`.
- * False: another thread was there first; nothing changed.
+ * One try at hiding or removing the copy, the home line's sequence having been seen at `sequence`. *hidden: the copy that
+ * was hidden by it. False: another thread was there first; nothing changed.
  */
-static bool try_write_through(struct cache *cache, struct cache_line *set, uint64_t hash, uint64_t offset, enum change change,
-                              const uint64_t *entry, uint64_t sequence)
+static bool try_commit(struct cache *cache, struct cache_line *set, uint64_t hash, uint64_t offset, bool removal,
+                       uint64_t sequence, struct cache_line **hidden)
 {
     const unsigned home = cache_home(hash);
 
     if (!try_lock(&set[home], sequence))
         return false;
     const unsigned way = find(set, hash);
-    if (way == CACHE_WAYS || (load_offset(&set[way]) & ~(uint64_t)CACHE_HIDDEN) != offset) {
+    const uint64_t found = way == CACHE_WAYS ? 0 : load_offset(&set[way]);
+    if ((found & ~(uint64_t)CACHE_HIDDEN) != offset || (found == (offset | CACHE_HIDDEN) && !removal)) {
         unlock_changed(&set[home], sequence);
         return true;
     }
@@ -195,18 +183,23 @@ static bool try_write_through(struct cache *cache, struct cache_line *set, uint6
         unlock_unchanged(&set[home], sequence);
         return false;
     }
-    change_copy(cache, set, home, way, change, entry);
+    if (removal) {
+        remove_copy(cache, set, home, way);
+    } else {
+        store_word(&set[way].offset, offset | CACHE_HIDDEN);
+        *hidden = &set[way];
+    }
     if (way != home)
         unlock_changed(&set[way], way_sequence);
     unlock_changed(&set[home], sequence);
     return true;
 }
 
-static void write_through(struct cache *cache, uint64_t hash, uint64_t offset, enum change change,
-                          const uint64_t *entry)
+static struct cache_line *commit(struct cache *cache, uint64_t hash, uint64_t offset, bool removal)
 {
     struct cache_line *set = cache_set(cache, hash);
     struct cache_line *home = set + cache_home(hash);
+    struct cache_line *hidden = NULL;
     const uint32_t all_ways = tag_of(hash) * TAG_ONES;
 
     for (unsigned turn = 0;; turn++) {
@@ -217,28 +210,32 @@ static void write_through(struct cache *cache, uint64_t hash, uint64_t offset, e
             if (((difference - TAG_ONES) & ~difference & TAG_ONES << (TAG_BITS - 1)) == 0) {
                 if (__atomic_compare_exchange_n(&home->sequence, &sequence, sequence + 2, false, __ATOMIC_ACQ_REL,
                                                 __ATOMIC_RELAXED))
-                    return;
-            } else if (try_write_through(cache, set, hash, offset, change, entry, sequence)) {
-                return;
+                    return NULL;
+            } else if (try_commit(cache, set, hash, offset, removal, sequence, &hidden)) {
+                return hidden;
             }
         }
         pause_briefly(turn);
     }
 }
 
-void cache_update(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS])
+struct cache_line *cache_hide(struct cache *cache, uint64_t hash, uint64_t entry_offset)
 {
-    write_through(cache, hash, entry_offset, CHANGE_UPDATE, entry);
+    return commit(cache, hash, entry_offset, false);
 }
 
-void cache_hide(struct cache *cache, uint64_t hash, uint64_t entry_offset)
+void cache_show(struct cache_line *hidden, const uint64_t entry[CACHE_ENTRY_WORDS])
 {
-    write_through(cache, hash, entry_offset, CHANGE_HIDE, NULL);
+    const uint64_t offset = load_offset(hidden);
+
+    assert((offset & CACHE_HIDDEN) != 0);
+    store_entry(hidden, entry);
+    store_word(&hidden->offset, offset & ~(uint64_t)CACHE_HIDDEN);
 }
 
 void cache_remove(struct cache *cache, uint64_t hash, uint64_t entry_offset)
 {
-    write_through(cache, hash, entry_offset, CHANGE_REMOVE, NULL);
+    (void)commit(cache, hash, entry_offset, true);
 }
 
 /* ---- Fills ---- */
@@ -293,23 +290,26 @@ static unsigned choose_way(struct cache_line *set, unsigned home)
 
 /*
  * Takes the key in `way` out of its home line's tags, if there is a key and its home is neither that line nor the
- * filler's. All but that line are locked. False: it is locked by another thread.
+ * filler's. All but that line are locked. False: it is locked by another thread, or a commit has hidden the copy: that is
+ * looked at with its home line locked, so that nobody can hide it meanwhile.
  */
 static bool forget(struct cache_line *set, unsigned way, unsigned filler_home)
 {
     if (load_offset(&set[way]) == 0)
         return true;
     const unsigned home = cache_home(load_hash(&set[way]));
-    if (home != way && home != filler_home) {
-        const uint64_t sequence = __atomic_load_n(&set[home].sequence, __ATOMIC_RELAXED);
-        if (!try_lock(&set[home], sequence))
-            return false;
+    const bool lock = home != way && home != filler_home;
+    const uint64_t sequence = lock ? __atomic_load_n(&set[home].sequence, __ATOMIC_RELAXED) : 0;
+    if (lock && !try_lock(&set[home], sequence))
+        return false;
+    const bool hidden = (load_offset(&set[way]) & CACHE_HIDDEN) != 0;
+    if (!hidden)
         store_tag(&set[home], way, 0);
+    if (lock && hidden)
+        unlock_unchanged(&set[home], sequence);
+    else if (lock)
         unlock_changed(&set[home], sequence);
-        return true;
-    }
-    store_tag(&set[home], way, 0);
-    return true;
+    return !hidden;
 }
 
 bool cache_fill(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS],

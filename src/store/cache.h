@@ -4,12 +4,14 @@
  *
  * A hit costs one line instead of two dependent ones of slower memory (bucket, entry). The cache starts cold, is
  * shared by all threads, and is never needed for correctness: every function may be left out, except that each commit
- * must call cache_update or cache_remove for each entry that it changed.
+ * must pass each entry that it changes through cache_hide.
  *
- * Never stale: a commit calls cache_hide for each entry before it changes the entry's words in the pool, and
- * cache_update or cache_remove when it has. In between, the copy is there but not seen, so that nobody reads an old
- * copy after somebody else read the new entry. A reader that missed takes a token *before* it reads the entry in the
- * pool and hands it in with the copy; the copy is dropped if any commit to the key came between.
+ * Never stale: before a commit changes an entry's words in the pool, it says so to readers of the pool (the shard's
+ * sequence goes odd), and hides the copy, which is there but not seen from then on, so that nobody reads an old copy
+ * after somebody else read the new entry. Behind the change it shows the copy with the new words, or removes it. A reader
+ * that missed takes a token *before* it reads the entry in the pool, and hands it in with the copy, but only where no commit was
+ * being applied to the shard at any time from its token until it had read the entry. The copy is dropped if the key was
+ * hidden since the token; a token taken later belongs to a reader who met the odd sequence, or the new entry.
  *
  * A line is found by 64 bits of hash. The caller compares the key (or its blob) with the one that the entry names,
  * and takes a difference for a miss.
@@ -94,7 +96,7 @@ static inline struct cache_line *cache_set(const struct cache *cache, uint64_t h
     return cache->lines + ((hash >> 32) * cache->sets >> 32) * CACHE_WAYS;
 }
 
-/* Starts loading what cache_lookup and cache_update on this hash will need. */
+/* Starts loading what cache_lookup and cache_hide on this hash will need. */
 static inline void cache_prefetch(const struct cache *cache, uint64_t hash)
 {
     __builtin_prefetch(cache_set(cache, hash) + cache_home(hash), 0, 3);
@@ -156,16 +158,17 @@ static inline uint64_t cache_read_begin(const struct cache *cache, uint64_t hash
 bool cache_fill(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS],
                 uint64_t token);
 
-/* For a commit that is about to change the entry: hides the copy where there is one. Otherwise as cache_update. */
-void cache_hide(struct cache *cache, uint64_t hash, uint64_t entry_offset);
-
 /*
- * For a commit that changed or made the entry: replaces the copy where there is one, and shows it. Tokens taken
- * before become worthless. May wait for another thread's change of a line, a few nanoseconds.
+ * For a commit that is about to change or to make the entry: hides the copy where there is one. Returns it, or NULL: none, or hidden
+ * already for the same commit. Tokens taken before become worthless. May wait for another thread's change of a line, a few
+ * nanoseconds. The copy stays where it is until it was shown or removed, and is missed meanwhile.
  */
-void cache_update(struct cache *cache, uint64_t hash, uint64_t entry_offset, const uint64_t entry[CACHE_ENTRY_WORDS]);
+struct cache_line *cache_hide(struct cache *cache, uint64_t hash, uint64_t entry_offset);
 
-/* For a commit that freed the entry: drops the copy where there is one. Otherwise as cache_update. */
+/* For a commit that has changed the entry: the copy that cache_hide returned gets the new words, and is seen again. */
+void cache_show(struct cache_line *hidden, const uint64_t entry[CACHE_ENTRY_WORDS]);
+
+/* For a commit that freed the entry: drops the copy where there is one, hidden or not. Otherwise as cache_hide. */
 void cache_remove(struct cache *cache, uint64_t hash, uint64_t entry_offset);
 
 /*

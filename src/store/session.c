@@ -377,15 +377,25 @@ static void publish_databases(struct sdb_pool *pool)
     }
 }
 
-/* Brings the cache's copy of a changed entry up to date. */
-static void write_through(struct sdb_pool *pool, const struct tx_touch *touch)
+/* Copies are hidden before the entries change, so that nobody reads an old one after somebody read the new entry. */
+static void hide_copies(struct sdb_pool *pool, struct tx *tx)
 {
-    const uint64_t *words = (const uint64_t *)(const void *)(pool->file.base + touch->entry);
+    for (size_t i = 0; i < tx->touches.count; i++)
+        tx->touches.items[i].copy = cache_hide(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
+}
 
-    if (meta_type(words[0]))
-        cache_update(pool->cache, touch->hash, touch->entry, words);
-    else
-        cache_remove(pool->cache, touch->hash, touch->entry);
+/* And shown again as the entries are now. */
+static void show_copies(struct sdb_pool *pool, const struct tx *tx)
+{
+    for (size_t i = 0; i < tx->touches.count; i++) {
+        const struct tx_touch *touch = &tx->touches.items[i];
+        const uint64_t *words = (const uint64_t *)(const void *)(pool->file.base + touch->entry);
+
+        if (touch->copy && meta_type(words[0]))
+            cache_show(touch->copy, words);
+        else if (touch->copy)
+            cache_remove(pool->cache, touch->hash, touch->entry);
+    }
 }
 
 /* Step 3: in place, for everybody to see. */
@@ -396,12 +406,11 @@ static void apply(struct sdb_session *session, struct lane *lane)
     bool databases = moves_databases(session);
 
     sequences_begin(session, databases);
-    /* Copies are hidden before the entries change, so that nobody reads an old one after somebody read the new entry. */
-    for (size_t i = 0; i < tx->touches.count && pool->cache; i++)
-        cache_hide(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
+    if (pool->cache)
+        hide_copies(pool, tx);
     lane_apply(&pool->lanes, lane, tx);
-    for (size_t i = 0; i < tx->touches.count && pool->cache; i++)
-        write_through(pool, &tx->touches.items[i]);
+    if (pool->cache)
+        show_copies(pool, tx);
     for (size_t i = 0; i < tx->counts.count; i++)
         pool_count(pool, tx->counts.items[i].shard, tx->counts.items[i].database, tx->counts.items[i].keys,
                    tx->counts.items[i].expiring);

@@ -81,12 +81,20 @@ static bool look_up(uint64_t number, uint64_t *value)
     return true;
 }
 
-static void commit(uint64_t number, uint64_t value)
+static void show(struct cache_line *hidden, uint64_t number, uint64_t value)
 {
     uint64_t entry[CACHE_ENTRY_WORDS];
 
     make_entry(number, value, entry);
-    cache_update(cache, hash_of(number), offset_of(number), entry);
+    cache_show(hidden, entry);
+}
+
+static void commit(uint64_t number, uint64_t value)
+{
+    struct cache_line *hidden = cache_hide(cache, hash_of(number), offset_of(number));
+
+    if (hidden)
+        show(hidden, number, value);
 }
 
 static void a_key_is_let_in_on_its_second_miss(void **state)
@@ -151,16 +159,42 @@ static void a_hidden_copy_is_missed_until_the_commit_shows_it(void **state)
     (void)state;
     (void)offer(1, 10);
     assert_true(offer(1, 10));
-    cache_hide(cache, hash_of(1), offset_of(1));
+    struct cache_line *hidden = cache_hide(cache, hash_of(1), offset_of(1));
+    assert_non_null(hidden);
     assert_false(look_up(1, &value));
     assert_false(offer(1, 10)); /* no second copy beside it */
-    commit(1, 11);
+    assert_null(cache_hide(cache, hash_of(1), offset_of(1))); /* it has its owner */
+    show(hidden, 1, 11);
     assert_true(look_up(1, &value));
     assert_int_equal(value, 11);
-    cache_hide(cache, hash_of(1), offset_of(1));
+    assert_non_null(cache_hide(cache, hash_of(1), offset_of(1)));
     cache_remove(cache, hash_of(1), offset_of(1));
     assert_true(cache_check(cache, &copies));
     assert_int_equal(copies, 0);
+}
+
+/* Who hid it will write to its line. */
+static void a_hidden_copy_is_not_driven_out(void **state)
+{
+    struct cache_line *hidden[32];
+    uint64_t value = 0;
+
+    (void)state;
+    for (uint64_t number = 0; number < 32; number++) {
+        (void)offer(number, 10);
+        assert_true(offer(number, 10));
+        hidden[number] = cache_hide(cache, hash_of(number), offset_of(number));
+        assert_non_null(hidden[number]);
+    }
+    for (int round = 0; round < 40; round++)
+        for (uint64_t number = 100; number < 100 + 2 * SMALL_LINES; number++)
+            if (!look_up(number, &value))
+                (void)offer(number, number);
+    for (uint64_t number = 0; number < 32; number++) {
+        show(hidden[number], number, 11);
+        assert_true(look_up(number, &value));
+        assert_int_equal(value, 11);
+    }
 }
 
 static void a_copy_read_before_hiding_is_refused(void **state)
@@ -171,7 +205,7 @@ static void a_copy_read_before_hiding_is_refused(void **state)
     make_entry(1, 10, entry);
     (void)offer(1, 10); /* the first miss */
     const uint64_t token = cache_read_begin(cache, hash_of(1));
-    cache_hide(cache, hash_of(1), offset_of(1));
+    assert_null(cache_hide(cache, hash_of(1), offset_of(1)));
     assert_false(cache_fill(cache, hash_of(1), offset_of(1), entry, token));
     assert_false(look_up(1, &value));
 }
@@ -179,13 +213,12 @@ static void a_copy_read_before_hiding_is_refused(void **state)
 /* A key that was deleted and came back lies elsewhere; a late commit to the old place does not touch it. */
 static void only_the_entry_at_the_same_offset_is_changed(void **state)
 {
-    uint64_t value = 0, entry[CACHE_ENTRY_WORDS];
+    uint64_t value = 0;
 
     (void)state;
     (void)offer(1, 10);
     assert_true(offer(1, 10));
-    make_entry(1, 99, entry);
-    cache_update(cache, hash_of(1), 4096, entry);
+    assert_null(cache_hide(cache, hash_of(1), 4096));
     assert_true(look_up(1, &value));
     assert_int_equal(value, 10);
     cache_remove(cache, hash_of(1), 4096);
@@ -448,15 +481,17 @@ static void *write_keys(void *context)
         const uint64_t number = (random >> 40) % (SHARED_KEYS / WRITERS) * WRITERS + (uint64_t)(uintptr_t)context;
         struct shared_key *key = &shared[number];
         make_entry(number, step, entry);
-        cache_hide(cache, hash_of(number), offset_of(number));
+        /* Odd before the copy is hidden: who takes a token from now on does not offer what he read before the change. */
         __atomic_store_n(&key->sequence, key->sequence + 1, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        struct cache_line *hidden = cache_hide(cache, hash_of(number), offset_of(number));
         for (unsigned i = 0; i < CACHE_ENTRY_WORDS; i++)
             __atomic_store_n(&key->entry[i], entry[i], __ATOMIC_RELEASE);
-        __atomic_store_n(&key->sequence, key->sequence + 1, __ATOMIC_RELEASE);
         if (random >> 61 == 0)
             cache_remove(cache, hash_of(number), offset_of(number));
-        else
-            cache_update(cache, hash_of(number), offset_of(number), entry);
+        else if (hidden)
+            cache_show(hidden, entry);
+        __atomic_store_n(&key->sequence, key->sequence + 1, __ATOMIC_RELEASE);
         __atomic_store_n(&key->committed, step, __ATOMIC_RELEASE);
     }
     __atomic_fetch_sub(&writers_left, 1, __ATOMIC_RELEASE);
@@ -547,6 +582,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_commit_of_a_key_that_is_not_cached_caches_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_removed_key_is_missed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hidden_copy_is_missed_until_the_commit_shows_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hidden_copy_is_not_driven_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_read_before_hiding_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_the_entry_at_the_same_offset_is_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_read_before_a_commit_is_refused, set_up, tear_down),
