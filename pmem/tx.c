@@ -125,7 +125,7 @@ static void filter_add(struct tx *tx, uint64_t line)
     tx->filter[h >> 6] |= 1ull << (h & 63);
 }
 
-static struct tx_line *stage(struct tx *tx, uint64_t line)
+static inline struct tx_line *stage(struct tx *tx, uint64_t line)
 {
     uint64_t h = tx_line_hash(line) >> 52;
     struct tx_line *staged;
@@ -287,6 +287,31 @@ void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4])
             stage_word(tx, staged, first + i, words[i]);
 }
 
+struct tx_line *tx_stage_line(struct tx *tx, uint64_t offset)
+{
+    bool failed = tx->failed;
+    struct tx_line *staged = stage(tx, offset / LINE_SIZE);
+
+    tx->failed = failed;
+    return staged;
+}
+
+bool tx_put_entry(struct tx *tx, struct tx_line *line, uint64_t offset, const uint64_t words[4], uint64_t hash)
+{
+    unsigned first = (unsigned)(offset / WORD_SIZE % 8), changed = 0;
+
+    if (!grow(&tx->touches.items, sizeof(*tx->touches.items), tx->touches.count, &tx->touches.capacity))
+        return false;
+    for (unsigned i = 0; i < 4; i++) {
+        changed |= (unsigned)(line->words[first + i] != words[i]) << i;
+        line->words[first + i] = words[i];
+    }
+    line->dirty = (uint8_t)(line->dirty | changed << first);
+    line->kind = TX_LINE_ENTRIES;
+    tx->touches.items[tx->touches.count++] = (struct tx_touch){.hash = hash, .entry = offset};
+    return true;
+}
+
 void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words)
 {
     if (!GROW(tx, ranges) || (words && !GROW(tx, open)))
@@ -386,7 +411,7 @@ void tx_rollback(struct tx *tx, const struct tx_mark *mark)
 
 void tx_reset(struct tx *tx)
 {
-    if (tx->line_count * 4 > tx->table_mask) {
+    if (tx->line_count * 16 > tx->table_mask) {
         memset(tx->table, 0, (tx->table_mask + 1) * sizeof(*tx->table));
         memset(tx->filter, 0, sizeof(tx->filter));
     } else {

@@ -8,7 +8,7 @@
  *  2. Fresh ranges were handed out by the heap for this transaction; nobody can reach them before the commit.
  *  3. tx_line shows the medium as it will be after the commit.
  *  4. tx_rollback(tx_savepoint) takes the overlay back to exactly what it was: a line that stayed behind would hide what a fresh range
- *     writes to its place later.
+ *     writes to its place later. But what tx_put_entry has put stays until all is taken back, the beginning's mark being an empty one.
  * Threads: one at a time, as the session that it belongs to. Every line that is staged belongs to a shard (or to the pool's own
  * words) whose lock the session holds.
  * Memory: grows to the largest transaction so far, and stays.
@@ -130,7 +130,7 @@ void tx_free(struct tx *tx);
 /* Whether nothing is staged. */
 static inline bool tx_is_empty(const struct tx *tx)
 {
-    return tx->undo.count == 0 && tx->ranges.count == 0 && tx->blocks.count == 0;
+    return tx->undo.count == 0 && tx->touches.count == 0 && tx->ranges.count == 0 && tx->blocks.count == 0;
 }
 
 static inline uint64_t tx_line_hash(uint64_t line)
@@ -175,6 +175,15 @@ void tx_store_entry(struct tx *tx, uint64_t offset, const uint64_t words[4]);
  */
 void tx_add_node(struct tx *tx, uint64_t offset);
 void tx_store_node(struct tx *tx, uint64_t offset, uint64_t value);
+
+/* The copy of the line that holds offset, staged by this if it was not. NULL: no memory, and nothing has failed yet. */
+struct tx_line *tx_stage_line(struct tx *tx, uint64_t offset);
+
+/*
+ * Stages the four words of an entry in the copy of its line, and its touch: tx_store_entry and tx_add_touch of an operation that is
+ * complete with it, and never taken back by itself. False: no memory, and nothing has changed or failed.
+ */
+bool tx_put_entry(struct tx *tx, struct tx_line *line, uint64_t offset, const uint64_t words[4], uint64_t hash);
 
 /* Notes a range whose bytes were or will be written directly, before the commit. words: tx_store may write into it. */
 void tx_add_range(struct tx *tx, uint64_t offset, uint64_t size, bool words);

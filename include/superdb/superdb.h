@@ -327,6 +327,14 @@ struct sdb_pair {
 SDB_API int sdb_set_many(struct sdb_session *session, const struct sdb_pair *pairs, size_t count, uint32_t flags);
 
 /*
+ * Stores the pairs one after the other, each as sdb_set without options does, but found together and with one fence for many: they
+ * are part of the open group or transaction, or else a group of their own. Ends with the first pair that fails; *done, may be NULL, is
+ * how many came before it.
+ * Errors: those of sdb_set, of that pair; or those of sdb_group_end, and then nobody knows of any pair whether it took effect.
+ */
+SDB_API int sdb_set_each(struct sdb_session *session, const struct sdb_pair *pairs, size_t count, size_t *done);
+
+/*
  * Deletes those of the keys that exist, all at once; *deleted, may be NULL, says how many did. That none does is no error.
  * Errors: those of sdb_set. One fence.
  */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "changes.h"
 #include "command.h"
 #include "config.h"
 #include "connection.h"
@@ -16,9 +17,10 @@
 #include "string_handlers.h"
 #include "turn.h"
 #include "worker.h"
+#include "worker_stats.h"
 
 #define PREFETCH_KEYS 64
-#define TOGETHER_MIN 4 /* GETs in a row that are read together */
+#define TOGETHER_MIN 4 /* GETs in a row, or SETs, that are run together */
 
 /* ---- prefetching ------------------------------------------------------------------------------------------------------ */
 
@@ -104,18 +106,33 @@ static void run_request(struct worker *worker, const struct batch_request *reque
     turn_account(worker, connection, request->size, mark);
 }
 
-/* ---- GETs together ---------------------------------------------------------------------------------------------------- */
+/* ---- GETs and SETs together ------------------------------------------------------------------------------------------ */
 
-/* GETs that are worth reading together, from the window's first on. */
-static unsigned count_gets(const struct batch_request *requests, unsigned count)
+/* Requests from the window's first on that are worth running together: GETs or SETs without options, of one database. */
+static unsigned count_alike(const struct batch_request *requests, unsigned count)
 {
+    const struct command_slot *slot = requests[0].slot;
     uint32_t database = requests[0].connection->client.database;
+    command_handler *handler;
     unsigned n = 0;
+    int argc;
 
-    while (n < count && requests[n].slot != NULL && requests[n].slot->command->handler == get_command && requests[n].argc == 2 &&
-           requests[n].connection->client.database == database)
+    if (count < TOGETHER_MIN || slot == NULL)
+        return 0;
+    handler = slot->command->handler;
+    argc = handler == get_command ? 2 : handler == set_command ? 3 : 0;
+    if (argc == 0 || (argc == 3 && changes_are_wanted())) /* which are told of command by command */
+        return 0;
+    while (n < count && requests[n].slot == slot && requests[n].argc == argc && requests[n].connection->client.database == database)
         n++;
     return n >= TOGETHER_MIN ? n : 0;
+}
+
+/* Whether a request of the client's may be run, and by others' hands than command_dispatch's. */
+static inline int is_plain(const struct connection *connection)
+{
+    return connection->blocked == 0 &&
+           (connection->client.flags & (CLIENT_FLAGS_APART | CLIENT_AUTHENTICATED)) == CLIENT_AUTHENTICATED;
 }
 
 /* What became of a GET whose value was read together with others'. */
@@ -130,9 +147,7 @@ static enum together reply_get(struct worker *worker, const struct batch_request
     struct connection *connection = request->connection;
     struct client *client = &connection->client;
 
-    if (__builtin_expect(connection->blocked != 0 ||
-                             (client->flags & (CLIENT_FLAGS_APART | CLIENT_AUTHENTICATED)) != CLIENT_AUTHENTICATED,
-                         0)) {
+    if (__builtin_expect(!is_plain(connection), 0)) {
         run_request(worker, request);
         return TOGETHER_APART;
     }
@@ -175,12 +190,55 @@ static unsigned run_gets(struct worker *worker, const struct batch_request *requ
     return done;
 }
 
-/* Runs requests up to the next GETs that are worth reading together. Returns how many. */
+/* The reply to a SET that was done together with others. */
+static void answer_set(struct worker *worker, const struct batch_request *request)
+{
+    struct connection *connection = request->connection;
+    struct client *client = &connection->client;
+
+    turn_ready_reply(worker, client);
+    size_t mark = client->reply.size;
+    reply_ok(&client->reply);
+    client->last_command = request->slot->command;
+    client->commands++;
+    turn_account(worker, connection, request->size, mark);
+}
+
+/* Sets first, replies then. The one that fails is run by itself, to fail with a reply. Returns how many it did, one at least. */
+static unsigned run_sets(struct worker *worker, const struct batch_request *requests, unsigned count)
+{
+    struct sdb_pair pairs[BATCH_REQUESTS];
+    uint64_t begin = latency_ticks();
+    size_t done = 0;
+    unsigned n = 0;
+
+    for (; n < count && is_plain(requests[n].connection); n++) {
+        pairs[n].key.data = requests[n].argv[1].data;
+        pairs[n].key.size = requests[n].argv[1].size;
+        pairs[n].value.data = requests[n].argv[2].data;
+        pairs[n].value.size = requests[n].argv[2].size;
+    }
+    if (n > 0) {
+        turn_select(worker, &requests[0].connection->client);
+        worker_stats_self->client = NULL; /* who wants to be told of changes from now on is told from the next command on */
+        (void)sdb_set_each(worker->session, pairs, n, &done);
+        for (unsigned i = 0; i < done; i++)
+            answer_set(worker, &requests[i]);
+    }
+    if (done > 0)
+        command_ran_together(requests[0].slot, &requests[0].connection->client, requests[0].argv, requests[0].argc, done,
+                             latency_ticks() - begin);
+    if (done < n || n == 0)
+        run_request(worker, &requests[done++]);
+    return (unsigned)done;
+}
+
+/* Runs requests up to the next that are worth running together. Returns how many. */
 static unsigned run_apart(struct worker *worker, const struct batch_request *requests, unsigned count, int together)
 {
     unsigned n = 1;
 
-    while (n < count && !(together && count_gets(requests + n, count - n) > 0))
+    while (n < count && !(together && count_alike(requests + n, count - n) > 0))
         n++;
     if (n > 1)
         prefetch(worker, requests, n);
@@ -198,13 +256,18 @@ void batch_run(struct worker *worker)
     if (batch->count == 0)
         return;
     worker_open_group(worker);
-    for (unsigned i = 0, gets; i < batch->count;) {
+    for (unsigned i = 0, alike; i < batch->count;) {
+        const struct batch_request *requests = &batch->requests[i];
         /* What ran before may have changed it: CLIENT PAUSE, CONFIG SET. */
         int together = worker->pause_mode == 0 && command_may_run_together();
 
-        gets = together ? count_gets(&batch->requests[i], batch->count - i) : 0;
-        i += gets > 0 ? run_gets(worker, &batch->requests[i], gets)
-                      : run_apart(worker, &batch->requests[i], batch->count - i, together);
+        alike = together ? count_alike(requests, batch->count - i) : 0;
+        if (alike == 0)
+            i += run_apart(worker, requests, batch->count - i, together);
+        else if (requests->argc == 2)
+            i += run_gets(worker, requests, alike);
+        else
+            i += run_sets(worker, requests, alike);
     }
     batch->count = 0;
     batch->args_count = 0;

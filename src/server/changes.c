@@ -21,12 +21,17 @@ static void on_change(const struct sdb_change *change)
     notify_on_change(change);
 }
 
+int changes_are_wanted(void)
+{
+    return __atomic_load_n(&wanted, __ATOMIC_RELAXED) != 0;
+}
+
 void changes_pretend(const struct client *client, const struct request_arg *key)
 {
     const struct sdb_change change = {.session = client->session, .kind = SDB_CHANGE_STORED, .database = client->database,
                                       .other = client->database, .key = {key->data, key->size}};
 
-    if (__atomic_load_n(&wanted, __ATOMIC_RELAXED) != 0)
+    if (changes_are_wanted())
         on_change(&change);
 }
 

@@ -11,6 +11,9 @@
  */
 void changes_wanted(int more);
 
+/* Whether there is anyone. It may be over at once. */
+int changes_are_wanted(void);
+
 /* The pool is open: whoever has wanted to be told before is told from now on. */
 void changes_begin(void);
 

@@ -189,6 +189,16 @@ int session_lock(struct sdb_session *session, uint32_t shard)
     return SDB_OK;
 }
 
+bool session_lock_at_once(struct sdb_session *session, uint32_t shard)
+{
+    if (session_holds(session, shard))
+        return true;
+    if (!lock_try(&session->pool->shards[shard].lock))
+        return false;
+    note_held(session, shard);
+    return true;
+}
+
 static int compare_shards(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -568,6 +578,22 @@ int sdb_begin_all(struct sdb_session *session)
     return error ? error : begin(session);
 }
 
+#define RECORD_LINE_WORDS 9u /* that a staged line takes of the record, at most */
+
+/* Words that the record takes, at most. */
+static size_t record_bound(const struct tx *tx)
+{
+    return tx->line_count * RECORD_LINE_WORDS + tx->ranges.count * 2 + 2;
+}
+
+size_t session_group_lines(const struct sdb_session *session)
+{
+    const struct tx *tx = &session->tx;
+    size_t room = lane_record_words_max(&session->pool->lanes) / 2, others = tx->ranges.count * 2 + 2;
+
+    return room > others ? (room - others) / RECORD_LINE_WORDS : 0;
+}
+
 /*
  * Ends an operation that staged what stands behind mark: commits, or leaves that to the group. A group is committed while its record
  * still fits a lane's ring, so that only the operation that makes a record too large for it can fail for want of memory for
@@ -577,7 +603,7 @@ static int end_staged(struct sdb_session *session, const struct tx_mark *mark)
 {
     const struct tx *tx = &session->tx;
     size_t words_max = lane_record_words_max(&session->pool->lanes);
-    size_t bound = tx->line_count * 9 + tx->ranges.count * 2 + 2;
+    size_t bound = record_bound(tx);
     int error = SDB_OK, ended;
 
     if (tx->touches.count > mark->touches + 1)

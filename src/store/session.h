@@ -75,6 +75,9 @@ unsigned session_physical(const struct sdb_session *session, unsigned database);
  */
 int session_lock(struct sdb_session *session, uint32_t shard);
 
+/* Locks a shard, or has it already. False: another thread has it, and nothing changed. */
+bool session_lock_at_once(struct sdb_session *session, uint32_t shard);
+
 /* Locks several at once, before an operation stages anything. `shards` is sorted in place. */
 int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t count);
 int session_lock_all(struct sdb_session *session);
@@ -87,6 +90,9 @@ int session_lock_tree(struct sdb_session *session, uint64_t header);
 
 /* Commits, lets go of everything, and locks `shard` and the one that session_lock_tree could not have. */
 int session_lock_wanted(struct sdb_session *session, uint32_t shard);
+
+/* How many lines may be staged in a group before it is committed, as things stand. */
+size_t session_group_lines(const struct sdb_session *session);
 
 /* Commits what is staged, and lets go of all locks. On an error nothing of it took effect. */
 int session_commit(struct sdb_session *session);

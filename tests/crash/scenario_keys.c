@@ -229,6 +229,25 @@ static void delete_many(struct oracle *oracle, struct sdb_session *session, uint
     oracle_end(oracle, 0);
 }
 
+static void set_each(struct oracle *oracle, struct sdb_session *session, uint32_t count)
+{
+    static char names[64][80], values[64][128];
+    struct sdb_pair pairs[64];
+
+    oracle_begin(oracle);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t key = oracle_roll(oracle, oracle->keys);
+        struct cell cell = oracle_cell(oracle, oracle_roll(oracle, 8) ? 12 : 100);
+
+        oracle_operation(oracle, 0);
+        pairs[i].key = (struct sdb_slice){names[i], oracle_name(key, names[i])};
+        pairs[i].value = (struct sdb_slice){values[i], oracle_value(cell, values[i])};
+        oracle_change(oracle, 0, key, cell);
+    }
+    MUST(sdb_set_each(session, pairs, count, NULL));
+    oracle_end(oracle, 0);
+}
+
 int work_batches(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
 {
     struct oracle *oracle = context;
@@ -239,6 +258,7 @@ int work_batches(void *context, struct sdb_crashtest *test, struct sdb_pool *poo
     for (unsigned round = 0; round < 12; round++) {
         set_many(oracle, session, oracle_roll(oracle, oracle->keys), 1 + oracle_roll(oracle, 40));
         delete_many(oracle, session, oracle_roll(oracle, oracle->keys), 1 + oracle_roll(oracle, 20));
+        set_each(oracle, session, 10 + oracle_roll(oracle, 50));
         oracle_begin(oracle);
         MUST(sdb_group_begin(session));
         for (unsigned i = 0; i < 40; i++) {

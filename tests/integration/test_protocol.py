@@ -563,6 +563,57 @@ def test_pipelines_of_gets_read_what_was_written_before():
             assert replies[0] == replies[1], (round_number, commands)
 
 
+def test_pipelines_of_sets_are_like_single_ones():
+    """SETs in a row are done together: of all kinds of values, the same key again and again, in several databases, between others."""
+    import random
+    source = random.Random(6)
+    with both() as (superdb, redis):
+        values = ["", "7", "-12345678901", "x" * 8, "y" * 16, "z" * 17, "w" * 1000, "v" * 70000, "007"]
+        keys = ["key:%d" % i for i in range(20)] + ["a key of more than an entry takes:%d" % i for i in range(10)]
+        for round_number in range(60):
+            commands = []
+            for _ in range(source.randint(1, 12)):
+                small = source.randrange(4) > 0
+                for _ in range(source.choice([1, 3, 4, 40])):
+                    commands.append((source.choice(["SET", "set", "Set"]), source.choice(keys),
+                                     str(source.randrange(1000)) if small else source.choice(values)))
+                commands.append(source.choice([
+                    ("GET", source.choice(keys)), ("SET", source.choice(keys), "x", "PX", "100000"), ("TTL", source.choice(keys)),
+                    ("SET", source.choice(keys), "x", "NX", "GET"), ("DEL", source.choice(keys)), ("SELECT", str(source.randrange(3))),
+                    ("APPEND", source.choice(keys), "more"), ("CLIENT", "REPLY", "SKIP"), ("SET", "a"), ("STRLEN", source.choice(keys)),
+                    ("MGET", *keys), ("SWAPDB", "0", "1"), ("FLUSHDB",), ("RENAME", source.choice(keys), source.choice(keys))]))
+            commands += [("PING",), ("MGET", *keys), ("DBSIZE",), ("ECHO", "end of %d" % round_number)]
+            data = b"".join(encode(*command) for command in commands)
+            replies = []
+            for server in (superdb, redis):
+                with server.connect(2 + round_number % 2) as connection:
+                    connection.send(data)
+                    replies.append(connection.read_until(b"end of %d\r\n" % round_number))
+            assert replies[0] == replies[1], (round_number, commands)
+
+
+def test_sets_in_a_row_are_told_of_one_by_one():
+    """Who watches a key, or hears of events, misses none of a pipeline; each call counts in INFO."""
+    sets = b"".join(encode("SET", "key:%d" % (i % 60), "v%d" % i) for i in range(200))
+    with Superdb() as server:
+        server.start()
+        with server.connect() as writer, server.connect() as watcher:
+            for _ in range(2):
+                assert watcher.command("WATCH", "key:33") == b"+OK\r\n"
+                writer.send(sets)
+                assert [writer.read() for _ in range(200)] == [b"+OK\r\n"] * 200
+                assert watcher.command("MULTI") == b"+OK\r\n"
+                assert watcher.command("EXEC") == b"*-1\r\n"
+            assert b"cmdstat_set:calls=400," in writer.command("INFO", "commandstats")
+            assert writer.command("CONFIG", "SET", "notify-keyspace-events", "E$") == b"+OK\r\n"
+            watcher.send(encode("SUBSCRIBE", "__keyevent@0__:set"))
+            watcher.read()
+            writer.send(sets)
+            assert [writer.read() for _ in range(200)] == [b"+OK\r\n"] * 200
+            for i in range(200):
+                assert watcher.read().endswith(b"\r\nkey:%d\r\n" % (i % 60)), i
+
+
 def test_random_bytes_never_hurt():
     """Seeded noise, and valid streams with one byte changed: the server answers others afterwards."""
     import random

@@ -258,6 +258,21 @@ static void keys_set_or_deleted_at_once_cost_1_fence(void **state)
     assert_int_equal(deleted, 64);
 }
 
+static void keys_set_one_after_the_other_cost_1_fence(void **state)
+{
+    struct sdb_pair pairs[64];
+    static char names[64][16];
+
+    (void)state;
+    for (unsigned i = 0; i < 64; i++)
+        pairs[i] = (struct sdb_pair){{names[i], key_of(i * 61, names[i])}, {"xxxxxxxx", 8}};
+    update(1);
+    start();
+    for (unsigned round = 0; round < 4; round++)
+        assert_ok(sdb_set_each(f.session, pairs, 64, NULL));
+    assert_int_equal(fixture_stats(&f).fences - before.fences, 4);
+}
+
 static void whole_keys_and_databases_cost_1_fence(void **state)
 {
     char name[16];
@@ -316,6 +331,7 @@ int main(void)
         TEST(a_delete_costs_1_fence_and_4_lines_at_most),
         TEST(a_blob_costs_1_fence_and_its_own_lines),
         TEST(keys_set_or_deleted_at_once_cost_1_fence),
+        TEST(keys_set_one_after_the_other_cost_1_fence),
         TEST(whole_keys_and_databases_cost_1_fence),
         TEST(what_a_condition_refuses_costs_nothing),
         TEST(growth_takes_few_fences_more),

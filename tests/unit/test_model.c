@@ -351,6 +351,25 @@ static void do_set_many(void)
         cell_put(m.database, ks[i], pairs[i].value.data, pairs[i].value.size, 0);
 }
 
+static void do_set_each(void)
+{
+    static char names[70][8192], values[70][40001];
+    struct sdb_pair pairs[70];
+    unsigned ks[70], count = 1 + (unsigned)rnd(rnd(4) ? 8 : 70);
+    size_t done = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        ks[i] = (unsigned)rnd(KEYS);
+        pairs[i].key = (struct sdb_slice){names[i], key_of(ks[i], names[i])};
+        pairs[i].value = (struct sdb_slice){values[i], rnd(4) ? (size_t)snprintf(values[i], 24, "%.*s%u", (int)rnd(9), "v-------", (unsigned)rnd(5000))
+                                                              : random_value(values[i])};
+    }
+    MODEL_ASSERT(sdb_set_each(m.f.session, pairs, count, &done) == SDB_OK);
+    MODEL_ASSERT(done == count);
+    for (unsigned i = 0; i < count; i++)
+        cell_put(m.database, ks[i], pairs[i].value.data, pairs[i].value.size, 0);
+}
+
 static void do_delete_many(void)
 {
     static char names[8][8192];
@@ -509,8 +528,10 @@ static void one_step(void)
         do_expire(k);
     else if (what < 720)
         do_whole(k);
-    else if (what < 770)
+    else if (what < 745)
         do_set_many();
+    else if (what < 770)
+        do_set_each();
     else if (what < 800)
         do_delete_many();
     else if (what < 840)
