@@ -132,19 +132,20 @@ fault("allocator", "a record's body is reused at once", "pmem/heap.c",
 fault("allocator", "a page of entries begins with what was there", "pmem/heap_extent.c", ("    if (any)\n", "    if (0)\n"),
       order=("extents", "full"))
 fault("allocator", "an extent's header begins with what was there", "pmem/heap_extent.c",
-      ("persist_zero(heap->file->base + base, sizeof(struct sdb_m_extent));", "(void)0;"), order=("extents", "full"))
+      ("persist_zero(heap->file->base + ((uint64_t)index << EXTENT_SHIFT), sizeof(struct sdb_m_extent));", "(void)0;"),
+      order=("refill", "extents", "full"))
 
 # ---- recovery ----
 fault("recovery", "only the newest record is applied", "pmem/lane_recovery.c",
       ("for (int i = first + 1; i >= first; i--)", "for (int i = first; i >= first; i--)"), order=("random",))
 fault("recovery", "the newest record first", "pmem/lane_recovery.c",
       ("for (int i = first + 1; i >= first; i--)", "for (int i = first; i <= first + 1; i++)"))
-fault("recovery", "a rejected record is applied", "pmem/lane_recovery.c", ("        first = 1;\n", "        first = 0;\n"))
+fault("recovery", "a rejected record is applied", "pmem/lane_recovery.c", ("        first = 1; /*", "        first = 0; /*"))
 fault("recovery", "the oldest records are taken for the newest", "pmem/lane_recovery.c",
       ("newest[place - 1].sequence < record.sequence)",
        "(newest[place - 1].sequence == 0 || newest[place - 1].sequence > record.sequence))"), order=("random",))
 fault("recovery", "nothing is recovered where the newest record is rejected", "pmem/lane_recovery.c",
-      ("        first = 1;\n", "        return SDB_OK;\n"))
+      ("        first = 1; /*", "        return SDB_OK; /*"))
 fault("recovery", "what was retired is applied", "pmem/lane_recovery.c", ("record->sequence > lane->retired", "record->sequence > 0"),
       order=("random",))
 fault("recovery", "retirement is left out", "src/store/session.c",
