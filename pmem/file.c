@@ -558,22 +558,24 @@ static int secure_newest(struct pool_file *file)
     return error;
 }
 
+/* One copy is where it counts before the other changes: whatever is cut short leaves one whole. */
 static int change_superblock(struct pool_file *file, const struct sdb_m_superblock *wanted)
 {
     struct sdb_m_superblock sb = *wanted;
     const int older = !file->newest_copy;
     int error = secure_newest(file);
 
-    if (error == 0)
-        error = write_copy(file, &sb, older);
-    if (error == 0)
-        error = write_copy(file, &sb, !older);
     if (error != 0)
         return with_path(file, error);
-    error = write_back_superblock(file);
-    if (error != 0) {
-        take_back(file, sb.sequence);
-        return error;
+    for (int step = 0; step < 2; step++) {
+        error = write_copy(file, &sb, step == 0 ? older : !older);
+        if (error != 0)
+            return with_path(file, error);
+        error = write_back_superblock(file);
+        if (error != 0) {
+            take_back(file, sb.sequence);
+            return error;
+        }
     }
     /* newest_copy is what it was: two copies, two steps. The geometry, which anybody may be reading, is not touched. */
     file->superblock.state = sb.state;

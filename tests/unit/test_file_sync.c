@@ -131,6 +131,26 @@ static void each_state_is_written_back_in_class_process(void **state)
     pool_file_close(&pool);
 }
 
+static void one_copy_is_written_back_before_the_other_changes(void **state)
+{
+    int changed = 0;
+
+    (void)state;
+    open_plain(SDB_CREATE);
+    sync_count = 0;
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    for (size_t i = 0; i < sync_count; i++) {
+        const struct sync *sync = &syncs[i];
+
+        if (sync->what != SYNC_MAPPING)
+            continue;
+        assert_int_equal((sync->copies[0].state == SB_STATE_OPEN) + (sync->copies[1].state == SB_STATE_OPEN), changed + 1);
+        changed++;
+    }
+    assert_int_equal(changed, 2);
+    pool_file_close(&pool);
+}
+
 static void everything_is_written_back_before_the_pool_calls_itself_clean(void **state)
 {
     (void)state;
@@ -176,6 +196,7 @@ int main(void)
         ON_DISK(a_new_pools_directory_is_synced_behind_its_superblock),
         ON_DISK(a_copys_magic_word_is_synced_before_the_other_is_written),
         ON_DISK(each_state_is_written_back_in_class_process),
+        ON_DISK(one_copy_is_written_back_before_the_other_changes),
         ON_DISK(everything_is_written_back_before_the_pool_calls_itself_clean),
         ON_DISK(what_was_recovered_is_written_back_before_the_incarnation_rises),
         ON_DISK(a_growths_zeros_are_synced_before_the_superblock_tells_of_them),
