@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""mutants.py [--build DIR] [--jobs N] [--sample] [--list] [--quick] [--out FILE] [PATTERN...]
+"""mutants.py [--build DIR] [--jobs N] [--sample] [--list] [--quick] [--out FILE] [--cache FILE]
+           [PATTERN...]
 
 Breaks the engine on purpose, one place at a time, and says which of the crash images and tests notice: each flush and fence
 removed, flushes of too few lines, torn stores, steps of a commit in the other order (tests/mutants/sites.py finds the places
@@ -10,9 +11,11 @@ that tests/mutants/equivalent.py does not explain, and where one is explained th
 --build    a build directory with the targets crash_images and the unit tests up to date (build/release: it is built)
 --sample   a few mutants of each kind, as ctest runs them
 --quick    no long runs for those that short runs let live
+--cache    remembers what killed each mutant, which then goes first the next time (mutants.json in the build directory)
 --list     names only; PATTERN: only mutants whose name contains it
 """
 import argparse
+import json
 import os
 import queue
 import subprocess
@@ -29,8 +32,12 @@ import judge  # noqa: E402
 import named  # noqa: E402
 import sites  # noqa: E402
 
-TESTS_OF = {"pmem/repair": ("repair",), "src/store/repair": ("repair",)}  # files that no scenario runs
-UNIT_TESTS = ("persist", "instruction", "budget", "file", "file_crash", "file_sync", "power_cut", "durability", "lane", "heap", "session", "check", "threads")
+UNIT_TESTS = ("persist", "instruction", "budget", "file", "file_crash", "file_sync", "power_cut", "durability", "lane", "heap", "session",
+              "check", "threads")
+OTHER_TESTS = ("repair", "cache", "entry", "read")
+SERVER_TESTS = ("test_reply_order.py",)
+TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool")
+COLUMNS = ("crash", "long", "unit", "server")  # who kills
 
 
 def arguments():
@@ -41,6 +48,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--out")
+    parser.add_argument("--cache")
     parser.add_argument("patterns", nargs="*")
     return parser.parse_args()
 
@@ -49,22 +57,61 @@ def build_release():
     directory = os.path.join(ROOT, "build", "release")
     subprocess.run([os.path.join(ROOT, "scripts", "install-deps.sh"), "build", "test"], check=True)
     subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    targets = ["crash_images"] + [f"test_{test}" for test in (*UNIT_TESTS, "repair", "cache", "entry", "read")]
+    targets = [*TARGETS, *(f"test_{test}" for test in (*UNIT_TESTS, *OTHER_TESTS))]
     subprocess.run(["cmake", "--build", directory, "--target", *targets], check=True, stdout=subprocess.DEVNULL)
     return directory
+
+
+def suites_of(mutant, options):
+    """Who may kill it, the cheapest first."""
+    if options.sample:
+        return [("crash", None)]
+    if getattr(mutant, "suites", None):
+        return list(mutant.suites)
+    if mutant.path.startswith("src/server/"):
+        return [("server", test) for test in SERVER_TESTS]
+    if "repair" in mutant.path:
+        return list(named.REPAIRS)
+    units = [("unit", test) for test in getattr(mutant, "tests", None) or UNIT_TESTS]
+    if sites.is_behind_the_seam(mutant.path):
+        return units
+    if mutant.path == "pmem/file.c":
+        units.append(("unit", "repair"))
+    wide = not options.quick and mutant.name not in equivalent.REASONS
+    return [("crash", None), *units, *(("long", seed) for seed in judge.DEEP[1] if wide)]
 
 
 def report(mutant, verdict, out):
     explained = equivalent.REASONS.get(mutant.name)
     if verdict.killed:
-        line = f"killed    {mutant.name}: {verdict.judge}: {verdict.how}: {verdict.detail[:160]}"
+        line = f"killed    {mutant.name}: {verdict.judge}: {verdict.how}: {verdict.detail[:160]}".replace("\n", " ")
     else:
         line = f"{'explained' if explained else 'SURVIVED '} {mutant.name}" + (f": {explained}" if explained else "")
     print(f"{verdict.seconds:6.1f} s  {line}", file=out, flush=True)
 
 
+class Cache:
+    """What killed a mutant the last time. A hint: it is run again, and where it is green, so is everything else."""
+
+    def __init__(self, path):
+        self.path, self.runs = path, {}
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                self.runs = json.load(file)
+
+    def note(self, name, verdict):
+        if verdict.killed and verdict.run:
+            self.runs[name] = list(verdict.run)
+        else:
+            self.runs.pop(name, None)
+        with open(self.path + ".new", "w", encoding="utf-8") as file:
+            json.dump(self.runs, file, indent=0, sort_keys=True)
+        os.replace(self.path + ".new", self.path)
+
+
 def judge_all(build, mutants, options, out):
     todo, results, lock = queue.Queue(), {}, threading.Lock()
+    cache = Cache(options.cache or os.path.join(build.directory, "mutants.json"))
     for mutant in mutants:
         todo.put(mutant)
 
@@ -76,12 +123,10 @@ def judge_all(build, mutants, options, out):
                     mutant = todo.get_nowait()
                 except queue.Empty:
                     return
-                deep = not (options.quick or options.sample or mutant.name in equivalent.REASONS)
-                own = [tests for path, tests in TESTS_OF.items() if mutant.path.startswith(path)]
-                tests = () if options.sample else getattr(mutant, "tests", None) or (own[0] if own else UNIT_TESTS)
-                verdict = mine.judge(mutant, deep, tests, bool(own) or sites.is_behind_the_seam(mutant.path))
+                verdict = mine.judge(mutant, suites_of(mutant, options), cache.runs.get(mutant.name))
                 with lock:
                     results[mutant.name] = verdict
+                    cache.note(mutant.name, verdict)
                     report(mutant, verdict, out)
         finally:
             mine.close()
@@ -96,29 +141,29 @@ def judge_all(build, mutants, options, out):
 
 def summary(mutants, results, seconds):
     """Prints the table; returns what is wrong."""
-    judges = ("crash images", "crash images, long", "unit", "compiler")
-    print(f"\n{'kind':12} {'mutants':>8} {'images':>8} {'long':>6} {'unit':>6} {'explained':>10} {'survived':>9}")
+    columns = ("mutants", *COLUMNS, "explained", "survived")
+    print(f"\n{'kind':12}" + "".join(f"{column:>10}" for column in columns))
     wrong = []
-    totals = [0] * 6
+    totals = [0] * len(columns)
     real = [m for m in mutants if results[m.name].judge != "compiler"]
     for group in dict.fromkeys(m.group for m in real):
-        row = [0] * 6
+        row = [0] * len(columns)
         for mutant in (m for m in real if m.group == group):
             verdict, explained = results[mutant.name], mutant.name in equivalent.REASONS
             row[0] += 1
             if verdict.killed:
-                row[1 + judges.index("unit" if verdict.judge.startswith("unit_") else verdict.judge)] += 1
+                row[columns.index(verdict.judge)] += 1
             else:
-                row[4 if explained else 5] += 1
+                row[-2 if explained else -1] += 1
             if verdict.killed and explained:
                 wrong.append(f"{mutant.name} was said to be equivalent, and is killed: {verdict.detail}")
             elif not verdict.killed and not explained:
                 wrong.append(f"{mutant.name} survived")
         totals = [a + b for a, b in zip(totals, row)]
-        print(f"{group:12} {row[0]:8} {row[1]:8} {row[2]:6} {row[3]:6} {row[4]:10} {row[5]:9}")
-    print(f"{'all':12} {totals[0]:8} {totals[1]:8} {totals[2]:6} {totals[3]:6} {totals[4]:10} {totals[5]:9}")
+        print(f"{group:12}" + "".join(f"{n:10}" for n in row))
+    print(f"{'all':12}" + "".join(f"{n:10}" for n in totals))
     hangs = sum(1 for v in results.values() if v.how == "hang")
-    print(f"score: {totals[1] + totals[2] + totals[3]} of {totals[0] - totals[4]} that are not equivalent, "
+    print(f"score: {sum(totals[1:-2])} of {totals[0] - totals[-2]} that are not equivalent, "
           f"{hangs} of them by a hang; {len(mutants) - len(real)} do not compile, or to the same code, and do not count; {seconds:.0f} s")
     return wrong
 
@@ -142,12 +187,15 @@ def main():
     build = judge.Build(ROOT, os.path.abspath(options.build) if options.build else build_release())
     control = judge.Judge(build)
     try:
-        untouched = control.crash(None, only=["reopen"] if options.sample else None)
+        every = [("crash", None), *(("unit", test) for test in (*UNIT_TESTS, *OTHER_TESTS)),
+                 *(("server", test) for test in SERVER_TESTS)]
+        for name, what in [("crash", "reopen")] if options.sample or options.patterns else every:
+            untouched = control.suite(None, name, what)
+            if untouched.killed:
+                print(f"without any mutant: {untouched.judge}: {untouched.how}: {untouched.detail}")
+                return 1
     finally:
         control.close()
-    if untouched.killed:
-        print(f"without any mutant: {untouched.judge}: {untouched.how}: {untouched.detail}")
-        return 1
     out = open(options.out, "w", encoding="utf-8") if options.out else sys.stdout
     results = judge_all(build, mutants, options, out)
     wrong += summary(mutants, results, time.monotonic() - begun)

@@ -4,6 +4,9 @@
 A Judge has a copy of the sources of its own, compiles what the change reaches with the build's own commands, and links it
 with the build's other objects. Verdicts are the harness's words: an image failed, a word was left that is not durable, the
 engine answered with an error, a signal, a hang.
+
+Suites, cheap ones first: ("crash", X) a scenario of crash_images, or all of them, ("unit", X) a unit test,
+("server", X) an integration test of the server that can be refused what it asks for, ("long", seed) the scenarios with wide bounds.
 """
 import json
 import os
@@ -13,22 +16,26 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 CPU_LIMIT = 30    # seconds of a scenario or test; the longest takes 5
-WALL_LIMIT = 240  # where all threads wait for each other
+CPU_LIMIT_DEEP = 180
+WALL_LIMIT = 900  # where all threads wait for each other
 FLAGS = ["-O1", "-g0", "-w", "-ftrivial-auto-var-init=zero"]
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 SCENARIOS_FIRST = ("reopen", "kinds", "databases", "random", "creation", "threads", "expiry", "batches", "splits", "growth",
                    "transactions", "reopen-eadr", "threads-pages", "reopen-pages", "nested", "extents")
 SAME_CODE = "the compiled code is the same"
+WRAPPED = "tests/faults/CMakeLists.txt"
 DEEP = (["--every", "1", "--states", "512", "--random", "96", "--lines", "24"], (20231114, 2, 3, 4))
 
 
 class Verdict:
-    def __init__(self, killed, judge="", how="", seconds=0.0, detail=""):
+    def __init__(self, killed, judge="", how="", seconds=0.0, detail="", run=()):
         self.killed, self.judge, self.how, self.seconds, self.detail = killed, judge, how, seconds, detail
+        self.run = run  # what to run to see it again: (suite, what)
 
 
 class Build:
@@ -44,6 +51,7 @@ class Build:
         self.engine = self.objects("/sdb_crashtest_engine.dir/")
         self.crash = self.engine + self.objects("/sdb_crashtest.dir/") + self.objects("/crash_images.dir/")
         self.layers = self.objects("/sdb_base.dir/", "/sdb_pmem.dir/", "/sdb_store.dir/", "/sdb_resp.dir/")
+        self.server = self.objects("/sdb_server.dir/", "/superdb-server-faults.dir/", "/sdb_wire.dir/") + self.layers
 
     def objects(self, *folders):
         return sorted(o for o in self.commands if any(f in o for f in folders))
@@ -57,7 +65,7 @@ class Build:
             return [o for o in objects if self.commands[o][1] == path]
         names = {os.path.basename(path)}
         headers = {}
-        for folder in ("pmem", "src/store"):
+        for folder in ("pmem", "src/store", "src/server"):
             for name in os.listdir(os.path.join(self.root, folder)):
                 headers[name] = self.includes(os.path.join(folder, name))
         while True:
@@ -80,6 +88,7 @@ class Judge:
         for folder in ("pmem", "src", "include", "tests"):
             shutil.copytree(os.path.join(build.root, folder), os.path.join(self.tree, folder),
                             ignore=shutil.ignore_patterns("corpus", "__pycache__"))
+        self.compiled = {}   # object -> of the present mutant
         self.unchanged = {}  # object -> its bytes, compiled from the source as it is
 
     def close(self):
@@ -93,28 +102,34 @@ class Judge:
         arguments = [a for a in arguments if a != "-Werror"] + FLAGS
         return subprocess.run(arguments, capture_output=True, text=True, cwd=self.build.directory)
 
+    def mutated(self, mutant, original):
+        """(object, whether its code is another one), compiled once; (None, why not) where it does not compile."""
+        if original not in self.compiled:
+            output = os.path.join(self.home, f"{len(self.compiled)}.o")
+            result = self.compile(output, self.build.commands[original][0])
+            if result.returncode != 0:
+                self.compiled[original] = (None, result.stderr.strip().split("\n")[0])
+            else:
+                self.compiled[original] = (output, self.contents(output) != self.unchanged_contents(mutant, original, output))
+        return self.compiled[original]
+
     def program(self, name, objects, mutant, libraries):
         """Links objects with those that the mutant reaches compiled anew; (path, None) or (None, why not)."""
-        compiler = None
-        replaced = []
-        same = True
+        linked = {o: o for o in objects}
         reached = self.build.reached(mutant.path, objects) if mutant else []
-        for number, original in enumerate(objects):
-            arguments = self.build.commands[original][0]
-            compiler = arguments[0]
-            if original not in reached:
-                replaced.append(original)
-                continue
-            output = os.path.join(self.home, f"{name}-{number}.o")
-            result = self.compile(output, arguments)
-            if result.returncode != 0:
-                return None, result.stderr.strip().split("\n")[0]
-            replaced.append(output)
-            same = same and self.contents(output) == self.unchanged_contents(mutant, original, output)
-        if reached and same:
+        changed = not reached
+        for original in reached:
+            output, what = self.mutated(mutant, original)
+            if not output:
+                return None, what
+            linked[original] = output
+            changed = changed or what
+        if not changed:
             return None, SAME_CODE
         path = os.path.join(self.home, name)
-        result = subprocess.run([compiler, "-o", path, *replaced, *libraries], capture_output=True, text=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        compiler = self.build.commands[objects[0]][0][0]
+        result = subprocess.run([compiler, "-o", path, *linked.values(), *libraries], capture_output=True, text=True)
         if result.returncode != 0:
             raise RuntimeError("the build directory does not fit: " + result.stderr.strip())
         return path, None
@@ -141,21 +156,21 @@ class Judge:
 
     # ---- running ----
 
-    def run(self, command):
+    def run(self, command, seconds=CPU_LIMIT, environment=None):
         """(how, detail) where it is red, None where it is green."""
         def limits():
-            resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT, CPU_LIMIT + 1))
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=WALL_LIMIT, cwd=self.home,
-                                  preexec_fn=limits, env={**os.environ, "TMPDIR": self.home})
+                                  preexec_fn=limits, env={**os.environ, "TMPDIR": self.home, **(environment or {})})
         except subprocess.TimeoutExpired:
             return "hang", f"{WALL_LIMIT} s"
         output = done.stdout + done.stderr
         if done.returncode == 0:
             return None
         if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-            return "hang", f"{CPU_LIMIT} s of CPU"
+            return "hang", f"{seconds} s of CPU"
         if done.returncode < 0:
             return "signal", signal.Signals(-done.returncode).name
         failed = re.search(r"FAILED \S+: (.*)", output)
@@ -169,7 +184,10 @@ class Judge:
         lines = [line for line in output.strip().split("\n") if line]
         return "test" if claims else "error", claims[0] if claims else lines[-1] if lines else ""
 
-    def crash(self, mutant, deep=False, only=None):
+    # ---- the suites ----
+
+    def crash(self, mutant, seed=None, only=None):
+        """Scenarios; seed None: as the suite runs them, else with wide bounds."""
         program, why = self.program("crash", self.build.crash, mutant, ["-lpmem", "-lxxhash", "-pthread", "-lm"])
         if not program:
             return Verdict(True, "compiler", "none", 0, why)
@@ -177,39 +195,56 @@ class Judge:
         first = list(mutant.order) if mutant else []
         first += [s for s in SCENARIOS_FIRST if s not in first]
         scenarios = [s for s in first if s in scenarios] + [s for s in scenarios if s not in first]
-        begun = time.monotonic()
-        for seed in DEEP[1] if deep else (None,):
-            for scenario in only or scenarios:
-                options = [*DEEP[0], "--seed", str(seed)] if deep else []
-                red = self.run([program, *options, scenario])
-                if red:
-                    return Verdict(True, "crash images" + (", long" if deep else ""), red[0], time.monotonic() - begun,
-                                   f"{scenario}: {red[1]}")
-        return Verdict(False, seconds=time.monotonic() - begun)
-
-    def unit(self, mutant, tests):
-        begun = time.monotonic()
-        for test in tests:
-            libraries = ["-lcmocka", "-lpmem", "-lxxhash", "-luring", "-pthread", "-lm"]
-            objects = self.build.test_objects(test) + self.build.layers
-            program, why = self.program("unit", objects, mutant, libraries)
-            if not program:
-                return Verdict(True, "compiler", "none", 0, why)
-            red = self.run([program])
+        options = [*DEEP[0], "--seed", str(seed)] if seed else []
+        for scenario in only or scenarios:
+            red = self.run([program, *options, scenario], CPU_LIMIT_DEEP if seed else CPU_LIMIT)
             if red:
-                return Verdict(True, f"unit_{test}", red[0], time.monotonic() - begun, red[1])
-        return Verdict(False, seconds=time.monotonic() - begun)
+                return Verdict(True, "long" if seed else "crash", red[0], 0, f"{scenario}: {red[1]}",
+                               ("long", [seed, scenario]) if seed else ("crash", scenario))
+        return Verdict(False)
 
-    def judge(self, mutant, deep, tests, behind_the_seam):
-        """The crash images first, with short runs; then unit tests; long runs last."""
+    def unit(self, mutant, test):
+        libraries = ["-lcmocka", "-lpmem", "-lxxhash", "-luring", "-pthread", "-lm"]
+        program, why = self.program("unit", self.build.test_objects(test) + self.build.layers, mutant, libraries)
+        if not program:
+            return Verdict(True, "compiler", "none", 0, why)
+        red = self.run([program])
+        return Verdict(True, "unit", red[0], 0, f"unit_{test}: {red[1]}", ("unit", test)) if red else Verdict(False)
+
+    def server(self, mutant, test):
+        """The test finds the server where a build directory has it."""
+        with open(os.path.join(self.build.root, WRAPPED), encoding="utf-8") as file:
+            wrapped = re.search(r"set\(wrapped ([^)]*)\)", file.read()).group(1).split()
+        libraries = [f"-Wl,--wrap={name}" for name in wrapped] + ["-lcmocka", "-lpmem", "-lxxhash", "-luring", "-pthread", "-lm"]
+        program, why = self.program("tests/faults/superdb-server-faults", self.build.server, mutant, libraries)
+        if not program:
+            return Verdict(True, "compiler", "none", 0, why)
+        environment = {"SUPERDB_BUILD_DIR": self.home, "SUPERDB_POOL": os.path.join(self.build.directory, "superdb-pool"),
+                       "SUPERDB_SERVER": program}
+        file, _, name = test.partition(":")
+        command = [sys.executable, os.path.join(self.build.root, "tests", "integration", file), *([name] if name else [])]
+        red = self.run(command, environment=environment)
+        return Verdict(True, "server", red[0], 0, f"{test}: {red[1]}", ("server", test)) if red else Verdict(False)
+
+    def suite(self, mutant, name, what):
+        if name == "crash":
+            return self.crash(mutant, only=[what] if what else None)
+        if name == "long":
+            return self.crash(mutant, *((what[0], [what[1]]) if isinstance(what, list) else (what,)))
+        return getattr(self, name)(mutant, what)
+
+    def judge(self, mutant, suites, known=None):
+        """What is known to kill it, then the suites, up to the first that is red."""
         path = os.path.join(self.tree, mutant.path)
         self.write(path, mutant.text)
+        self.compiled.clear()
+        begun = time.monotonic()
         try:
-            verdict = Verdict(False) if behind_the_seam else self.crash(mutant)
-            if not verdict.killed and deep and not behind_the_seam:
-                verdict = self.crash(mutant, deep=True)
-            if not verdict.killed:
-                verdict = self.unit(mutant, tests)
+            for name, what in [*([known] if known else []), *suites]:
+                verdict = self.suite(mutant, name, what)
+                if verdict.killed:
+                    break
+            verdict.seconds = time.monotonic() - begun
             return verdict
         finally:
             self.write(path, self.contents(os.path.join(self.build.root, mutant.path)).decode())

@@ -20,8 +20,9 @@ SAMPLE = (
 )
 
 
-def fault(group, what, path, *edits, order=(), tests=None):
-    FAULTS.append((group, what, path, edits, order, tests))
+def fault(group, what, path, *edits, order=(), tests=None, suites=None):
+    """order: scenarios to begin with; tests: unit tests, in place of the usual ones; suites: all that judge it (judge.py)."""
+    FAULTS.append((group, what, path, edits, order, tests, suites))
 
 
 def in_place(offset, value, tx="tx"):
@@ -105,8 +106,10 @@ fault("growth", "the pool is larger before its file is", "pmem/file.c",
 fault("growth", "an unfinished creation is taken for somebody's file", "pmem/file.c",
       ("error != SDB_EFORMAT || !space_is_unformatted(file->fd, (uint64_t)facts.st_size)", "1"),
       order=("creation", "creation-pages"))
+fault("growth", "a change of the superblock is written to the newer copy first", "pmem/file.c",
+      ("step == 0 ? older : !older", "step == 0 ? !older : older"), order=("reopen", "growth"))
 fault("growth", "a change of the superblock is written to one copy", "pmem/file.c",
-      ("error = write_copy(file, &sb, !older);", "error = write_copy(file, &sb, older);"), order=("reopen", "growth"))
+      ("write_copy(file, &sb, step == 0 ? older : !older)", "write_copy(file, &sb, older)"), order=("reopen", "growth"))
 
 # ---- the allocator's windows ----
 fault("allocator", "no quarantine", "pmem/heap_quarantine.c",
@@ -128,11 +131,12 @@ fault("allocator", "an extent that was given back is still the shard's", "pmem/h
       ("        tx_store(tx, heap_map_offset(heap, index), 0);\n", "        (void)0;\n"), order=("refill", "extents"))
 fault("allocator", "a record's body is reused at once", "pmem/heap.c",
       ("        quarantine(heap, block, lane, sequence);", "        quarantine(heap, block, lane, block->kind == TX_BLOCK_BODY ? 0 : sequence);"),
-      order=("big-deletes",))
+      order=("bodies",))
 fault("allocator", "a page of entries begins with what was there", "pmem/heap_extent.c", ("    if (any)\n", "    if (0)\n"),
       order=("extents", "full"))
 fault("allocator", "an extent's header begins with what was there", "pmem/heap_extent.c",
       ("persist_zero(heap->file->base + ((uint64_t)index << EXTENT_SHIFT), sizeof(struct sdb_m_extent));", "(void)0;"),
+      ("persist_zero(heap->file->base + base, sizeof(struct sdb_m_extent));", "(void)0;"),
       order=("refill", "extents", "full"))
 
 # ---- recovery ----
@@ -151,7 +155,7 @@ fault("recovery", "what was retired is applied", "pmem/lane_recovery.c", ("recor
 fault("recovery", "retirement is left out", "src/store/session.c",
       ("if (*lane != session->lane && sequence", "if (0 && sequence"), order=("random", "threads"))
 fault("recovery", "retirement is left out for the pool's own words", "src/store/session.c",
-      ("i < session->held_count + session->tx.pool_locked; i++", "i < session->held_count; i++"), order=("databases", "threads"))
+      ("i < session->held_count + session->tx.pool_locked; i++", "i < session->held_count; i++"), order=("pool-words",))
 fault("recovery", "records of an earlier opening count", "pmem/lane.c", ("{sb->incarnation, lane, sb->hash_seed}", "{0, lane, sb->hash_seed}"),
       order=("nested", "reopen"))
 fault("recovery", "the incarnation stays", "pmem/file.c", ("    sb.incarnation++;\n    if (!file->repairing)\n", "    if (!file->repairing)\n"), order=("nested", "reopen"))
@@ -185,10 +189,75 @@ fault("readers", "a miss counts while words move", "src/store/session.c",
       ("        __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELAXED);\n    }\n    if (databases)",
        "        (void)sequence;\n    }\n    if (databases)"), tests=("threads", "read"))
 
+# ---- the order of a repair ----
+REPAIRS = (*(("crash", scenario) for scenario in ("repair", "repair-eadr", "repair-pages")), ("unit", "repair"))
+MARK = "error = pool_file_mark_repair(file, repair.entries_final ? SB_STATE_REPAIR_INDEX : SB_STATE_REPAIR);"
+FINAL = "pool_file_mark_repair(repair->file, SB_STATE_REPAIR_INDEX)"
+LAST_ENTRIES = "    repair_entries_store(repair, true);\n    error = repair_fence(repair);\n    if (error == SDB_OK)\n"
+FIRST_ENTRIES = "    repair_entries_store(repair, false);\n    error = repair_fence(repair);\n    if (error != SDB_OK)\n        return error;\n"
+HEAP = "    repair_heap_store(repair);\n    store_root"
+fault("repair", "it is not announced", "pmem/repair.c", (MARK, "error = SDB_OK;"))
+fault("repair", "it is announced when all is stored", "pmem/repair.c", (MARK, "error = SDB_OK;"),
+      ("store_all(&repair);\nout:", f"store_all(&repair);\n    if (!error)\n        {MARK}\nout:"))
+fault("repair", "it does not say that the entries are final", "pmem/repair.c", (FINAL, "SDB_OK"))
+fault("repair", "it says that the entries are final before they are", "pmem/repair.c",
+      (f"{LAST_ENTRIES}        error = {FINAL};\n",
+       f"    error = {FINAL};\n    if (error == SDB_OK)\n        repair_entries_store(repair, true), error = repair_fence(repair);\n"))
+fault("repair", "it does not remember that the entries were final", "pmem/repair.c",
+      ("repair.entries_final = file->superblock.state == SB_STATE_REPAIR_INDEX;", "repair.entries_final = false;"))
+fault("repair", "it does not remember that index words are missing", "src/store/repair.c",
+      ("resumed = pool->file.superblock.state == SB_STATE_REPAIR_INDEX;", "resumed = false;"))
+fault("repair", "index words go first", "pmem/repair.c", (HEAP, f"    repair_index_store(repair);\n{HEAP}"),
+      ("    repair_index_store(repair);\n    return", "    return"))
+fault("repair", "entries go before it is known where entries are", "pmem/repair.c",
+      (HEAP, "    repair_entries_store(repair, false);\n    repair_entries_store(repair, true);\n    if (repair_fence(repair))\n"
+       f"        return SDB_EIO;\n{HEAP}"), (FIRST_ENTRIES + "    repair_entries_store(repair, true);\n", "    error = SDB_OK;\n"))
+fault("repair", "entries that the index leads to go first", "pmem/repair.c",
+      ("repair_entries_store(repair, false)", "repair_entries_store(repair, !false)"), ("repair_entries_store(repair, true)", "repair_entries_store(repair, !true)"))
+fault("repair", "an entry that goes is stored from its last word on", "pmem/repair_entry.c",
+      ("for (unsigned i = 0; i < 4; i++) /*", "for (unsigned i = 4; i-- > 0;) /*"))
+fault("repair", "the map before the headers", "pmem/repair_heap.c",
+      ("    for (uint32_t index = repair->first_extent; index < repair->extent_count; index++)\n"
+       "        if (repair->extents[index].state == EXTENT_PAGES)\n            store_header(repair, index);\n", ""),
+      ("checked_word(value, map_offset(repair, index)));\n    }\n", "checked_word(value, map_offset(repair, index)));\n    }\n"
+       "    (void)repair_fence(repair);\n    for (uint32_t index = repair->first_extent; index < repair->extent_count; index++)\n"
+       "        if (repair->extents[index].state == EXTENT_PAGES)\n            store_header(repair, index);\n"))
+fault("repair", "the pool can be opened while index words are missing", "pmem/file.c",
+      ("    if (!file->repairing)\n        sb.state = SB_STATE_OPEN;", "    sb.state = SB_STATE_OPEN;"), suites=REPAIRS)
+fault("repair", "records that were applied still count", "pmem/file.c",
+      ("    sb.incarnation++;\n    sb.state = state;", "    sb.state = state;"), suites=REPAIRS)
+fault("repair", "on a plain file nothing of it is synced", "pmem/file.c",
+      ("if (file->repairing && !can_sync", "if (0 && !can_sync"), suites=REPAIRS)
+fault("repair", "what a kill left visible is believed", "src/store/repair.c",
+      ("error = secure_everything(file);", "error = SDB_OK;"))
+fault("repair", "what recovery applied is not durable before it", "pmem/lane_recovery.c",
+      ("error = persist_fence(&file->persist, &lanes->lanes[i].thread);", "error = 0;"), suites=REPAIRS)
+
+# ---- replies ----
+fault("replies", "they leave before the fence", "src/server/worker.c",
+      ("    end_group(worker);\n    settle_touched(worker);\n", "    settle_touched(worker);\n    end_group(worker);\n"))
+fault("replies", "a turn is not committed at its end", "src/server/worker.c", ("    end_group(worker);\n    settle", "    settle"))
+fault("replies", "a commit that failed is not told", "src/server/worker.c",
+      ("    result = worker->group_error;\n", "    result = SDB_OK;\n"))
+fault("replies", "of two commits in a turn the last one counts", "src/server/worker.c",
+      ("    if (worker->group_error == SDB_OK)\n        worker->group_error", "    worker->group_error"))
+fault("replies", "the first client alone is told", "src/server/worker.c",
+      ("connection != NULL; connection = connection->touched_next)\n        connection_disown_replies",
+       "connection != NULL; connection = NULL)\n        connection_disown_replies"))
+fault("replies", "they leave where others are let look", "src/server/worker.c",
+      ("void worker_let_go(struct worker *worker)\n{\n", "static void settle_touched(struct worker *worker);\n"
+       "void worker_let_go(struct worker *worker)\n{\n    settle_touched(worker);\n"))
+fault("replies", "what was replied is not taken back", "src/server/connection.c",
+      ("    reply_truncate(&connection->client.reply, connection->reply_mark);\n    if", "    if"))
+fault("replies", "messages leave before the fence", "src/server/worker.c",
+      ("    close_group(worker);\n    result = worker->group_error;\n",
+       "    if (worker->outbox != NULL)\n        pubsub_post(worker);\n    close_group(worker);\n    result = worker->group_error;\n"))
+fault("replies", "messages of a commit that failed stay", "src/server/worker.c", ("    pubsub_drop(worker);\n    log", "    log"))
+
 
 def generate(root):
     mutants = []
-    for group, what, path, edits, order, tests in FAULTS:
+    for group, what, path, edits, order, tests, suites in FAULTS:
         with open(os.path.join(root, path), encoding="utf-8") as file:
             source = Source(path, file.read())
         spans = []
@@ -198,6 +267,6 @@ def generate(root):
             at = source.text.index(old)
             spans.append((at, at + len(old), new))
         mutant = Mutant(f"{group}: {what}", path, source.replaced(*spans), source.line(spans[0][0]), group, what, order)
-        mutant.tests = tests
+        mutant.tests, mutant.suites = tests, suites
         mutants.append(mutant)
     return mutants

@@ -47,12 +47,12 @@ def read_sources(root):
 
 
 class Steps:
-    """The functions that are steps of commits: those that flush, fence or write, and their callers. A repair commits nothing."""
+    """The functions that are steps of commits, or of a repair: those that flush, fence or write, and their callers."""
 
     def __init__(self, sources):
         self.fences = {}  # Function -> whether it fences
         functions = [f for s in sources.values() for f in s.functions if
-                     not f.name.startswith(("persist_", "sdb_")) and "repair" not in f.file]
+                     not f.name.startswith(("persist_", "sdb_"))]
         for _ in range(2):
             found = {}
             for function in functions:
