@@ -16,6 +16,8 @@ const struct scenario scenarios[] = {
     {"refill", prepare_refill, NULL, work_refill},
     {"full", prepare_full, NULL, work_full},
     {"big-deletes", prepare_big_deletes, NULL, work_big_deletes},
+    {"bodies", prepare_bodies, NULL, work_bodies},
+    {"pool-words", prepare_pool_words, NULL, work_pool_words},
     {"splits", prepare_splits, NULL, work_splits},
     {"growth", prepare_growth, NULL, work_growth},
     {"memory", prepare_memory, NULL, work_memory},

@@ -33,6 +33,10 @@ work_function work_refill;
 prepare_function prepare_close;
 work_function work_close;
 
+/* scenario_lanes.c */
+prepare_function prepare_bodies, prepare_pool_words;
+work_function work_bodies, work_pool_words;
+
 /* scenario_repair.c */
 prepare_function prepare_repair, prepare_repair_eadr, prepare_repair_pages;
 work_function work_repair;

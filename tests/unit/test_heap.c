@@ -379,6 +379,28 @@ static void a_full_heap_gives_all_of_it_again(void **state)
     }
 }
 
+static void a_full_heap_retires_the_lane_that_holds_back_what_was_freed(void **state)
+{
+    static const uint64_t some[] = {2u << 20, 100000, 16384}; /* extents first: shards keep what they have */
+
+    (void)state;
+    for (size_t s = 0; s < 3; s++) {
+        while (take(0, some[s]) == SDB_OK)
+            commit();
+        roll_back();
+        assert_true(live_count > 2);
+        give(live_count / 2);
+        commit();
+        assert_ok(take(0, some[s])); /* the newest record has freed it */
+        commit();
+        while (live_count) {
+            give(live_count - 1);
+            commit();
+        }
+        reopen(false);
+    }
+}
+
 /* -- entries -- */
 
 static void entries_are_handed_out_once_and_free_ones_again(void **state)
@@ -495,6 +517,7 @@ int main(void)
         TEST(freed_memory_waits_for_the_views_of_it),
         TEST(what_was_rolled_back_can_be_handed_out_again),
         TEST(a_full_heap_gives_all_of_it_again),
+        TEST(a_full_heap_retires_the_lane_that_holds_back_what_was_freed),
         TEST(entries_are_handed_out_once_and_free_ones_again),
         TEST(only_entries_are_entries),
         TEST(damage_to_an_extents_header_is_told_and_hands_out_nothing_twice),

@@ -273,6 +273,20 @@ static void a_record_lives_until_the_fence_after_the_next(void **state)
     assert_true(lane_is_live(lane(), 2));
 }
 
+static void a_fence_that_failed_ends_no_records_life(void **state)
+{
+    const uint32_t failed = 1;
+
+    (void)state;
+    commit_word(1, 1);
+    commit_word(2, 1);
+    tx_store(&tx, AREA + 3 * 8, 1);
+    pool.file.persist.media_failed = &failed;
+    assert_int_equal(lane_persist(&pool.lanes, lane(), &tx, 0), SDB_EIO);
+    assert_true(lane_is_live(lane(), 1) && lane_is_live(lane(), 2));
+    tx_reset(&tx);
+}
+
 static void records_of_an_earlier_opening_are_void(void **state)
 {
     (void)state;
@@ -441,6 +455,7 @@ int main(void)
         TEST(a_record_with_a_body_is_applied_if_the_body_is_whole),
         TEST(retired_records_are_never_applied),
         TEST(a_record_lives_until_the_fence_after_the_next),
+        TEST(a_fence_that_failed_ends_no_records_life),
         TEST(records_of_an_earlier_opening_are_void),
         TEST(what_one_recovery_rejected_no_later_one_applies),
         TEST(the_ring_wraps_and_keeps_the_two_newest),
