@@ -19,6 +19,8 @@
 
 #define LINE 64u
 #define STEPS 8192u /* operations in a round of a test */
+#define HOT_SIZE (32u << 10)
+#define HOT_STEPS (8 * STEPS)
 
 static const char *const test_names[FLOOR_TESTS] = {
     [FLOOR_ONE_LINE] = "store_flush_fence",
@@ -29,6 +31,8 @@ static const char *const test_names[FLOOR_TESTS] = {
     [FLOOR_NO_FLUSH] = "store_fence",
     [FLOOR_READ_CHAIN] = "read_dependent",
     [FLOOR_READ_RANDOM] = "read_independent",
+    [FLOOR_HOT_CHAIN] = "read_dependent_32_KiB",
+    [FLOOR_HOT_GATHER] = "read_32_byte_entries_32_KiB",
 };
 
 #if defined(__x86_64__)
@@ -222,6 +226,43 @@ static double time_reads(struct floor *floor, uint32_t *lines, int dependent)
     return (double)start / STEPS;
 }
 
+static double time_hot_chain(struct floor *floor)
+{
+    volatile uint64_t *memory = (volatile uint64_t *)(void *)floor->memory;
+    uint64_t at = 0;
+    uint64_t start;
+
+    for (uint32_t i = 0; i < HOT_SIZE / LINE; i++) /* a walk through all lines: the step and their number have no common divisor */
+        memory[(size_t)i * LINE / 8] = (i + 197) % (HOT_SIZE / LINE) * LINE / 8;
+    start = now_ns();
+    for (uint32_t i = 0; i < HOT_STEPS; i++)
+        at = memory[at];
+    return (double)(now_ns() - start) / HOT_STEPS + (at > HOT_SIZE ? 1 : 0);
+}
+
+static double time_hot_gather(struct floor *floor, uint32_t *places)
+{
+    volatile uint64_t sink;
+    uint64_t sums[4] = {0, 0, 0, 0};
+    uint64_t state = 1;
+    uint64_t start;
+
+    for (uint32_t i = 0; i < STEPS; i++)
+        places[i] = (uint32_t)(random64(&state) % (HOT_SIZE / 32) * 32);
+    start = now_ns();
+    for (uint32_t round = 0; round < HOT_STEPS / STEPS; round++)
+        for (uint32_t i = 0; i < STEPS; i++) {
+            const uint64_t *entry = (const uint64_t *)(const void *)(floor->memory + places[i]);
+
+            for (unsigned k = 0; k < 4; k++)
+                sums[k] += entry[k];
+        }
+    start = now_ns() - start;
+    sink = sums[0] + sums[1] + sums[2] + sums[3];
+    (void)sink;
+    return (double)start / HOT_STEPS;
+}
+
 static void keep(struct floor *floor, enum floor_test test, double ns)
 {
     if (floor->rounds[test] < FLOOR_ROUNDS)
@@ -240,6 +281,10 @@ double floor_time(struct floor *floor, enum floor_test test)
     case FLOOR_READ_CHAIN:
     case FLOOR_READ_RANDOM:
         return time_reads(floor, lines, test == FLOOR_READ_CHAIN);
+    case FLOOR_HOT_CHAIN:
+        return time_hot_chain(floor);
+    case FLOOR_HOT_GATHER:
+        return time_hot_gather(floor, lines);
     default:
         return time_flushes(floor, lines, batches[test], test == FLOOR_STREAM);
     }
@@ -252,6 +297,8 @@ void floor_measure(struct floor *floor)
             keep(floor, test, floor_time(floor, test));
     keep(floor, FLOOR_READ_CHAIN, floor_time(floor, FLOOR_READ_CHAIN));
     keep(floor, FLOOR_READ_RANDOM, floor_time(floor, FLOOR_READ_RANDOM));
+    keep(floor, FLOOR_HOT_CHAIN, floor_time(floor, FLOOR_HOT_CHAIN));
+    keep(floor, FLOOR_HOT_GATHER, floor_time(floor, FLOOR_HOT_GATHER));
 }
 
 double floor_ns(struct floor *floor, enum floor_test test)

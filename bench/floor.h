@@ -22,6 +22,8 @@ enum floor_test {
     FLOOR_NO_FLUSH,    /* store + fence, a random line each time: what eADR would cost */
     FLOOR_READ_CHAIN,  /* a random line, its address taken from the one before */
     FLOOR_READ_RANDOM, /* random lines, independent of each other */
+    FLOOR_HOT_CHAIN,   /* as the chain, of 32 KiB */
+    FLOOR_HOT_GATHER,  /* random entries of 32 bytes out of 32 KiB, all of each, independent of each other */
     FLOOR_TESTS
 };
 

@@ -45,3 +45,16 @@ if(TARGET sdb_bench AND TARGET sdb_store)
     target_link_libraries(superdb-bench-cache PRIVATE superdb_flags sdb_bench_archive sdb_store_archive
                           sdb_base_archive PkgConfig::xxhash Threads::Threads m)
 endif()
+
+# The engine once more, on a medium that is slower (bench/medium/medium.h): nothing of it is in the library.
+if(TARGET sdb_bench AND TARGET sdb_store)
+    file(GLOB medium_engine CONFIGURE_DEPENDS pmem/*.c src/store/*.c)
+    file(GLOB medium_sources CONFIGURE_DEPENDS bench/medium/*.c)
+    set(medium_directory ${CMAKE_CURRENT_SOURCE_DIR}/bench/medium)
+    add_executable(superdb-bench-medium ${medium_sources} ${medium_engine})
+    target_include_directories(superdb-bench-medium PRIVATE bench/medium bench src/store pmem src/base include)
+    target_compile_definitions(superdb-bench-medium PRIVATE "SDB_PERSIST_BACKEND=\"backend.h\"")
+    target_compile_options(superdb-bench-medium PRIVATE "SHELL:-include ${medium_directory}/medium.h")
+    target_link_libraries(superdb-bench-medium PRIVATE superdb_flags sdb_bench_archive sdb_base_archive PkgConfig::pmem
+                          PkgConfig::xxhash Threads::Threads m)
+endif()

@@ -345,6 +345,89 @@ def print_threads():
     table(["operation", "one thread, thousand/s", f"{threads} threads, thousand/s", "ratio"], rows)
 
 
+HOT = [("get_handle_hot", "GET by handle", "read_dependent_32_KiB", 10),
+       ("get_hot", "GET by key", "read_dependent_32_KiB", 25),
+       ("get_handle_batch_hot", "batch of 32 by handle", "read_32_byte_entries_32_KiB", 4),
+       ("get_batch_hot", "batch of 32 by key", "read_32_byte_entries_32_KiB", 20)]
+COLD = [("get", "GET by key", "read_dependent", 100), ("get_batch", "batch of 32 by key", "read_independent", 60),
+        ("get_handle", "GET by handle", "read_dependent", None), ("get_handle_batch", "batch of 32 by handle", "read_independent", None)]
+
+
+def print_hot():
+    if not documents("hot", "avx512") and not documents("hot", "cold"):
+        return
+    print("## Embedded, reads of a hot set: 1,024 of 200,000 keys of 8 + 8 bytes\n")
+    print("ns an operation, of the thread's CPU time, by the vector instructions that may be used (SUPERDB_SIMD). The floor is a bare "
+          "loop over 32 KiB:\nloads that depend on each other for a single GET, whole entries of 32 bytes read at random places for a "
+          "batch.\n")
+    rows = []
+    for operation, name, floor, wanted in HOT:
+        values = [figure("hot", simd, operation, None, "cpu_ns") for simd in ("avx512", "avx2", "plain")]
+        bare = middle([document["floor_ns"][floor] for document in documents("hot", "avx512")])
+        rows.append([name] + [plain(value, 2) for value in values] + [plain(1000 / values[0], 0) if values[0] else "-", wanted, plain(bare, 2)])
+        if values[0] and values[0] > wanted:
+            losses.append(f"{name} of a hot set: {values[0]:.2f} ns; {wanted} ns is wanted")
+    table(["operation", "AVX-512", "AVX2", "plain", "million/s, AVX-512", "wanted, ns", "floor, ns"], rows)
+    cold = documents("hot", "cold")
+    if not cold:
+        return
+    count = cold[0]["parameters"]["keys"]
+    print(f"The same of all {count / 1e6:g} M keys, uniformly picked; the floor is of 256 MiB on the same file system:\n")
+    rows = []
+    for operation, name, floor, wanted in COLD:
+        value = figure("hot", "cold", operation, None, "cpu_ns")
+        rows.append([name, plain(value), wanted or "-", plain(middle([document["floor_ns"][floor] for document in cold]))])
+        if wanted and value and value > wanted:
+            losses.append(f"{name}, {count / 1e6:g} M keys: {value:.1f} ns; {wanted} ns is wanted")
+    table(["operation", "ns", "wanted", "floor, ns a line"], rows)
+
+
+def percent(value):
+    return f"{100 * value:.1f}"
+
+
+def print_cache():
+    document = read("cache.json")
+    if document:
+        print("## The hot-handle cache: hit rates\n")
+        print(f"{document['keys'] / 1e6:g} M keys, {document['accesses'] / 1e6:g} M accesses of which the second half counts, room for "
+              f"{document['copies']:,} copies; per cent. \"Ideal\" keeps the keys of the\ngreatest chance, MIN knows the future; \"paced\" "
+              "is as sessions ask, which leave the cache alone where next to nothing hits. The\nhot part: hits among accesses to the hot "
+              "set; the first line: hits that took one line of the cache.\n")
+        rows = []
+        for row in document["results"]:
+            rows.append([row["workload"], percent(row["ideal"]), percent(row["min"]), percent(row["superdb"]),
+                         percent(row["superdb_of_ideal"]), percent(row["superdb_paced"]), percent(row["lru"]),
+                         percent(row["direct_mapped"]), percent(row["superdb_hot"]), percent(row["lru_hot"]),
+                         percent(row["in_first_line"])])
+            if row["superdb_of_ideal"] < 0.95:
+                losses.append(f"the cache hits {percent(row['superdb_of_ideal'])}% of what the ideal one of its size does: {row['workload']}")
+        table(["workload", "ideal", "MIN", "SuperDB", "of ideal", "paced", "LRU", "direct-mapped", "hot part", "LRU, hot part",
+               "first line"], rows)
+    print_slower(read("slower.json"))
+
+
+def print_slower(document):
+    if not document:
+        return
+    results = document["results"]
+    sizes = sorted({row["cache_size"] for row in results})
+    print("## The hot-handle cache on a slower medium, emulated\n")
+    print(f"{document['keys'] / 1e6:g} M keys of 8 + 8 bytes; every line of the pool that is not among the {document['cpu_cache'] >> 20} MiB that the "
+          "CPU's caches are modelled with costs\nthis much more to read, every flushed line to flush; 16 prefetched lines at most are on their "
+          "way at once. ns an operation,\nthe model's own cost (see +0) included.\n")
+    head = ["keys, operation", "extra ns"] + ["no cache" if size == 0 else f"{size / 1e6:g} MB" for size in sizes] + ["no cache / largest", "hits, largest"]
+    rows = []
+    for picks in ("zipfian", "uniform"):
+        for operation in ("get", "get_batch", "set"):
+            for extra in sorted({row["extra_ns"] for row in results}):
+                line = {row["cache_size"]: row for row in results
+                        if (row["picks"], row["operation"], row["extra_ns"]) == (picks, operation, extra)}
+                rows.append([f"{picks}, {operation.replace('_', ' ')}", f"+{extra}"] + [plain(line[size]["ns"]) for size in sizes] +
+                            [ratio(line[sizes[0]]["ns"], line[sizes[-1]]["ns"]), percent(line[sizes[-1]]["hit_rate"]) + "%"])
+    table(head, rows)
+
+
 def main():
     lines = facts()
     print("# Benchmarks\n")
@@ -356,6 +439,8 @@ def main():
     print_restart()
     print_tables()
     print_threads()
+    print_hot()
+    print_cache()
     print("## Where SuperDB loses, or misses what it set out for\n")
     print("\n".join(f"- {loss}" for loss in losses) if losses else "Nowhere in this run.")
     print()

@@ -9,7 +9,7 @@
 #   quick            about three minutes: 1 M keys, 3 rounds                                (the default)
 #   full             about twenty: 5 rounds, embedded tables and restarts with 10 M keys, too
 #   --rounds N       other than the mode's
-#   --only LIST      sections, comma-separated: medium, network, restart, embedded
+#   --only LIST      sections, comma-separated: medium, network, restart, embedded, hot, cache
 #   --build-dir DIR  programs built already; without it the release preset is built
 #   --dir DIR        where pools and logs go, instead of an emulated persistent memory
 #   --disk DIR       where redis-server's log goes in the row "on disk"                      (/var/tmp)
@@ -20,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 mode=quick
 rounds=
-sections=medium,network,restart,embedded
+sections=medium,network,restart,embedded,hot,cache
 build_dir=
 dir=
 disk=/var/tmp
@@ -65,7 +65,8 @@ fi
 if [ -z "$build_dir" ]; then
     scripts/install-deps.sh build test
     cmake --preset release >/dev/null
-    cmake --build --preset release --target superdb-server superdb-pool superdb-bench superdb-bench-pmemobj
+    cmake --build --preset release --target superdb-server superdb-pool superdb-bench superdb-bench-pmemobj superdb-bench-cache \
+        superdb-bench-medium
     build_dir=build/release
 fi
 build_dir=$(cd "$build_dir" && pwd)
@@ -327,6 +328,41 @@ run_embedded()
         --threads "$(nproc)" --only get,update,get_batch --json "$results/threads-superdb.json"
 }
 
+# Reads of a few keys that lie in the CPU's caches, with each kind of vector instructions; batches of keys that do not.
+run_hot()
+{
+    local round simd
+    local count=${table_keys##* }
+    for round in $(seq "$rounds"); do
+        for simd in avx512 avx2 plain; do
+            say "hot reads with $simd, round $round of $rounds"
+            noted "hot" "SUPERDB_SIMD=$simd" taskset -c "$generator_cpu" "$bench" embedded --path "$work/table.pool" --keys 200000 \
+                --hot 1024 --operations 4m --only get_hot,get_batch_hot,get_handle_hot,get_handle_batch_hot
+            SUPERDB_SIMD=$simd taskset -c "$generator_cpu" "$bench" embedded --path "$work/table.pool" --keys 200000 \
+                --hot 1024 --operations 4m --only get_hot,get_batch_hot,get_handle_hot,get_handle_batch_hot \
+                --seed "$round" --json "$results/hot-$simd-$round.json"
+        done
+        taskset -c "$generator_cpu" "$bench" embedded --path "$work/table.pool" --pool-size "$((count / 1000000 * 64 + 256))mb" \
+            --keys "$count" --only get,get_batch,get_handle,get_handle_batch --seed "$round" --json "$results/hot-cold-$round.json"
+    done
+}
+
+# The hot-handle cache: what it hits, and what that buys on a slower medium.
+run_cache()
+{
+    local count=${table_keys##* }
+    local hits medium
+    hits=$(find "$build_dir" -name superdb-bench-cache -type f | head -1)
+    medium=$(find "$build_dir" -name superdb-bench-medium -type f | head -1)
+    say "hit rates of the cache with $count keys"
+    noted "cache" "$hits" --keys "$count" --accesses "$((2 * count))" --cache-size "$((count / 100 * 64))"
+    taskset -c "$generator_cpu" "$hits" --keys "$count" --accesses "$((2 * count))" --cache-size "$((count / 100 * 64))" \
+        --json "$results/cache.json"
+    say "a slower medium"
+    noted "slower medium" taskset -c "$generator_cpu" "$medium" --path "$work/medium.pool" --keys 1000000
+    taskset -c "$generator_cpu" "$medium" --path "$work/medium.pool" --keys 1000000 --json "$results/slower.json"
+}
+
 describe()
 {
     {
@@ -353,6 +389,8 @@ if wanted medium; then run_medium || report_failure medium; fi
 if wanted network; then run_network || report_failure network; fi
 if wanted restart; then run_restart || report_failure restart; fi
 if wanted embedded; then run_embedded || report_failure embedded; fi
+if wanted hot; then run_hot || report_failure hot; fi
+if wanted cache; then run_cache || report_failure cache; fi
 echo "load average after: $(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$results/facts.txt"
 python3 scripts/bench-report.py "$results" >"$out.new"
 mv "$out.new" "$out"

@@ -21,6 +21,7 @@ ALLOWED = {
     "src/server": ["src/server", "src/resp", "src/wire", "src/base", "include"],
     "src/tools": ["src/tools", "include", "pmem", "src/base"],
     "bench": ["bench", "include", "src/base"],
+    "bench/medium": ["bench/medium", "bench", "src/store", "pmem", "src/base", "include"],
     "bench/cache": ["bench/cache", "bench", "src/store", "src/base", "include"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<(superdb/[^>]+)>)')

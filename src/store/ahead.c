@@ -19,12 +19,12 @@ struct missed {
     uint64_t sequence[INDEX_PROBES]; /* of the key's shard */
 };
 
-/* Asks the cache for those keys that it pays to ask for. */
-static void find_cached(struct sdb_session *session, struct index_probe *probes, size_t count, struct missed *missed)
+/* Asks the cache for those keys that it pays to ask for. False: all of them were found. */
+static bool find_cached(struct sdb_session *session, struct index_probe *probes, size_t count, struct missed *missed)
 {
     const struct sdb_pool *pool = session->pool;
     uint8_t asked[INDEX_PROBES];
-    uint32_t n = 0;
+    uint32_t n = 0, found_count = 0;
 
     missed->count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -42,6 +42,8 @@ static void find_cached(struct sdb_session *session, struct index_probe *probes,
              index_compare(&pool->file, found->words, &probe->key) == ENTRY_SAME)) {
             /* A key that is a blob is compared with the entry as it is in the pool. */
             probe->state = meta_key_code(found->words[0]) == CODE_BLOB ? INDEX_PROBE_ENTRY : INDEX_PROBE_FOUND;
+            found->word = 0;
+            found_count += probe->state == INDEX_PROBE_FOUND;
             __builtin_prefetch(pool->file.base + found->entry);
             cache_pace_note(&session->pace, probe->key.hash, true);
             continue;
@@ -53,6 +55,7 @@ static void find_cached(struct sdb_session *session, struct index_probe *probes,
     }
     stat_add(&session->stats.cache_hits, n - missed->count);
     stat_add(&session->stats.cache_misses, missed->count);
+    return found_count < count;
 }
 
 /* Offers the cache what was found in the pool while no commit was being applied to the key's shard. */
@@ -77,7 +80,8 @@ void ahead_find(struct sdb_session *session, struct index_probe *probes, size_t 
         index_find_many(&pool->heap, probes, count);
         return;
     }
-    find_cached(session, probes, count, &missed);
+    if (!find_cached(session, probes, count, &missed))
+        return;
     index_find_many(&pool->heap, probes, count);
     fill_cache(pool, probes, &missed);
 }

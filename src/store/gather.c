@@ -17,14 +17,9 @@ gather_fn *gather = gather_plain;
 
 static inline bool take(struct sdb_session *session, uint64_t handle, struct sdb_inline *value)
 {
-    struct sdb_pool *pool = session->pool;
-    uint64_t entry = handle_entry(handle), words[4];
+    uint64_t words[4];
 
-    if (!heap_is_entry(&pool->heap, entry) || entry_read(&pool->file, entry, words) != ENTRY_OK ||
-        meta_type(words[0]) != SDB_TYPE_STRING || meta_generation(words[0]) != (uint16_t)handle || !entry_is_sane(words) ||
-        __atomic_load_n(&pool->id_dead_round[meta_database(words[0])], __ATOMIC_ACQUIRE) != 0)
-        return false;
-    if (words[0] & META_EXPIRES && entry_is_expired(words, session_now(session)))
+    if (!gather_one(session, handle, words))
         return false;
     read_inline(words, value);
     if (value->result == SDB_ETOOBIG) {

@@ -9,7 +9,10 @@
 #ifndef SDB_STORE_GATHER_H
 #define SDB_STORE_GATHER_H
 
+#include "entry.h"
+#include "read.h"
 #include "session.h"
+#include "word.h"
 
 #define GATHER_GROUP 8u    /* that the widest variant does together */
 #define GATHER_AHEAD 32u   /* entries that are fetched ahead of the one that is read */
@@ -30,6 +33,18 @@ gather_fn gather_avx512; /* groups of 8 */
 static inline void gather_prefetch(const struct sdb_pool *pool, uint64_t handle)
 {
     __builtin_prefetch((const void *)((uintptr_t)pool->file.base + (handle >> 16 << ENTRY_SHIFT)));
+}
+
+/* One handle's entry, if it needs no more than a look. Otherwise false: read_handle tells. */
+static inline bool gather_one(struct sdb_session *session, uint64_t handle, uint64_t words[4])
+{
+    struct sdb_pool *pool = session->pool;
+    uint64_t entry = handle_entry(handle);
+
+    return heap_is_entry(&pool->heap, entry) && entry_read(&pool->file, entry, words) == ENTRY_OK &&
+           meta_type(words[0]) == SDB_TYPE_STRING && meta_generation(words[0]) == (uint16_t)handle && entry_is_sane(words) &&
+           __atomic_load_n(&pool->id_dead_round[meta_database(words[0])], __ATOMIC_ACQUIRE) == 0 &&
+           !(words[0] & META_EXPIRES && entry_is_expired(words, session_now(session)));
 }
 
 #endif

@@ -180,7 +180,7 @@ TARGET size_t gather_avx512(struct sdb_session *session, const uint64_t *handles
     const struct sdb_pool *pool = session->pool;
     size_t done = 0;
 
-    for (size_t i = 0; i < count && i < GATHER_AHEAD; i++)
+    for (size_t i = LANES; i < count && i < GATHER_AHEAD; i++)
         gather_prefetch(pool, handles[i]);
     for (; count - done >= LANES; done += LANES) {
         for (size_t i = done + GATHER_AHEAD; i < count && i < done + GATHER_AHEAD + LANES; i++)

@@ -109,8 +109,13 @@ int sdb_view_by_handle(struct sdb_session *session, uint64_t handle, struct sdb_
 int sdb_get_by_handle(struct sdb_session *session, uint64_t handle, void *buffer, size_t buffer_size, size_t *value_size)
 {
     struct sdb_view view;
-    int error = sdb_view_by_handle(session, handle, &view);
+    uint64_t words[4];
+    int error;
 
+    if (!session->transaction && !session->tx.line_count && gather_one(session, handle, words) &&
+        read_copy(words, buffer, buffer_size, value_size))
+        return SDB_OK;
+    error = sdb_view_by_handle(session, handle, &view);
     if (error)
         return error;
     memcpy(buffer_size ? buffer : view.inlined, view.data, view.size < buffer_size ? view.size : buffer_size);

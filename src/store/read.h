@@ -38,6 +38,22 @@ static inline void read_inline(const uint64_t words[4], struct sdb_inline *value
     memcpy(value->value.data, data, sizeof(data));
 }
 
+/* The value's bytes, where they stand in the words as they are: copies what fits. False: an integer, or a blob. */
+static inline bool read_copy(const uint64_t words[4], void *buffer, size_t buffer_size, size_t *value_size)
+{
+    unsigned size = meta_value_code(words[0]), index = entry_value_index(words[0]);
+
+    if (size > INLINE_SIZE_MAX)
+        return false;
+    if (__builtin_expect(size == WORD_SIZE && buffer_size >= WORD_SIZE, 1))
+        memcpy(buffer, &words[index], WORD_SIZE);
+    else if (size && buffer_size)
+        memcpy(buffer, &words[index], size < buffer_size ? size : buffer_size);
+    if (value_size)
+        *value_size = size;
+    return true;
+}
+
 /* Reads an entry as it is on the medium, waiting for a writer that is at it. Errors: SDB_ECORRUPT, SDB_ECONFLICT, SDB_ESTALE. */
 int read_entry(struct sdb_session *session, uint64_t entry, uint64_t words[4]);
 
