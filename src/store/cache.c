@@ -18,7 +18,7 @@
  * Policy:  a key is let in on its second miss while the home line remembers the first (its three newest misses), so
  *          that a scan leaves no trace but ghosts. It takes the place of a cold line, and is cold itself until it is
  *          hit, or a little warmer where no other key missed in between; where all eight lines are warm it stays out,
- *          and they grow colder by it, half as fast as a hit warms them. Measured: docs/decisions/011.
+ *          and they grow colder by it, a third as fast as a hit warms them. Measured: docs/decisions/011.
  */
 #include "cache.h"
 

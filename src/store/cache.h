@@ -28,8 +28,8 @@
 #define CACHE_WAYS 8u
 #define CACHE_ENTRY_WORDS 4u
 #define CACHE_SIZE_MIN (64u << 10)
-#define CACHE_HEAT_HIT 2u /* what a hit adds, up to CACHE_HEAT_MAX or one above */
-#define CACHE_HEAT_MAX 7u
+#define CACHE_HEAT_HIT 3u /* what a hit adds, to a copy whose heat is below CACHE_HEAT_MAX */
+#define CACHE_HEAT_MAX 9u
 #define CACHE_GHOSTS 3u
 #define CACHE_HIDDEN 1u /* in an offset, which is a multiple of 32 */
 

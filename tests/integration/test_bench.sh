@@ -118,4 +118,26 @@ server=
 check "$work/first.json" 'd["failed"] == 0 and 0 < d["first_reply_ms"] < 20000'
 ! "$bench" first-reply --port "$port" --limit-ms 2000 --json "$work/none.json" -- false 2>/dev/null ||
     fail "a server that ends is taken for one that replies"
+# ---- the cache by itself, and a slower medium ----
+"$(dirname "$bench")/superdb-bench-cache" --keys 100000 --accesses 400000 --cache-size 64kb --json "$work/cache.json" 2>/dev/null ||
+    fail superdb-bench-cache
+check_rows()
+{
+    python3 - "$1" "$2" <<'PYTHON' || fail "$1: $2"
+import json
+import sys
+
+rows = json.load(open(sys.argv[1]))["results"]
+sys.exit(0 if eval(sys.argv[2]) else 1)
+PYTHON
+}
+check_rows "$work/cache.json" 'len(rows) == 11 and all(row["min"] >= max(row["superdb"], row["lru"], row["direct_mapped"]) for row in rows)'
+check_rows "$work/cache.json" 'all(row["superdb_of_ideal"] > 0.9 for row in rows if "zipfian" in row["workload"])'
+"$(dirname "$bench")/superdb-bench-medium" --path "$work/medium.sdb" --keys 20000 --operations 20k --extra 0,2000 --cpu-cache 64kb \
+    --json "$work/medium.json" 2>/dev/null || fail superdb-bench-medium
+# Without a cache two lines at least are read of keys that the CPU does not have; a hit reads none.
+check_rows "$work/medium.json" 'min(row["ns"] for row in rows if row["extra_ns"] and row["picks"] == "uniform"
+    and row["operation"] == "get" and not row["cache_size"]) > 2000'
+check_rows "$work/medium.json" 'all(row["hit_rate"] > 0.5 for row in rows if row["operation"] != "set"
+    and row["cache_size"] > 20000 and row["picks"] == "zipfian")'
 echo "every mode runs, verifies and reports"
