@@ -36,6 +36,7 @@
 #define TAG_ONES 0x11111111u /* a 1 in each tag */
 
 static_assert(sizeof(struct cache_line) == 64, "a copy is one cache line");
+static_assert(offsetof(struct cache, copies) == 64, "counted on a line of its own");
 
 /* Bits of the hash that choose neither the set (the upper half) nor the home (the lowest two). Never 0. */
 static inline uint32_t tag_of(uint64_t hash)
@@ -362,7 +363,7 @@ int cache_create(size_t size, struct cache **cache)
 {
     if (size < CACHE_SIZE_MIN)
         size = CACHE_SIZE_MIN;
-    struct cache *made = aligned_alloc(_Alignof(struct cache), sizeof(*made));
+    struct cache *made = aligned_alloc(64, 2 * sizeof(struct cache_line));
     if (made == NULL)
         return SDB_ENOMEM;
     made->copies = 0;

@@ -58,8 +58,9 @@ struct cache {
     struct cache_line *lines;
     uint64_t sets;
     size_t mapped_size;
-    /* Atomic, relaxed; on a line of its own, away from what every lookup reads. */
-    _Alignas(64) uint64_t copies;
+    uint8_t other_line[40]; /* what every lookup reads is no neighbour of what fills change */
+    /* Atomic, relaxed. */
+    uint64_t copies;
 };
 
 /* How many copies there are, and how many there can be. A figure: of a moment that was. */
