@@ -93,7 +93,7 @@ static bool set_over(struct sdb_session *session, const struct index_probe *prob
         return false;
     old = line->words + first;
     /* What an earlier operation staged here is the key's for as long as its generation is; else it is as it was found, or damaged. */
-    if (line->dirty >> first & 15u ? ((old[0] ^ probe->found.words[0]) & META_OWNER) != 0
+    if ((unsigned)line->dirty >> first & 15u ? ((old[0] ^ probe->found.words[0]) & META_OWNER) != 0
                                    : memcmp(old, probe->found.words, sizeof(words)) != 0)
         return false;
     if (!build_over(old, probe->key.size, value, words))
