@@ -175,7 +175,7 @@ static bool try_commit(struct cache *cache, struct cache_line *set, uint64_t has
         return false;
     const unsigned way = find(set, hash);
     const uint64_t found = way == CACHE_WAYS ? 0 : load_offset(&set[way]);
-    if ((found & ~(uint64_t)CACHE_HIDDEN) != offset || (found == (offset | CACHE_HIDDEN) && !removal)) {
+    if (way == CACHE_WAYS || (found & ~(uint64_t)CACHE_HIDDEN) != offset || (found == (offset | CACHE_HIDDEN) && !removal)) {
         unlock_changed(&set[home], sequence);
         return true;
     }
