@@ -86,7 +86,7 @@ static void store_head(struct tree *tree, const struct tree_node *leaf, uint64_t
 
 static bool has_room(const struct tree_node *leaf, const struct tree_item *item)
 {
-    return leaf->count < leaf->capacity && leaf->floor - tree_slot_words(item->slot) >= TREE_NODE_HEADER + leaf->capacity;
+    return leaf->count < leaf->capacity && leaf->floor >= TREE_NODE_HEADER + leaf->capacity + tree_slot_words(item->slot);
 }
 
 /* Puts the ring's slots, in their order, where they belong with another beginning; stages those that differ. */

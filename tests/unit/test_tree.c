@@ -448,6 +448,24 @@ static void a_list_grows_at_both_ends_in_full_leaves(void **state)
     fixture_destroy(&f);
 }
 
+/* Slots are free, and fewer words than the element needs, even where all the rest of the node is counted. */
+static void a_leaf_with_free_slots_and_no_room_is_split(void **state)
+{
+    static const size_t sizes[] = {160, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 256};
+
+    (void)state;
+    start(TREE_LIST, VALUE_LIST, 10);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        open_tree();
+        insert_at(make_element(sizes[i]), i / 2);
+        end();
+    }
+    compare_all();
+    assert_int_equal(tree.bytes, 2 * TREE_NODE_SIZE);
+    forget();
+    fixture_destroy(&f);
+}
+
 /* ---- dropping ---- */
 
 static void reclaim_all(void)
@@ -598,6 +616,7 @@ int main(void)
         cmocka_unit_test(scores_are_what_the_model_is),
         cmocka_unit_test(a_stream_is_what_the_model_is),
         cmocka_unit_test(a_list_grows_at_both_ends_in_full_leaves),
+        cmocka_unit_test(a_leaf_with_free_slots_and_no_room_is_split),
         cmocka_unit_test(a_dropped_tree_is_reclaimed_step_by_step),
         cmocka_unit_test(companions_go_together),
         cmocka_unit_test(every_flipped_bit_is_told),
