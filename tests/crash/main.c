@@ -47,7 +47,7 @@ static int run(const struct scenario *scenario, const struct arguments *argument
 {
     static struct oracle oracle;
     struct sdb_crashtest_options options = SDB_CRASHTEST_OPTIONS_INIT;
-    struct sdb_crashtest_case mine = {.context = &oracle, .setup = scenario->setup, .work = work, .invariant = judge};
+    struct sdb_crashtest_case mine = {.context = &oracle, .setup = scenario->setup, .work = work, .invariant = scenario->judge ? scenario->judge : judge};
     struct sdb_crashtest_report report;
     int error;
 

@@ -16,6 +16,8 @@ struct scenario {
     void (*prepare)(struct oracle *oracle, struct sdb_crashtest_options *options);
     int (*setup)(void *oracle, struct sdb_pool *pool);
     int (*work)(void *oracle, struct sdb_crashtest *test, struct sdb_pool *pool);
+    /* The invariant; NULL: oracle_judge. */
+    int (*judge)(void *oracle, struct sdb_session *session, struct sdb_crashtest_image *image);
 };
 
 extern const struct scenario scenarios[];

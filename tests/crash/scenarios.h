@@ -7,6 +7,7 @@
 
 typedef void prepare_function(struct oracle *oracle, struct sdb_crashtest_options *options);
 typedef int setup_function(void *oracle, struct sdb_pool *pool);
+typedef int judge_function(void *context, struct sdb_session *session, struct sdb_crashtest_image *image);
 typedef int work_function(void *oracle, struct sdb_crashtest *test, struct sdb_pool *pool);
 
 /* scenario_keys.c */
@@ -40,6 +41,11 @@ work_function work_bodies, work_pool_words;
 /* scenario_repair.c */
 prepare_function prepare_repair, prepare_repair_eadr, prepare_repair_pages;
 work_function work_repair;
+
+/* scenario_trees.c */
+prepare_function prepare_trees, prepare_trees_eadr, prepare_trees_pages, prepare_trees_deep, prepare_trees_drop;
+work_function work_trees, work_trees_deep, work_trees_drop;
+judge_function judge_trees;
 
 /* scenario_threads.c */
 prepare_function prepare_threads, prepare_threads_eadr, prepare_threads_pages;
