@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What an installed tree holds: the headers, the libraries, the programs, superdb.pc, superdb_crashtest.pc, and the CMake package,
-# whose targets are superdb::superdb, superdb::superdb_static and superdb::crashtest.
+# What an installed tree holds: the headers, the libraries, the programs, superdb.pc, superdb_client.pc, superdb_crashtest.pc, and the CMake
+# package, whose targets are superdb::superdb, superdb::superdb_static, superdb::client, superdb::client_static and superdb::crashtest.
 if(NOT TARGET superdb)
     return()
 endif()
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/superdb")
-install(TARGETS superdb superdb_static superdb_crashtest EXPORT superdb-targets
+install(TARGETS superdb superdb_static superdb_client superdb_client_static superdb_crashtest EXPORT superdb-targets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT superdb-targets NAMESPACE superdb:: DESTINATION ${package_dir} FILE superdbTargets.cmake)
-install(FILES include/superdb/superdb.h include/superdb/crashtest.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/superdb)
+install(FILES include/superdb/superdb.h include/superdb/client.h include/superdb/crashtest.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/superdb)
 foreach(program IN ITEMS superdb-server superdb-pool superdb-bench)
     if(TARGET ${program})
         install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -29,5 +29,8 @@ install(FILES "${PROJECT_BINARY_DIR}/superdbConfig.cmake" "${PROJECT_BINARY_DIR}
 file(RELATIVE_PATH superdb_pc_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
 string(REGEX REPLACE "/$" "" superdb_pc_prefix "${superdb_pc_prefix}")
 configure_file(cmake/superdb.pc.in "${PROJECT_BINARY_DIR}/superdb.pc" @ONLY)
-configure_file(cmake/superdb_crashtest.pc.in "${PROJECT_BINARY_DIR}/superdb_crashtest.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/superdb.pc" "${PROJECT_BINARY_DIR}/superdb_crashtest.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(name IN ITEMS superdb_client superdb_crashtest)
+    configure_file(cmake/${name}.pc.in "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
+endforeach()
+install(FILES "${PROJECT_BINARY_DIR}/superdb.pc" "${PROJECT_BINARY_DIR}/superdb_client.pc" "${PROJECT_BINARY_DIR}/superdb_crashtest.pc"
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -18,6 +18,7 @@ ALLOWED = {
     "src/crashtest": ["src/crashtest", "src/store", "pmem", "src/base", "include"],
     "src/resp": ["src/resp", "src/base"],
     "src/wire": ["src/wire", "src/base"],
+    "src/client": ["src/client", "src/wire", "src/base", "include"],
     "src/server": ["src/server", "src/resp", "src/wire", "src/base", "include"],
     "src/tools": ["src/tools", "include", "pmem", "src/base"],
     "bench": ["bench", "include", "src/base"],
@@ -89,6 +90,7 @@ def self_test():
         ("bench/cache/a.c", '#include "layout.h"', 1),
         ("bench/cache/a.c", '#include "engine.h"', 0),
         ("src/store/a.c", '#include "layout.h"', 0),
+        ("src/client/a.c", '#include "engine.h"', 1),
         ("src/server/a.c", '#include "superdb/superdb.h"', 0),
         ("src/server/a.c", '// see #include "layout.h"', 0),
     ]

@@ -1,26 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# check-symbols.sh BUILD_DIR - libsuperdb shows exactly the functions of the public header; libsuperdb_crashtest those of both
+# check-symbols.sh BUILD_DIR - libsuperdb shows exactly the functions of superdb.h, libsuperdb_client those of client.h, and
+# libsuperdb_crashtest those of superdb.h and crashtest.h
 #
-# Fails where the shared or the static library defines a global symbol that does not begin with sdb_, and where a function
-# that the header declares is missing from either.
+# Fails where a shared or a static library defines a global symbol that does not begin with sdb_, one that its header does not declare, or
+# where a function that the header declares is missing from it.
 set -euo pipefail
 build=$1
-header=$(dirname "$0")/../include/superdb/superdb.h
-
-declared=$(tr '\n' ' ' <"$header" | sed 's,/\*,\n/*,g; s,\*/,*/\n,g' | grep -v '^/\*' |
-    grep -oE 'SDB_API[^;(]*\(' | grep -oE 'sdb_[a-z0-9_]+ *\($' | tr -d ' (' | sort -u)
-shared=$(nm -D --defined-only "$build/libsuperdb.so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u)
-static=$(nm -g --defined-only "$build/libsuperdb.a" | awk 'NF == 3 { print $3 }' | sort -u)
-
-# The crash harness' library shows the functions of both headers.
-crashing=$(nm -g --defined-only "$build/libsuperdb_crashtest.a" | awk 'NF == 3 { print $3 }' | sort -u)
-crashing_declared=$( (echo "$declared"
-    tr '\n' ' ' <"${header%/*}/crashtest.h" | sed 's,/\*,\n/*,g; s,\*/,*/\n,g' | grep -v '^/\*' |
-        grep -oE 'SDB_API[^;(]*\(' | grep -oE 'sdb_[a-z0-9_]+ *\($' | tr -d ' (') | sort -u)
-
+headers=$(dirname "$0")/../include/superdb
 failed=0
+
+# The functions that headers declare.
+declared()
+{
+    local header
+    for header in "$@"; do
+        tr '\n' ' ' <"$headers/$header" | sed 's,/\*,\n/*,g; s,\*/,*/\n,g' | grep -v '^/\*' |
+            grep -oE 'SDB_API[^;(]*\(' | grep -oE 'sdb_[a-z0-9_]+ *\($' | tr -d ' ('
+    done | sort -u
+}
+
+shown_by_shared() { nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u; }
+shown_by_static() { nm -g --defined-only "$1" | awk 'NF == 3 { print $3 }' | sort -u; }
+
 complain()
 {
     if [ -n "$2" ]; then
@@ -28,14 +31,22 @@ complain()
         failed=1
     fi
 }
-[ -n "$declared" ] || { echo "no function found in $header"; exit 1; }
-complain "the shared library shows more than sdb_ symbols" "$(grep -v '^sdb_' <<<"$shared" || true)"
-complain "the static library shows more than sdb_ symbols" "$(grep -v '^sdb_' <<<"$static" || true)"
-complain "declared, but not in the shared library" "$(comm -23 <(echo "$declared") <(echo "$shared"))"
-complain "declared, but not in the static library" "$(comm -23 <(echo "$declared") <(echo "$static"))"
-complain "in the shared library, but not declared" "$(comm -13 <(echo "$declared") <(echo "$shared"))"
-complain "in the static library, but not declared" "$(comm -13 <(echo "$declared") <(echo "$static"))"
-complain "declared, but not in the crash harness' library" "$(comm -23 <(echo "$crashing_declared") <(echo "$crashing"))"
-complain "in the crash harness' library, but not declared" "$(comm -13 <(echo "$crashing_declared") <(echo "$crashing"))"
-[ "$failed" -eq 1 ] || echo "$(wc -l <<<"$declared") functions declared and shown, nothing else"
+
+# check LIBRARY SYMBOLS FUNCTIONS
+check()
+{
+    complain "$1 shows more than sdb_ symbols" "$(grep -v '^sdb_' <<<"$2" || true)"
+    complain "declared, but not in $1" "$(comm -13 <(echo "$2") <(echo "$3"))"
+    complain "in $1, but not declared" "$(comm -23 <(echo "$2") <(echo "$3"))"
+}
+
+embedded=$(declared superdb.h)
+client=$(declared client.h)
+[ -n "$embedded" ] && [ -n "$client" ] || { echo "no function found in $headers"; exit 1; }
+check libsuperdb.so "$(shown_by_shared "$build/libsuperdb.so")" "$embedded"
+check libsuperdb.a "$(shown_by_static "$build/libsuperdb.a")" "$embedded"
+check libsuperdb_client.so "$(shown_by_shared "$build/libsuperdb_client.so")" "$client"
+check libsuperdb_client.a "$(shown_by_static "$build/libsuperdb_client.a")" "$client"
+check libsuperdb_crashtest.a "$(shown_by_static "$build/libsuperdb_crashtest.a")" "$(declared superdb.h crashtest.h)"
+[ "$failed" -eq 1 ] || echo "$(wc -l <<<"$embedded") and $(wc -l <<<"$client") functions declared and shown, nothing else"
 exit "$failed"

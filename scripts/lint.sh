@@ -38,7 +38,7 @@ if cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portabil
     --suppress=unknownMacro:bench/pmemobj_map.c \
     --suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression \
     --error-exitcode=1 -D__x86_64__=1 -D__GNUC__=12 -D_GNU_SOURCE=1 -DSUPERDB_DEBUG=1 \
-    -Isrc/base -Ipmem -Isrc/store -Isrc/resp -Isrc/wire -Isrc/server -Iinclude "${sources[@]}"; then
+    -Isrc/base -Ipmem -Isrc/store -Isrc/resp -Isrc/wire -Isrc/client -Isrc/server -Iinclude "${sources[@]}"; then
     echo "lint: cppcheck is clean (${#sources[@]} files)"
 else
     echo "lint: cppcheck found something"

@@ -84,10 +84,31 @@ def binary(directory):
     write(directory, "frame", bytes([0, 30]) + b"".join(kinds))
 
 
+def answers(directory):
+    """Replies of the binary protocol beside the requests that they answer: (opcode, flags, entries, status, body)."""
+    cells = struct.pack("<QiBBHqq", 3, 0, 8, 1, 0, -5, 0) + struct.pack("<iBBH16s", 0, 2, 2, 0, b"ab")
+    cells += struct.pack("<iBBHQQ", 0, 0, 3, 0, 20, 88)
+    replies = [(frames.GET, 0, 0, 0, b"value"), (frames.GET, 0, 0, frames.ENOTFOUND, b""),
+               (frames.GET_BY_HANDLE, frames.WANT_META, 0, 0, struct.pack("<QQq", 1, 2, 3) + b"value"), (frames.SET, 0, 0, 0, b""),
+               (frames.SET, frames.WANT_HANDLE, 0, 0, bytes(8)), (frames.ADD, 0, 0, 0, bytes(8)), (frames.HANDLE, 0, 0, 0, bytes(8)),
+               (frames.GET_MANY, 0, 3, 0, cells + b"twenty bytes of text\0\0\0\0"), (frames.HANDLE_MANY, 0, 2, 0, bytes(16)),
+               (frames.DELETE_MANY, 0, 2, 0, bytes(8)), (frames.COMMAND, 0, 0, 0, b"+OK\r\n"), (frames.PING, 0, 0, 0, b"hello"),
+               (frames.SET_MANY, 0, 2, 13, b"failed"), (frames.ERROR, 0, 0, 200, b"malformed")]
+    for cell in (struct.pack("<iBBH16s", 0, 255, 2, 0, b"ab"), struct.pack("<iBBHQQ", 0, 0, 3, 0, 1000, 40),
+                 struct.pack("<iBBHQQ", 0, 0, 3, 0, 8, 1 << 63)):
+        replies.append((frames.GET_MANY_BY_HANDLE, 0, 1, 0, struct.pack("<Q", 1) + cell))
+    for number in range(len(replies)):
+        for chosen in ([replies[number]], replies[number:]):
+            requests = bytes(byte for opcode, flags, entries, _, _ in chosen for byte in (opcode, flags, 7, entries))
+            stream = b"".join(frames.frame(opcode, body, status, 7) for opcode, _, _, status, body in chosen)
+            write(directory, "answer", bytes([number * 19 % 256, len(chosen)]) + requests + stream)
+
+
 def main():
     directory = sys.argv[1]
     changes(directory)
     binary(directory)
+    answers(directory)
     for number, stream in enumerate(streams()):
         flags = number * 7 % 16 & ~2
         write(directory, "commands", bytes([flags, 0 if number % 3 else 255]) + stream)

@@ -4,14 +4,21 @@
 # run.sh BUILD_DIR CMAKE CC - installs a build to a prefix of its own, and builds and runs an application against it
 #
 # Four ways: find_package with the shared and the static library, pkg-config with the shared and the static library. The crash
-# harness both ways.
+# harness both ways, the client all four ways, beside the installed server.
 set -euo pipefail
 build=$1
 cmake=$2
 cc=$3
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/superdb-consumer.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+server=
+# shellcheck disable=SC2317 # the trap calls it
+cleanup()
+{
+    [ -z "$server" ] || { kill "$server" && wait "$server"; } || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
 prefix=$work/prefix
 
 "$cmake" --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
@@ -54,3 +61,31 @@ if ldd "$work/pkg_static" | grep -q libsuperdb || ! ldd "$work/pkg_shared" | gre
     echo "one of the programs is linked with the wrong library"
     exit 1
 fi
+
+# The client.
+# shellcheck disable=SC2046,SC2086
+{
+    "$cc" $strict $(pkg-config --cflags superdb_client) "$here/client.c" -o "$work/pkg_client" $(pkg-config --libs superdb_client)
+    "$cc" $strict $(pkg-config --cflags superdb_client) "$here/client.c" -o "$work/pkg_client_static" \
+        "$libdir/libsuperdb_client.a" $(pkg-config --libs --static superdb_client | sed 's/-lsuperdb_client//')
+}
+"$prefix/bin/superdb-server" --pool "$work/client.sdb" --pool-size 64mb --port 0 --unixsocket "$work/socket" >"$work/server.log" 2>&1 &
+server=$!
+for _ in $(seq 400); do
+    ! grep -q 'Ready to accept' "$work/server.log" || break
+    kill -0 "$server" || { cat "$work/server.log"; exit 1; }
+    sleep 0.05
+done
+expected=1
+for program in cmake/consumer_client cmake/consumer_client_static pkg_client pkg_client_static; do
+    echo "== $program"
+    [ "$(LD_LIBRARY_PATH=$libdir "$work/$program" "$work/socket")" = "$expected" ]
+    expected=$((expected + 1))
+    # It stands by itself: nothing of the engine's.
+    needed=$(LD_LIBRARY_PATH=$libdir ldd "$work/$program")
+    ! grep -qE 'libsuperdb\.so|libpmem' <<<"$needed"
+    case $program in
+    *_static) ! grep -q libsuperdb_client <<<"$needed" ;;
+    *) grep -q libsuperdb_client <<<"$needed" ;;
+    esac
+done
