@@ -4,8 +4,8 @@
  *
  * Input: flags, a seed for the sizes of the pieces, then the stream. Flags: 1: the pieces go to two clients in turn (else all
  * to one); 2: it must log in first; 4: the pool is checked at the end; 8: background work in each turn.
- * Holds: what comes out is well-formed RESP; a reply for each request, unless the connection was closed or CLIENT REPLY was
- * used; the pool is sound.
+ * Holds: what comes out is well-formed RESP, a reply for each request unless the connection was closed or CLIENT REPLY was used;
+ * where the stream begins as the binary protocol's, well-formed frames; the pool is sound.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -26,6 +26,7 @@
 #include "resp_check.h"
 #include "runtime.h"
 #include "slowlog.h"
+#include "wire.h"
 #include "worker.h"
 #include "worker_stats.h"
 
@@ -216,7 +217,8 @@ static void begin(unsigned flags)
     FUZZ_CHECK(sdb_session_open(runtime.pool, &worker.session) == SDB_OK, "%s", sdb_last_error());
     sdb_session_set_time(worker.session, NOW_MS);
     for (int i = 0; i < CLIENTS; i++) {
-        sides[i] = (struct side){.connection = connection_create(&worker, open("/dev/null", O_RDWR | O_CLOEXEC), 1, "/fuzz")};
+        sides[i] =
+            (struct side){.connection = connection_create(&worker, open("/dev/null", O_RDWR | O_CLOEXEC), 1, "/fuzz")};
         worker.connections_count++;
         FUZZ_CHECK(sides[i].connection != NULL, "out of memory");
     }
@@ -276,13 +278,33 @@ static uint64_t count_requests(const struct side *side, int *invalid)
     return requests;
 }
 
+/* The replies of a connection that speaks the binary protocol. */
+static void check_frames(const struct side *side)
+{
+    for (size_t at = 0; at < side->out_size;) {
+        FUZZ_CHECK(side->out_size - at >= WIRE_HEADER_SIZE, "%zu bytes behind the last reply", side->out_size - at);
+        const size_t size = wire_size(wire_get64(side->out + at)), padded = wire_padded(size);
+
+        FUZZ_CHECK(size >= WIRE_HEADER_SIZE && padded <= side->out_size - at, "a reply of %zu bytes of %zu", size,
+                   side->out_size - at);
+        for (size_t i = size; i < padded; i++)
+            FUZZ_CHECK(side->out[at + i] == 0, "a reply of %zu bytes is padded with other bytes than zeros", size);
+        at += padded;
+    }
+}
+
 static void check_replies(const struct side *side)
 {
+    if (side->in_size > 0 && (uint8_t)side->in[0] == WIRE_HELLO) {
+        check_frames(side);
+        return;
+    }
     int invalid, is_unanswered = mentions(side->in, side->in_size, "reply");
     uint64_t requests = count_requests(side, &invalid), replies = 0;
     size_t at = 0;
 
-    if (is_unanswered && mentions(side->in, side->in_size, "multi")) /* CLIENT REPLY inside EXEC leaves its array short */
+    if (is_unanswered &&
+        mentions(side->in, side->in_size, "multi")) /* CLIENT REPLY inside EXEC leaves its array short */
         return;
     while (at < side->out_size) {
         at += resp_reply(side->out + at, side->out_size - at, 0);

@@ -72,7 +72,8 @@ static void tell_and_set(void)
             continue;
         }
         words[0] = text;
-        if (option->flags & OPTION_WORDS)
+        if (option->flags & OPTION_WORDS &&
+            text[0] != '\0') /* nothing is one empty word, as CONFIG REWRITE writes it */
             count = config_split(text, words, CONFIG_WORDS_MAX);
         FUZZ_CHECK(count >= 0 && config_option_set(option, words, count, &error) == 0, "%s %s: %s", option->name, text,
                    error);

@@ -3,7 +3,8 @@
 """
 make_seeds.py DIRECTORY - writes first inputs for the fuzz targets to DIRECTORY/TARGET/, out of the streams of the other tests
 
-The command cases of tests/integration/cases/ become streams for `request` and `commands`. The corpus that is kept in
+The command cases of tests/integration/cases/ become streams for `request` and `commands`, frames of the binary protocol for `frame` and
+`commands`. The corpus that is kept in
 tests/fuzz/corpus/ came from these by fuzzing and minimising (scripts/fuzz.sh).
 """
 import hashlib
@@ -81,7 +82,9 @@ def binary(directory):
     for number, kind in enumerate(kinds):
         write(directory, "frame", bytes([0, number]) + kind)
         write(directory, "frame", bytes([number & 3, 20]) + kind * 5)
+        write(directory, "commands", bytes([4, number & 4]) + frames.hello() + kind * 2)
     write(directory, "frame", bytes([0, 30]) + b"".join(kinds))
+    write(directory, "commands", bytes([4, 0]) + b"".join(kind for kind in kinds if kind != kinds[2]))
 
 
 def answers(directory):
