@@ -18,6 +18,7 @@
 #include "reply.h"
 #include "superdb/superdb.h"
 
+struct acl_user;
 struct multi;
 struct request_arg;
 struct subscription;
@@ -39,17 +40,19 @@ enum client_flags {
     CLIENT_PUBSUB = 1u << 12,       /* has subscriptions */
     CLIENT_EVENTS = 1u << 13,       /* the command has changed keys that somebody may want to hear of: notify.h */
     CLIENT_REPLY_KEEP = 1u << 11,   /* this command's reply is not dropped, although CLIENT_REPLY_OFF is set */
+    CLIENT_RESTRICTED = 1u << 16,   /* its user may not do everything: each command is asked for (acl.h) */
 };
 
 /* Their requests are run one by one. */
 #define CLIENT_FLAGS_APART                                                                                             \
-    (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_MULTI | CLIENT_PUBSUB)
+    (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_MULTI |              \
+     CLIENT_PUBSUB | CLIENT_RESTRICTED)
 
 /* Something is to be done about a command's reply. */
 #define CLIENT_FLAGS_REPLY (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)
 
 /* Of these only CLIENT_AUTHENTICATED is set: any command may run. */
-#define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB)
+#define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_RESTRICTED)
 
 struct client {
     /* Owner: the client's worker thread; other threads read under the worker's client-list lock. */
@@ -59,6 +62,7 @@ struct client {
     uint32_t database;
     uint32_t flags;              /* enum client_flags */
     uint64_t id;
+    struct acl_user *user;       /* as of its worker's acl_version; a reference */
     char *name;                  /* CLIENT SETNAME, owned; NULL: none */
     char *library_name, *library_version; /* CLIENT SETINFO, owned */
     char address[80];            /* "127.0.0.1:50112", or "/path/to/socket:0" */
@@ -84,7 +88,8 @@ struct client {
 int64_t client_now_ms(const struct client *client);
 
 /* Whether this user (NULL: "default", the only one) has this password: any, where none is required. Then the client is authenticated. */
-int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password);
+int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password,
+                        const struct request_arg *command);
 
 /* Called by the worker at the beginning of a turn, next to sdb_session_set_time. 0: the system's clock at each call. */
 void client_set_now_ms(int64_t now_ms);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acl.h"
 #include "args.h"
 #include "client_list.h"
 #include "clock.h"
@@ -49,13 +50,13 @@ static void flags_text(const struct client *client, char text[FLAGS_TEXT_SIZE])
 }
 
 /* The line of CLIENT LIST, into a reply's buffer: names have no fixed length. */
-static void describe(struct reply *out, const struct client *client, int64_t now_ms)
+void client_list_describe(struct reply *out, const struct client *client, int64_t now_ms)
 {
     char flags[FLAGS_TEXT_SIZE], command[COMMAND_FULL_NAME_SIZE] = "NULL";
     const char *name = client->name != NULL ? client->name : "";
     const char *library = client->library_name != NULL ? client->library_name : "";
     const char *version = client->library_version != NULL ? client->library_version : "";
-    size_t size = 768 + strlen(name) + strlen(library) + strlen(version), buffers;
+    size_t size = 768 + (client->user != NULL ? strlen(client->user->name) : 0) + strlen(name) + strlen(library) + strlen(version), buffers;
     char *to = reply_reserve(out, size);
 
     if (to == NULL)
@@ -75,7 +76,7 @@ static void describe(struct reply *out, const struct client *client, int64_t now
         client->database, pubsub_count(client, PUBSUB_CHANNEL), pubsub_count(client, PUBSUB_PATTERN),
         pubsub_count(client, PUBSUB_SHARD), multi_count(client), client->query_bytes, multi_memory(client), client->reply.capacity, client->reply.size, client->reply.size,
         client->reply.capacity, buffers, command,
-        client->flags & CLIENT_AUTHENTICATED || !CONFIG_READ(has_password) ? "default" : "", client->reply.protocol,
+        client->user != NULL ? client->user->name : "", client->reply.protocol,
         library, version);
 }
 
@@ -104,7 +105,7 @@ static int list_one(void *context, const struct client *client)
     struct listing *listing = context;
 
     if (is_wanted(listing, client->id) && (listing->class < 0 || listing->class == client_class(client)))
-        describe(&listing->text, client, listing->now_ms);
+        client_list_describe(&listing->text, client, listing->now_ms);
     return 0;
 }
 
@@ -170,7 +171,7 @@ static void client_info(struct client *client, const struct request_arg *argv, i
     (void)argv;
     (void)argc;
     reply_init(&listing.text);
-    describe(&listing.text, client, listing.now_ms);
+    client_list_describe(&listing.text, client, listing.now_ms);
     reply_listing(client, &listing);
 }
 
@@ -335,7 +336,12 @@ static int take_kill_option(struct client *client, struct kill_request *request,
     } else if (args_is(option, "laddr")) {
         request->impossible |= !take_address(request->local_address, &request->filter.local_address, value);
     } else if (args_is(option, "user")) {
-        if (value->size != 7 || memcmp(value->data, "default", 7) != 0) {
+        struct acl_user *user = acl_find(value->data, value->size);
+
+        acl_user_release(user);
+        request->filter.user = value->data;
+        request->filter.user_size = value->size;
+        if (user == NULL) {
             reply_errorf(&client->reply, "ERR No such user '%.*s'", (int)(value->size < 128 ? value->size : 128),
                          value->data);
             return 0;
@@ -351,7 +357,7 @@ static int take_kill_option(struct client *client, struct kill_request *request,
 
 static void client_kill(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct kill_request request = {.filter = {0, NULL, NULL, -1, argc > 3}, .impossible = 0};
+    struct kill_request request = {.filter = {.class = -1, .skip_self = argc > 3}, .impossible = 0};
     size_t killed;
 
     if (argc == 3) {

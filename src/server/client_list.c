@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "acl_user.h"
 #include "config.h"
 #include "connection.h"
 #include "worker.h"
@@ -96,6 +97,9 @@ static int matches(const struct client_filter *filter, const struct client *clie
         return 0;
     if (filter->id != 0 && client->id != filter->id)
         return 0;
+    if (filter->user != NULL && !(client->user != NULL && strlen(client->user->name) == filter->user_size &&
+                                  memcmp(client->user->name, filter->user, filter->user_size) == 0))
+        return 0;
     if (filter->address != NULL && strcmp(client->address, filter->address) != 0)
         return 0;
     return filter->local_address == NULL || strcmp(client->local_address, filter->local_address) == 0;
@@ -138,6 +142,17 @@ static void wake_all(void)
 {
     for (unsigned i = 0; i < workers_count(); i++)
         worker_wake(worker_at(i));
+}
+
+void client_list_await_turns(struct client *self)
+{
+    leave_turn(self->worker);
+    for (unsigned i = 0; i < workers_count(); i++) {
+        look_at(self, worker_at(i));
+        look_away(self, worker_at(i));
+    }
+    resume_turn(self->worker);
+    wake_all();
 }
 
 void client_list_pause(struct client *self, int64_t deadline_ms, int writes_only)

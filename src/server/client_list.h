@@ -28,8 +28,14 @@ void client_list_each(struct client *self, client_visit *visit, void *context);
 void client_list_stop_others(struct client *self);
 void client_list_let_others_go(struct client *self);
 
+/* Behind a change that workers see at the start of a turn: waits until no other worker is in one that began before, and wakes all. */
+void client_list_await_turns(struct client *self);
+
 /* How many clients are connected. Atomic, any thread. */
 size_t client_list_count(void);
+
+/* The line of CLIENT LIST (client_command.c). */
+void client_list_describe(struct reply *out, const struct client *client, int64_t now_ms);
 
 /* What a client is to client-output-buffer-limit and CLIENT LIST: enum config_client_class, NORMAL or PUBSUB. */
 int client_class(const struct client *client);
@@ -39,6 +45,8 @@ struct client_filter {
     uint64_t id;               /* 0: any */
     const char *address;       /* NULL: any; as client->address */
     const char *local_address; /* NULL: any */
+    const char *user;          /* NULL: any */
+    size_t user_size;
     int class;                 /* of client_class; -1: any */
     int skip_self;             /* 1: not the caller */
 };

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "acl.h"
 #include "client.h"
 #include "command_table.h"
 #include "config.h"
@@ -379,6 +380,18 @@ static void refuse_arity(struct client *client, const struct command *command)
     reply_errorf(&client->reply, "ERR wrong number of arguments for '%s' command", name);
 }
 
+static void refuse_by_acl(struct client *client, const struct command *command, enum acl_verdict verdict)
+{
+    char name[COMMAND_FULL_NAME_SIZE];
+
+    command_full_name(command, name);
+    if (verdict == ACL_DENIED_COMMAND)
+        reply_errorf(&client->reply, "NOPERM this user has no permissions to run the '%s' command", name);
+    else
+        reply_errorf(&client->reply, "NOPERM this user has no permissions to access one of the %s used as arguments",
+                     verdict == ACL_DENIED_KEY ? "keys" : "channels");
+}
+
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 /* The first argument that the slow log must not show; 0: none. */
@@ -388,6 +401,8 @@ static int secret_argument(const struct command *command, const struct request_a
         return 1;
     if (strcmp(command->name, "hello") == 0 && argc > 2)
         return 2;
+    if (strcmp(command->name, "setuser") == 0)
+        return 3;
     if (strcmp(command->name, "set") == 0 && argv[0].size == 6) /* CONFIG SET, not SET */
         for (int i = 2; i < argc; i += 2)
             if (argv[i].size == 11 && strncasecmp(argv[i].data, "requirepass", 11) == 0)
@@ -561,6 +576,8 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
                                                     const struct request_arg *argv, int argc, size_t before)
 {
     const struct command *command = NULL, *container;
+    enum acl_verdict verdict;
+    enum acl_context context;
     size_t number;
 
     if (worker_stats_self == NULL && worker_stats_attach() == NULL) {
@@ -590,8 +607,15 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
         finish_refused(client, before, command);
         return;
     }
-    if (!(client->flags & CLIENT_AUTHENTICATED) && !(command->flags & COMMAND_NO_AUTH) && CONFIG_READ(has_password)) {
+    if (!(client->flags & CLIENT_AUTHENTICATED) && !(command->flags & COMMAND_NO_AUTH) && !acl_is_open()) {
         reply_error(&client->reply, "NOAUTH Authentication required.");
+        finish_refused(client, before, command);
+        return;
+    }
+    number = slot->number + (command == container ? 0 : 1u + (size_t)(command - container->subcommands));
+    context = (client->flags & CLIENT_MULTI) != 0 ? ACL_MULTI : ACL_TOP_LEVEL;
+    if ((client->flags & CLIENT_RESTRICTED) != 0 && !acl_allows(client, context, command, number, argv, argc, &verdict)) {
+        refuse_by_acl(client, command, verdict);
         finish_refused(client, before, command);
         return;
     }
@@ -600,7 +624,6 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
         finish_refused(client, before, command);
         return;
     }
-    number = slot->number + (command == container ? 0 : 1u + (size_t)(command - container->subcommands));
     if ((client->flags & CLIENT_MULTI) != 0 && !(command->flags & COMMAND_UNQUEUED))
         queue(client, command, number, argv, argc, before);
     else

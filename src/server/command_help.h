@@ -10,6 +10,7 @@
 
 /* The subcommands of containers, for the rows in connection_commands.c and server_commands.c. */
 extern const struct command client_subcommands[];  /* client_command.c */
+extern const struct command acl_subcommands[];     /* acl_command.c */
 extern const struct command command_subcommands[]; /* command_info.c */
 extern const struct command config_subcommands[];  /* config_command.c */
 extern const struct command slowlog_subcommands[]; /* latency_command.c */

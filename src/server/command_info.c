@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "acl_selector.h"
 #include "args.h"
 #include "command_help.h"
 #include "command_syntax.h"
@@ -81,13 +82,17 @@ static const struct fact {
     {"slowlog|get", NULL, "request_policy:all_nodes nondeterministic_output"},
     {"slowlog|len", NULL, "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
     {"slowlog|reset", NULL, "request_policy:all_nodes response_policy:all_succeeded"},
+    {"spublish", "not_key", NULL},
+    {"ssubscribe", "not_key", NULL},
     {"strlen", "RO", NULL},
+    {"sunsubscribe", "not_key", NULL},
     {"time", NULL, "nondeterministic_output"},
     {"touch", "RO", "request_policy:multi_shard response_policy:agg_sum"},
     {"ttl", "RO access", "nondeterministic_output"},
     {"type", "RO", NULL},
     {"unlink", "RM delete", "request_policy:multi_shard response_policy:agg_sum"},
     {"wait", NULL, "request_policy:all_shards response_policy:agg_min"},
+    {"watch", "RO", NULL},
 };
 
 static const struct fact *fact_of(const struct command *command)
@@ -436,20 +441,6 @@ static void command_docs(struct client *client, const struct request_arg *argv, 
 
 enum list_filter { LIST_ALL, LIST_MODULE, LIST_CATEGORY, LIST_PATTERN };
 
-static int has_category(const struct command *command, const struct request_arg *category)
-{
-    const char *at = command->acl_categories;
-
-    while (at != NULL && *at != '\0') {
-        size_t size = strcspn(at, " ");
-        if (size == category->size + 1 && strncasecmp(at + 1, category->data, category->size) == 0)
-            return 1;
-        at += size;
-        at += *at == ' ';
-    }
-    return 0;
-}
-
 static int passes(const struct command *command, const char *name, size_t size, enum list_filter filter,
                   const struct request_arg *value)
 {
@@ -459,7 +450,7 @@ static int passes(const struct command *command, const char *name, size_t size, 
     case LIST_MODULE:
         return 0;
     case LIST_CATEGORY:
-        return has_category(command, value);
+        return acl_is_in_category(command, value->data, value->size);
     case LIST_PATTERN:
         return glob_match(value->data, value->size, name, size, 1);
     }
@@ -500,7 +491,7 @@ static void command_list(struct client *client, const struct request_arg *argv, 
 /* Of the commands whose options decide ("variable_flags"); NULL for the others. */
 static const char *key_flags_of_request(const struct command *command, const struct request_arg *argv, int argc)
 {
-    int writes = 0, reads = 0;
+    int reads = 0;
 
     if (strcmp(command->name, "set") == 0) {
         for (int i = 3; i < argc; i++)
@@ -508,26 +499,35 @@ static const char *key_flags_of_request(const struct command *command, const str
         return reads ? "RW access update" : "OW update";
     }
     if (strcmp(command->name, "bitfield") == 0) {
-        for (int i = 2; i < argc; i++)
-            writes |= args_is(&argv[i], "set") || args_is(&argv[i], "incrby");
-        return writes ? "RW access update" : "RO access";
+        for (int i = 2, words; i < argc; i += words + 1) {
+            words = args_is(&argv[i], "get") ? 2 : args_is(&argv[i], "overflow") ? 1 : argc;
+            if (i + words >= argc) /* SET, INCRBY, or nothing that it knows */
+                return "RW access update";
+        }
+        return "RO access";
     }
     return NULL;
 }
 
-/* The flags of the key at a position: of the second group behind the first key, where there are two. */
-static void reply_key_flags(struct reply *reply, const struct command *command, const struct request_arg *argv,
-                            int argc, int position)
+const char *command_key_flags(const struct command *command, const struct request_arg *argv, int argc, int position,
+                              size_t *size)
 {
     const char *special = key_flags_of_request(command, argv, argc);
     const char *flags = special != NULL ? special : key_flags(command), *second = strchr(flags, ';');
 
-    if (second == NULL)
-        reply_status_set(reply, flags, strlen(flags));
-    else if (position == command->first_key)
-        reply_status_set(reply, flags, (size_t)(second - flags));
-    else
-        reply_status_set(reply, second + 1, strlen(second + 1));
+    if (second != NULL && position != command->first_key)
+        flags = second + 1;
+    *size = strcspn(flags, ";");
+    return flags;
+}
+
+static void reply_key_flags(struct reply *reply, const struct command *command, const struct request_arg *argv,
+                            int argc, int position)
+{
+    size_t size;
+    const char *flags = command_key_flags(command, argv, argc, position, &size);
+
+    reply_status_set(reply, flags, size);
 }
 
 static void get_keys(struct client *client, const struct request_arg *argv, int argc, int with_flags)

@@ -28,6 +28,13 @@ size_t command_full_name(const struct command *command, char name[COMMAND_FULL_N
 /* Looks "get" or "client|list" up, in any case. NULL: no such command. */
 const struct command *command_find_full(const char *name, size_t size);
 
+/*
+ * What the request does to the key at this position, in COMMAND GETKEYSANDFLAGS' words: "RW access update", without a NUL behind
+ * them (command_info.c).
+ */
+const char *command_key_flags(const struct command *command, const struct request_arg *argv, int argc, int position,
+                              size_t *size);
+
 /* 1 where argc fits the arity. */
 int command_arity_fits(const struct command *command, int argc);
 

@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 
+#include "acl.h"
 #include "bits.h"
 #include "config_option.h"
 #include "lock.h"
@@ -101,12 +102,14 @@ static int set_password(char **words, int count, const char **error)
     old = config.requirepass;
     config.requirepass = password;
     lock_release(&text_lock);
-    __atomic_store_n(&config.has_password, password[0] != '\0', __ATOMIC_RELAXED);
     free(old);
-    return 0;
+    if (acl_set_default_password(password) == 0)
+        return 0;
+    *error = "the password was not taken: it is too long, or there is no memory";
+    return -1;
 }
 
-static char *text_password(void)
+char *config_password(void)
 {
     char *copy;
 
@@ -114,21 +117,6 @@ static char *text_password(void)
     copy = strdup(config.requirepass != NULL ? config.requirepass : "");
     lock_release(&text_lock);
     return copy;
-}
-
-/* Compares over the whole of the given password, so that the time tells nothing about where they differ. */
-int config_password_matches(const char *password, size_t size)
-{
-    unsigned difference;
-    size_t length;
-
-    lock_acquire(&text_lock);
-    length = config.requirepass != NULL ? strlen(config.requirepass) : 0;
-    difference = length != size;
-    for (size_t i = 0; i < size; i++)
-        difference |= (unsigned char)password[i] ^ (unsigned char)(length > 0 ? config.requirepass[i % length] : 1);
-    lock_release(&text_lock);
-    return difference == 0;
 }
 
 static int set_percentiles(char **words, int count, const char **error)
@@ -338,6 +326,7 @@ static const struct config_choice loglevels[] = {{"debug", CONFIG_LOG_DEBUG},
                                                  {"notice", CONFIG_LOG_NOTICE},
                                                  {"warning", CONFIG_LOG_WARNING},
                                                  {NULL, 0}};
+static const struct config_choice channel_choices[] = {{"allchannels", 1}, {"resetchannels", 0}, {NULL, 0}};
 static const struct config_choice debug_choices[] = {
     {"no", CONFIG_DEBUG_NO}, {"yes", CONFIG_DEBUG_YES}, {"local", CONFIG_DEBUG_LOCAL}, {NULL, 0}};
 
@@ -399,7 +388,7 @@ static const struct config_option options[] = {
         "connections at a time"),
     INT("timeout", timeout, "0", 0, INT32_MAX, OPTION_SETTABLE, NULL,
         "closes a client idle for so many seconds; 0: never"),
-    SPECIAL("requirepass", "", OPTION_SETTABLE | OPTION_SENSITIVE, set_password, text_password,
+    SPECIAL("requirepass", "", OPTION_SETTABLE | OPTION_SENSITIVE, set_password, config_password,
             "the password of AUTH; \"\": none"),
     BOOL("protected-mode", protected_mode, "yes", OPTION_SETTABLE,
          "refuses clients from other machines while there is no password"),
@@ -430,9 +419,13 @@ static const struct config_option options[] = {
            "debug, verbose, notice, warning"),
     STRING("logfile", logfile, "", "\"\": standard output"),
     STRING("pidfile", pidfile, "", "receives the process id; \"\": none"),
+    STRING("aclfile", aclfile, "", "the file that keeps the users; \"\": none, they stand in the configuration"),
     STRING("dir", dir, ".", "the working directory; relative paths start there"),
     LONG("slowlog-log-slower-than", slowlog_log_slower_than, "10000", -1, INT64_MAX, OPTION_SETTABLE, NULL,
          "microseconds; 0: every command, -1: none"),
+    LONG("acllog-max-len", acllog_max_len, "128", 0, INT64_MAX, OPTION_SETTABLE, NULL, "refusals kept for ACL LOG"),
+    CHOICE("acl-pubsub-default", acl_all_channels, "resetchannels", channel_choices, OPTION_SETTABLE, NULL,
+           "which channels a new user may use"),
     LONG("slowlog-max-len", slowlog_max_len, "128", 0, INT64_MAX, OPTION_SETTABLE, apply_slowlog, "entries kept"),
     BOOL("latency-tracking", latency_tracking, "yes", OPTION_SETTABLE, "keeps a histogram for each command"),
     SPECIAL("latency-tracking-info-percentiles", "50 99 99.9", OPTION_SETTABLE | OPTION_WORDS, set_percentiles,
@@ -473,7 +466,6 @@ static const struct config_option options[] = {
     CONSTANT("always-show-logo", NULL, "no", "there is none"),
     CONSTANT("syslog-enabled", NULL, "no", "see logfile"),
     REFUSING("tls-port", NULL, "0", "there is no TLS: put a proxy in front"),
-    REFUSING("aclfile", NULL, "", "there is one user, default: see requirepass"),
 };
 
 size_t config_option_count(void)
@@ -505,7 +497,6 @@ const char *config_option_refusal(const char *name)
     } refused[] = {
         {"rename-command", "commands cannot be renamed; guard the server with requirepass and bind"},
         {"loadmodule", "there are no modules"},
-        {"user", "there is one user, default: see requirepass"},
     };
 
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
@@ -740,7 +731,7 @@ int config_init(void)
 void config_free(void)
 {
     char **strings[] = {&config.file,    &config.unixsocket, &config.pool,       &config.logfile,
-                        &config.pidfile, &config.dir,        &config.requirepass};
+                        &config.pidfile, &config.dir,        &config.requirepass, &config.aclfile};
 
     free_words(config.bind, config.bind_count);
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)

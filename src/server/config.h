@@ -4,7 +4,7 @@
  *
  * Threads: the options are read before threads start. Later CONFIG SET may run on any worker: it changes numbers with
  *          single atomic stores (read them with CONFIG_READ) and strings under a lock. Strings and lists marked "fixed"
- *          never change after start-up and may be read freely; requirepass is asked for by config_password_matches
+ *          never change after start-up and may be read freely; requirepass is asked for by config_password
  *          only.
  */
 #ifndef SDB_SERVER_CONFIG_H
@@ -57,6 +57,7 @@ struct config {
     int databases;         /* 16 */
     char *logfile;         /* "": standard output */
     char *pidfile;         /* "": none */
+    char *aclfile;         /* "": none */
     char *dir;             /* working directory; config_load changes to it */
     int daemonize;         /* always no: start it under a service manager */
 
@@ -66,7 +67,6 @@ struct config {
     int timeout;       /* seconds of idleness after which a client is closed; 0: never */
     int tcp_keepalive; /* seconds; 0: off */
     int protected_mode;
-    int has_password; /* 1 where requirepass is not empty */
     int64_t proto_max_bulk_len;
     int64_t client_query_buffer_limit;
     struct config_output_limit output_limits[CONFIG_CLIENT_CLASSES];
@@ -78,6 +78,8 @@ struct config {
     int active_expire;               /* DEBUG SET-ACTIVE-EXPIRE: background expiry is on */
     int64_t slowlog_log_slower_than; /* microseconds; negative: off, 0: everything */
     int64_t slowlog_max_len;
+    int64_t acllog_max_len;
+    int acl_all_channels;            /* a new user may use all channels */
     int latency_tracking;
     int64_t latency_monitor_threshold; /* milliseconds; 0: off */
     int debug_command;                 /* enum config_debug: who may run DEBUG */
@@ -106,8 +108,8 @@ int config_load(int argc, char **argv, enum config_action *action, char *error, 
 /* The text of --help. */
 void config_usage(FILE *out);
 
-/* 1 where password is requirepass; takes the same time wherever they differ. */
-int config_password_matches(const char *password, size_t size);
+/* requirepass, as a copy that the caller frees. NULL: no memory. */
+char *config_password(void);
 
 /* The percentiles of INFO latencystats, copied under the lock. Returns how many. */
 int config_percentiles(double percentiles[CONFIG_PERCENTILES_MAX]);

@@ -42,7 +42,6 @@ static const struct {
      "active-defrag-cycle-max active-defrag-max-scan-fields jemalloc-bg-thread "},
     {"the pool's size bounds the memory, and nothing is evicted: see pool-size",
      " lfu-log-factor lfu-decay-time maxmemory-eviction-tenacity active-expire-effort "},
-    {"there is one user, default", " acllog-max-len acl-pubsub-default "},
     {"there is no client tracking", " tracking-table-max-keys "},
     {"there are no scripts", " lua-time-limit busy-reply-threshold "},
     {"see logfile", " syslog-ident syslog-facility crash-log-enabled crash-memcheck-enabled "},

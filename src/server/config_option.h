@@ -8,8 +8,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-#define CONFIG_WORDS_MAX 64
+#define CONFIG_WORDS_MAX 1024 /* of a user's line, above all */
 
 enum config_option_flags {
     OPTION_SETTABLE = 1u << 0,  /* CONFIG SET may change it */
@@ -77,6 +78,12 @@ int config_split(const char *line, char **words, int max);
  * Errors: -1 with errno.
  */
 int config_rewrite(void);
+
+/*
+ * Puts a file with this content in the place of another, at once (rename), and syncs it.
+ * Errors: -1 with errno; the old file is as it was.
+ */
+int config_replace_file(const char *path, mode_t mode, const char *data, size_t size);
 
 /* Reads a file's options; "-" is standard input. Errors: -1 with the text in error. */
 int config_read_file(const char *path, char *error, size_t error_size);

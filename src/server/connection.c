@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "batch.h"
 #include "config.h"
 #include "frame_reply.h"
@@ -106,7 +107,8 @@ struct connection *connection_create(struct worker *worker, int fd, int is_unix,
     client->session = worker->session;
     client->fd = fd;
     client->id = __atomic_fetch_add(&next_id, 1, __ATOMIC_RELAXED);
-    client->flags = (is_unix ? (uint32_t)CLIENT_UNIX_SOCKET : 0u) | (CONFIG_READ(has_password) ? 0u : (uint32_t)CLIENT_AUTHENTICATED);
+    client->flags = is_unix ? (uint32_t)CLIENT_UNIX_SOCKET : 0u;
+    acl_client_init(client);
     client->created_ms = worker->now_ms;
     client->last_active_ms = worker->now_ms;
     reply_init(&client->reply);
@@ -173,6 +175,7 @@ void connection_destroy(struct connection *connection)
     free(connection->input);
     request_parser_free(&connection->parser);
     free(connection->client.name);
+    acl_client_close(&connection->client);
     free(connection->client.library_name);
     free(connection->client.library_version);
     free(connection);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acl.h"
+#include "acl_log.h"
 #include "args.h"
 #include "command_help.h"
 #include "command_table.h"
@@ -139,14 +141,15 @@ static void select_command(struct client *client, const struct request_arg *argv
     reply_ok(&client->reply);
 }
 
-int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password)
+int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password,
+                        const struct request_arg *command)
 {
-    if (user != NULL && !(user->size == 7 && memcmp(user->data, "default", 7) == 0))
-        return 0;
-    if (CONFIG_READ(has_password) && (password == NULL || !config_password_matches(password->data, password->size)))
-        return 0;
-    client->flags |= CLIENT_AUTHENTICATED;
-    return 1;
+    const struct request_arg named = user != NULL ? *user : (struct request_arg){ACL_DEFAULT_USER, sizeof(ACL_DEFAULT_USER) - 1};
+
+    if (acl_authenticate(client, named.data, named.size, password->data, password->size))
+        return 1;
+    acl_log_add(client, ACL_TOP_LEVEL, ACL_LOG_AUTH, command, &named);
+    return 0;
 }
 
 static void auth(struct client *client, const struct request_arg *argv, int argc)
@@ -155,13 +158,13 @@ static void auth(struct client *client, const struct request_arg *argv, int argc
         command_syntax_error(client);
         return;
     }
-    if (argc == 2 && !CONFIG_READ(has_password)) {
+    if (argc == 2 && acl_is_open()) {
         reply_error(&client->reply,
                     "ERR AUTH <password> called without any password configured for the default user. Are you "
                     "sure your configuration is correct?");
         return;
     }
-    if (client_authenticate(client, argc == 3 ? &argv[1] : NULL, &argv[argc - 1]))
+    if (client_authenticate(client, argc == 3 ? &argv[1] : NULL, &argv[argc - 1], &argv[0]))
         reply_ok(&client->reply);
     else
         reply_error(&client->reply, WRONG_PASSWORD);
@@ -195,7 +198,7 @@ static int take_hello_options(struct client *client, const struct request_arg *a
         int left = argc - 1 - i;
 
         if (args_is(&argv[i], "auth") && left >= 2) {
-            if (!client_authenticate(client, &argv[i + 1], &argv[i + 2])) {
+            if (!client_authenticate(client, &argv[i + 1], &argv[i + 2], &argv[0])) {
                 reply_error(&client->reply, WRONG_PASSWORD);
                 return 0;
             }
@@ -228,7 +231,7 @@ static void hello(struct client *client, const struct request_arg *argv, int arg
     }
     if (!take_hello_options(client, argv, argc))
         return;
-    if (!(client->flags & CLIENT_AUTHENTICATED) && CONFIG_READ(has_password)) {
+    if (!(client->flags & CLIENT_AUTHENTICATED) && !acl_is_open()) {
         reply_error(&client->reply,
                     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
                     "AUTH <user> <pass> option can be used to authenticate the client and select the "
@@ -245,8 +248,7 @@ static void reset(struct client *client, const struct request_arg *argv, int arg
     (void)argv;
     (void)argc;
     client->flags &= ~(unsigned)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP);
-    if (CONFIG_READ(has_password))
-        client->flags &= ~(unsigned)CLIENT_AUTHENTICATED;
+    acl_client_init(client);
     multi_discard(client);
     pubsub_forget(client);
     client->database = 0;
@@ -292,8 +294,7 @@ static void wait_command(struct client *client, const struct request_arg *argv, 
 
 const struct command connection_commands[] = {
     {ROW("auth", "1.0.0", "O(1)", "[username] password", -2, EARLY_FLAGS, FAST_CATEGORIES, auth),
-     .summary = "Authenticates the connection",
-     .difference = "There is one user, default; its password is requirepass"},
+     .summary = "Authenticates the connection"},
     {ROW("client", "2.4.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = client_subcommands,
      .summary = "A container for commands about client connections"},
     {ROW("echo", "1.0.0", "O(1)", "message", 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES, echo),

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "acl.h"
 #include "client.h"
 #include "command.h"
 #include "config.h"
@@ -63,7 +64,7 @@ static uint64_t version_word(void)
 static uint32_t hello(struct client *client, const struct wire_frame *frame)
 {
     struct connection *connection = connection_of(client);
-    int wants_password = (client->flags & CLIENT_AUTHENTICATED) == 0 && CONFIG_READ(has_password);
+    int wants_password = (client->flags & CLIENT_AUTHENTICATED) == 0 && !acl_is_open();
     int64_t value_size_max = CONFIG_READ(proto_max_bulk_len);
     char *to;
 
@@ -97,9 +98,9 @@ static uint32_t ping(struct client *client, const struct wire_frame *frame)
 
 static uint32_t auth(struct client *client, const struct wire_frame *frame)
 {
-    const struct request_arg user = {frame->key, frame->key_size}, password = {frame->value, frame->value_size};
+    const struct request_arg user = {frame->key, frame->key_size}, password = {frame->value, frame->value_size}, name = {"AUTH", 4};
 
-    if (client_authenticate(client, frame->key_size > 0 ? &user : NULL, &password))
+    if (client_authenticate(client, frame->key_size > 0 ? &user : NULL, &password, &name))
         return reply_result(client, frame->header, SDB_OK);
     frame_reply_text(&client->reply, frame->header, WIRE_STATUS_AUTH, "invalid username-password pair");
     return WIRE_STATUS_AUTH;

@@ -37,6 +37,9 @@ void frame_reply_malformed(struct client *client, uint64_t header, const char *w
  */
 int frame_reply_value(struct client *client, uint64_t header, uint64_t handle, const struct sdb_inline *value);
 
+/* frame_access.c: 1, or 0 where the client's user may not do this, which the reply says. */
+int frame_is_allowed(struct client *client, const struct wire_frame *frame);
+
 /* frame_cells.c */
 frame_handler frame_get_many, frame_get_many_by_handle;
 

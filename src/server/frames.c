@@ -41,6 +41,11 @@ void frames_decide(struct connection *connection, char first)
     worker_stats_add(&worker_stats_self->counters.connections_binary, 1);
 }
 
+static inline int may_do_all(const struct client *client)
+{
+    return (client->flags & (CLIENT_AUTHENTICATED | CLIENT_RESTRICTED)) == CLIENT_AUTHENTICATED;
+}
+
 /* ---- running ---------------------------------------------------------------------------------------------------------- */
 
 static inline size_t size_of(const struct wire_frame *frame)
@@ -77,7 +82,7 @@ static void keep_count(struct client *client, const struct wire_frame *frame, ui
 
 static __attribute__((cold, noinline)) void count_failure(uint64_t header, uint32_t status)
 {
-    const char *code = status == WIRE_STATUS_AUTH ? "NOAUTH" : status >= WIRE_STATUS_MALFORMED ? "PROTOCOL" : "ERR";
+    const char *code = status == WIRE_STATUS_AUTH ? "NOAUTH" : status == WIRE_STATUS_PERMISSION ? "NOPERM" : status >= WIRE_STATUS_MALFORMED ? "PROTOCOL" : "ERR";
 
     switch (-(int)status) {
     case SDB_ENOTFOUND: /* answers, not failures */
@@ -134,6 +139,8 @@ static uint32_t run_handler(struct client *client, const struct wire_frame *fram
         frame_reply_text(&client->reply, frame->header, WIRE_STATUS_OPCODE, "an opcode, flag or field that this version does not know");
         return WIRE_STATUS_OPCODE;
     }
+    if (__builtin_expect((client->flags & CLIENT_RESTRICTED) != 0, 0) && !frame_is_allowed(client, frame))
+        return WIRE_STATUS_PERMISSION;
     return kind->handler(client, frame);
 }
 
@@ -216,7 +223,7 @@ static unsigned run_gets(struct worker *worker, struct frames *frames, unsigned 
 
         if (__builtin_expect(!may_run(worker, connection, frame->header), 0))
             continue;
-        if (__builtin_expect((client->flags & CLIENT_AUTHENTICATED) == 0, 0)) { /* a RESET before it */
+        if (__builtin_expect(!may_do_all(client), 0)) { /* a RESET before it */
             *ran += (unsigned)run_one(worker, connection, frame);
             continue;
         }
@@ -249,7 +256,7 @@ static void prefetch(struct worker *worker, const struct frames *frames, unsigne
 /* Frames that are all understood, of clients that may do what they want; others go one by one. */
 static int is_plain(const struct frames *frames, unsigned first)
 {
-    return frames->frames[first].status == 0 && (frames->connections[first]->client.flags & CLIENT_AUTHENTICATED) != 0 &&
+    return frames->frames[first].status == 0 && may_do_all(&frames->connections[first]->client) &&
            slots[wire_opcode(frames->frames[first].header)] != NULL;
 }
 
@@ -312,13 +319,13 @@ void frames_feed(struct worker *worker, struct connection *connection)
     struct wire_limits limits = {.value_size_max = value_size_max < WIRE_VALUE_SIZE_MAX ? (uint64_t)value_size_max : WIRE_VALUE_SIZE_MAX};
 
     while (connection->segment_parsed < connection->segment_size) {
-        /* Until a client has said who it is, its frames come one by one: each may depend on the one before. */
-        int apart = !connection->greeted || (connection->client.flags & CLIENT_AUTHENTICATED) == 0;
+        /* The frames of a client that may not do everything come one by one: each may depend on the one before. */
+        int apart = !connection->greeted || !may_do_all(&connection->client);
         unsigned room = apart ? 1 : FRAMES_WINDOW - frames->count, n;
         const char *error;
         size_t used;
 
-        limits.unauthenticated = (uint8_t)(apart != 0);
+        limits.unauthenticated = !connection->greeted || (connection->client.flags & CLIENT_AUTHENTICATED) == 0;
         if (apart) {
             frames_run(worker);
             if (turn_is_held(connection))

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "config.h"
 #include "log.h"
 
@@ -314,7 +315,7 @@ int listener_admit(const struct listener *listener, int fd, size_t clients)
     }
     if (listener->is_unix)
         return 1;
-    if (CONFIG_READ(protected_mode) && !CONFIG_READ(has_password) && !is_from_loopback(fd)) {
+    if (CONFIG_READ(protected_mode) && acl_is_open() && !is_from_loopback(fd)) {
         refuse(fd, not_from_outside, sizeof(not_from_outside) - 1);
         return 0;
     }

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "command.h"
 #include "command_dump.h"
 #include "changes.h"
@@ -226,7 +227,7 @@ static void log_ready(void)
     log_message(LOG_LEVEL_NOTICE, "Threads: %d; I/O: %s (%s)", runtime.threads, runtime.io_backend, runtime.io_reason);
     if (port > 0)
         log_message(LOG_LEVEL_NOTICE, "Listening on TCP port %d%s", port,
-                    CONFIG_READ(protected_mode) && !CONFIG_READ(has_password) ? " (protected mode: loopback only)" : "");
+                    CONFIG_READ(protected_mode) && acl_is_open() ? " (protected mode: loopback only)" : "");
     if (config.unixsocket != NULL && config.unixsocket[0] != '\0')
         log_message(LOG_LEVEL_NOTICE, "Listening on unix socket %s", config.unixsocket);
     log_message(LOG_LEVEL_NOTICE, "Ready to accept connections");
@@ -320,11 +321,14 @@ int main(int argc, char **argv)
     default:
         break;
     }
+    if (acl_start(error, sizeof(error)) != 0)
+        return fail(error, "");
     log_set_level((enum log_level)config.loglevel);
     status = log_open(config.logfile);
     if (status != 0)
         return fail(config.logfile, strerror(status));
     status = run();
+    acl_free();
     config_free();
     return status;
 }

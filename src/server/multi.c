@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acl.h"
 #include "client.h"
 #include "client_list.h"
 #include "command_table.h"
@@ -185,7 +186,7 @@ static void add_command(struct locks *locks, const struct queued *queued)
     const struct command *command = queued->command, *container = NULL;
 
     (void)command_of_number(queued->number, &container);
-    if (container != NULL && strcmp(container->name, "client") == 0)
+    if (container != NULL && (strcmp(container->name, "client") == 0 || strcmp(container->name, "acl") == 0))
         locks->others = 1;
     if (strcmp(command->name, "select") == 0 || command->handler == move_command || command->handler == copy_command)
         locks->everything = 1; /* keys of other databases */
@@ -231,6 +232,22 @@ static int watches_hold(const struct client *client)
     return hold;
 }
 
+/* The user's permissions may have become less since it was queued. */
+static int is_still_allowed(struct client *client, const struct queued *queued)
+{
+    enum acl_verdict verdict;
+
+    if (acl_allows(client, ACL_MULTI, queued->command, queued->number, queued->argv, queued->argc, &verdict))
+        return 1;
+    reply_errorf(&client->reply,
+                 "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no "
+                 "longer allowed for the following reason: %s",
+                 verdict == ACL_DENIED_COMMAND ? "no permission to execute the command or subcommand"
+                 : verdict == ACL_DENIED_KEY   ? "no permission to touch the specified keys"
+                                               : "no permission to access one of the channels used as arguments");
+    return 0;
+}
+
 static void run_queued(struct client *client)
 {
     const struct multi *multi = client->multi;
@@ -240,6 +257,8 @@ static void run_queued(struct client *client)
         const struct queued *queued = &multi->items[i];
 
         (void)sdb_select(client->session, client->database);
+        if ((client->flags & CLIENT_RESTRICTED) != 0 && !is_still_allowed(client, queued))
+            continue;
         command_run_queued(client, queued->command, queued->number, queued->argv, queued->argc);
     }
 }

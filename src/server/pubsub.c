@@ -208,6 +208,12 @@ int pubsub_unsubscribe_one(struct client *client, enum pubsub_kind kind, pubsub_
     return 1;
 }
 
+void pubsub_each_of(const struct client *client, enum pubsub_kind kind, pubsub_visit *visit, void *context)
+{
+    for (const struct subscription *one = client->subscriptions[kind]; one != NULL; one = one->client_next)
+        visit(context, one->topic->data, one->topic->name.size);
+}
+
 void pubsub_forget(struct client *client)
 {
     if ((client->flags & CLIENT_PUBSUB) == 0)

@@ -38,6 +38,9 @@ int pubsub_unsubscribe_one(struct client *client, enum pubsub_kind kind, pubsub_
 /* Ends all of the client's. */
 void pubsub_forget(struct client *client);
 
+/* Calls visit for each of the client's. */
+void pubsub_each_of(const struct client *client, enum pubsub_kind kind, pubsub_visit *visit, void *context);
+
 /* How many the client has, of one kind, and of channels and patterns together. */
 size_t pubsub_count(const struct client *client, enum pubsub_kind kind);
 size_t pubsub_total(const struct client *client);

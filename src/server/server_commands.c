@@ -126,21 +126,6 @@ static void lolwut(struct client *client, const struct request_arg *argv, int ar
     reply_verbatim(&client->reply, text, (size_t)size, "txt");
 }
 
-static void acl_whoami(struct client *client, const struct request_arg *argv, int argc)
-{
-    (void)argv;
-    (void)argc;
-    reply_bulk_text(&client->reply, "default");
-}
-
-static void acl_users(struct client *client, const struct request_arg *argv, int argc)
-{
-    (void)argv;
-    (void)argc;
-    reply_array(&client->reply, 1);
-    reply_bulk_text(&client->reply, "default");
-}
-
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
 #define OPEN_FLAGS (COMMAND_LOADING | COMMAND_STALE)
@@ -150,20 +135,9 @@ static void acl_users(struct client *client, const struct request_arg *argv, int
     .name = text, .since = first, .group = "server", .complexity = cost, .syntax = arguments, .arity = count,          \
     .flags = bits, .acl_categories = categories, .handler = function
 
-static const struct command acl_subcommands[] = {
-    {ROW("help", "6.0.0", "O(1)", NULL, 2, OPEN_FLAGS, "@slow", command_help), .summary = "Lists the subcommands"},
-    {ROW("users", "6.0.0", "O(N). Where N is the number of configured users.", NULL, 2, ADMIN_FLAGS, ADMIN_CATEGORIES,
-         acl_users),
-     .summary = "Lists the users: there is one, default"},
-    {ROW("whoami", "6.0.0", "O(1)", NULL, 2, COMMAND_NOSCRIPT | OPEN_FLAGS, "@slow", acl_whoami),
-     .summary = "Gives the name of the connection's user"},
-    {.name = NULL},
-};
-
 const struct command server_commands[] = {
     {ROW("acl", "6.0.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = acl_subcommands,
-     .summary = "A container for commands about users",
-     .difference = "There is one user, default, who may do everything"},
+     .summary = "A container for commands about users"},
     {ROW("bgrewriteaof", "1.0.0", "O(1)", NULL, 1, COMMAND_ADMIN | COMMAND_NOSCRIPT, ADMIN_CATEGORIES, bgrewriteaof),
      .summary = "Rewrites the append-only file",
      .difference = "There is none: every write is durable. It answers and does nothing"},

@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "client_list.h"
 #include "clock.h"
 #include "config.h"
@@ -315,6 +316,26 @@ static void settle_touched(struct worker *worker)
     }
 }
 
+/* ---- users ------------------------------------------------------------------------------------------------------------ */
+
+void worker_refresh_users(struct worker *worker, struct client *self)
+{
+    worker->users_version = acl_version();
+    for (struct connection *connection = worker->connections; connection != NULL; connection = connection->next) {
+        struct client *client = &connection->client;
+
+        if (acl_client_refresh(client) || client->flags & CLIENT_KILLED)
+            continue;
+        if (client == self) {
+            client->flags |= CLIENT_CLOSE_AFTER_REPLY;
+        } else {
+            client->flags |= CLIENT_KILLED;
+            connection->blocked |= CONNECTION_BLOCK_CLOSING;
+            worker->kills++;
+        }
+    }
+}
+
 /* ---- timers ----------------------------------------------------------------------------------------------------------- */
 
 /* Sockets of clients that others killed. */
@@ -515,6 +536,8 @@ static void run_turn(struct worker *worker)
     const struct connection *last_ready;
 
     begin_turn(worker);
+    if (__builtin_expect(acl_version() != worker->users_version, 0))
+        worker_refresh_users(worker, NULL);
     update_pause(worker);
     last_ready = worker->ready == NULL ? NULL : worker->ready_last;
     if (__atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) && !worker->stopping)

@@ -41,6 +41,7 @@ struct worker {
     /* Owner: the worker; others read and mark clients under turn_lock, which the worker holds for as long as it runs commands. */
     struct lock turn_lock;
     struct connection *connections, *connections_last;
+    uint64_t users_version; /* acl_version of the users that its clients have */
     uint32_t kills; /* clients that others marked CLIENT_KILLED; under turn_lock */
 
     /* Atomic. */
@@ -96,6 +97,12 @@ void workers_stop(int64_t timeout_ms);
 
 unsigned workers_count(void);
 struct worker *worker_at(unsigned number);
+
+/*
+ * Gives the worker's clients the users of the newest version (acl.h). Those whose user is gone are closed, self after its reply; NULL:
+ * nobody is running a command. The worker's thread, in its turn.
+ */
+void worker_refresh_users(struct worker *worker, struct client *self);
 
 /* Ends the worker's wait. Any thread. */
 void worker_wake(struct worker *worker);

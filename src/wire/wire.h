@@ -54,11 +54,12 @@ enum wire_opcode {
 
 /* Statuses that are not a negated enum sdb_error. */
 enum wire_status {
-    WIRE_STATUS_MALFORMED = 200, /* the stream is not understood: closed */
-    WIRE_STATUS_VERSION = 201,   /* no common version: closed */
-    WIRE_STATUS_AUTH = 202,      /* authenticate first, or the password is wrong */
-    WIRE_STATUS_OPCODE = 203,    /* no such request in this version, or a flag or a reserved field that it does not know */
-    WIRE_STATUS_REFUSED = 204,   /* WIRE_COMMAND: not here */
+    WIRE_STATUS_MALFORMED = 200,  /* the stream is not understood: closed */
+    WIRE_STATUS_VERSION = 201,    /* no common version: closed */
+    WIRE_STATUS_AUTH = 202,       /* authenticate first, or the password is wrong */
+    WIRE_STATUS_OPCODE = 203,     /* no such request in this version, or a flag or a reserved field that it does not know */
+    WIRE_STATUS_REFUSED = 204,    /* WIRE_COMMAND: not here */
+    WIRE_STATUS_PERMISSION = 205, /* the user may not do this, or not with this key */
 };
 
 enum wire_flags {

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "acl.h"
 #include "batch.h"
 #include "client_list.h"
 #include "command.h"
@@ -202,7 +203,7 @@ static void begin(unsigned flags)
     if (flags & 2) {
         free(config.requirepass);
         config.requirepass = strdup("secret");
-        config.has_password = 1;
+        FUZZ_CHECK(acl_set_default_password("secret") == 0, "out of memory");
     }
     options.cache_size = 1 << 16;
     FUZZ_CHECK(sdb_open(image->path, &options, &runtime.pool) == SDB_OK, "%s", sdb_last_error());

@@ -128,6 +128,9 @@ def main():
                  b"pool-size 32mb\nhz 20\nslowlog-max-len 4\n", b"client-output-buffer-limit normal 1mb 2mb 60\n",
                  b"include sub.conf\n", b"latency-tracking-info-percentiles 50 99.9\n", b"unixsocket /tmp/s\nunixsocketperm 700\n"):
         write(directory, "config", text)
+    for rules in (b"on\n>pw\n~k*\n%R~r*\n&ch*\n+@read\n-strlen\n+client|getname\n+select|1", b"nopass\n+@all\n-@dangerous\n(+get ~a*)\n(~b +@write -set)",
+                  b"#" + b"1f" * 32 + b"\nallkeys\nresetkeys\nallchannels\nresetchannels\nclearselectors\nreset\n+get|x\n-get"):
+        write(directory, "acl", rules + b"\n\nGET k1\nset r1 v\nclient list\nselect 1\nmget a b r\npublish ch x\ncopy k1 r1")
     for number, text in enumerate((b'0 "plain" "value" 0\n3 "a\\x00\\n\\"b" "" 4102444800000\n\n15 "" "\\\\" 0',
                                    b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\nv\r\n\r\n"
                                    b"*5\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n\0\r\n$4\r\nPXAT\r\n$13\r\n4102444800000\r\n")):

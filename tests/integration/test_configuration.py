@@ -118,8 +118,8 @@ def test_a_redis_configuration_starts_and_what_means_nothing_is_named():
 def test_what_would_break_a_promise_is_refused():
     with Superdb() as server:
         path = os.path.join(server.directory, "redis.conf")
-        for line in ("replicaof 127.0.0.1 6380", "cluster-enabled yes", "tls-port 6380", "aclfile /etc/users.acl", "databases 17",
-                     "min-replicas-to-write 1", "user default on >secret ~* +@all", "rename-command FLUSHALL \"\"",
+        for line in ("replicaof 127.0.0.1 6380", "cluster-enabled yes", "tls-port 6380", "databases 17",
+                     "min-replicas-to-write 1", "user al on +nosuch", "rename-command FLUSHALL \"\"",
                      "loadmodule /x.so", "tls-por 0", "save-x 1", "databases x", "databases 0"):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(f"daemonize yes\n{line}\n")

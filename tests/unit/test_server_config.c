@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "acl.h"
 #include "config.h"
 #include "config_option.h"
 
@@ -39,6 +40,16 @@ static int teardown(void **state)
     config_free();
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
     return system(command) == 0 ? 0 : -1;
+}
+
+/* Whether it is the one that the user default comes in with. */
+static int password_is(const char *password)
+{
+    struct acl_user *user = acl_find(ACL_DEFAULT_USER, sizeof(ACL_DEFAULT_USER) - 1);
+    const int accepted = acl_user_accepts(user, password, strlen(password));
+
+    acl_user_release(user);
+    return accepted;
 }
 
 static void write_file(const char *name, const char *text)
@@ -217,7 +228,7 @@ static void a_file_sets_options_and_flags_override_it(void **state)
     assert_string_equal(config.bind[1], "::1");
     assert_int_equal(config.output_limits[CONFIG_CLIENT_NORMAL].hard, 1 << 20);
     assert_int_equal(config.output_limits[CONFIG_CLIENT_PUBSUB].soft_seconds, 60);
-    assert_true(config_password_matches("a b", 3));
+    assert_true(password_is("a b"));
     assert_string_equal(config.file, path);
 }
 
@@ -284,7 +295,7 @@ static void rewriting_keeps_comments_and_order(void **state)
     config_free();
     assert_int_equal(config_init(), 0);
     assert_int_equal(load(1, path), 0);
-    assert_true(config_password_matches("x \"y", 4));
+    assert_true(password_is("x \"y"));
     assert_int_equal(config.maxclients, 42);
     assert_int_equal(config_rewrite(), 0);
     assert_file_is("# the shop's store\nport 7001\n\n  # slow clients\ntimeout 9\nsave \"\"\n"
@@ -295,14 +306,14 @@ static void the_password_is_compared_as_a_whole(void **state)
 {
     (void)state;
     assert_null(set("requirepass", "secret"));
-    assert_true(config.has_password);
-    assert_true(config_password_matches("secret", 6));
-    assert_false(config_password_matches("secre", 5));
-    assert_false(config_password_matches("secrets", 7));
-    assert_false(config_password_matches("secretsecret", 12));
-    assert_false(config_password_matches("", 0));
+    assert_false(acl_is_open());
+    assert_true(password_is("secret"));
+    assert_false(password_is("secre"));
+    assert_false(password_is("secrets"));
+    assert_false(password_is("secretsecret"));
+    assert_false(password_is(""));
     assert_null(set("requirepass", ""));
-    assert_false(config.has_password);
+    assert_true(acl_is_open());
 }
 
 /* "a  b" would be read back as two addresses: the empty one between them was lost by CONFIG REWRITE. */

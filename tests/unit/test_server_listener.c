@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "acl.h"
 #include "config.h"
 #include "listener.h"
 
@@ -255,7 +256,7 @@ static void loopback_is_let_in_by_protected_mode_with_its_options_set(void **sta
 
     (void)state;
     config.protected_mode = 1;
-    config.has_password = 0;
+    assert_int_equal(acl_set_default_password(""), 0);
     config.tcp_keepalive = 300;
     tcp_pair(sockets);
     assert_int_equal(listener_admit(&tcp_listener, sockets[1], 0), 1);
@@ -277,16 +278,16 @@ static void others_are_told_what_protected_mode_is(void **state)
 
     (void)state;
     config.protected_mode = 1;
-    config.has_password = 0;
+    assert_int_equal(acl_set_default_password(""), 0);
     /* A unix socket that came in by a TCP listener has no loopback address: that is all that is asked. */
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
     assert_int_equal(listener_admit(&tcp_listener, sockets[0], 0), 0);
     assert_true(recv(sockets[1], told, sizeof(told) - 1, MSG_DONTWAIT) > 0);
     assert_memory_equal(told, "-DENIED ", 8);
     assert_string_equal(told + strlen(told) - 2, "\r\n");
-    config.has_password = 1;
+    assert_int_equal(acl_set_default_password("x"), 0);
     assert_int_equal(listener_admit(&tcp_listener, sockets[0], 0), 1);
-    config.has_password = 0;
+    assert_int_equal(acl_set_default_password(""), 0);
     config.protected_mode = 0;
     assert_int_equal(listener_admit(&tcp_listener, sockets[0], 0), 1);
     close(sockets[0]);
