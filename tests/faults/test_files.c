@@ -365,14 +365,20 @@ static unsigned fault_of(enum fault_kind kind)
     return i;
 }
 
-/* The sequence numbers of the superblock's two copies, the lower one first. */
-static void read_sequences(const struct subject *s, uint64_t sequences[2])
+static void read_copies(const struct subject *s, struct sdb_m_superblock sb[2])
 {
     static const uint64_t copies[] = {SB_COPY_OFFSET_A, SB_COPY_OFFSET_B};
-    struct sdb_m_superblock sb[2];
 
     for (unsigned i = 0; i < 2; i++)
         memcpy(&sb[i], s->pool->file.base + copies[i], sizeof(sb[i]));
+}
+
+/* The sequence numbers of the superblock's two copies, the lower one first. */
+static void read_sequences(const struct subject *s, uint64_t sequences[2])
+{
+    struct sdb_m_superblock sb[2];
+
+    read_copies(s, sb);
     sequences[0] = sb[0].sequence < sb[1].sequence ? sb[0].sequence : sb[1].sequence;
     sequences[1] = sb[0].sequence < sb[1].sequence ? sb[1].sequence : sb[0].sequence;
 }
@@ -389,6 +395,7 @@ static void fail_to_write_the_superblock_back(struct subject *s)
 static void a_sequence_number_of_the_superblock_stands_for_one_content(void **state)
 {
     uint64_t before[2], failed[2], after[2];
+    struct sdb_m_superblock sb[2];
     struct subject s;
     (void)state;
 
@@ -398,6 +405,8 @@ static void a_sequence_number_of_the_superblock_stands_for_one_content(void **st
     fail_to_write_the_superblock_back(&s);
     read_sequences(&s, failed);
     assert_true(failed[0] > before[1]);
+    read_copies(&s, sb);
+    assert_true(sb[0].size == SIZE && sb[1].size == SIZE); /* what could not be changed, again in both */
     assert_ok(sdb_resize(s.pool, SIZE + 6 * MIB));
     read_sequences(&s, after);
     assert_true(after[0] > failed[1]);

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -24,6 +26,7 @@ struct sync {
 
 static struct sync syncs[SYNCS_MAX];
 static size_t sync_count;
+static bool refused; /* the next msync fails */
 
 static void note(int fd)
 {
@@ -62,6 +65,11 @@ int fdatasync(int fd)
 int msync(void *address, size_t size, int flags)
 {
     note(-1);
+    if (refused) {
+        refused = false;
+        errno = EIO;
+        return -1;
+    }
     return (int)syscall(SYS_msync, address, size, flags);
 }
 
@@ -190,6 +198,22 @@ static void a_growths_zeros_are_synced_before_the_superblock_tells_of_them(void 
     pool_file_close(&pool);
 }
 
+/* The drive may have either size: it must have the smaller one before the next growth can cut the file off. */
+static void what_could_not_be_written_back_is_before_the_next_growth(void **state)
+{
+    (void)state;
+    open_plain(SDB_CREATE);
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    refused = true;
+    assert_int_equal(pool_file_grow(&pool, 2 * SIZE), SDB_EIO);
+    assert_false(refused);
+    sync_count = 0;
+    assert_int_equal(pool_file_grow(&pool, 2 * SIZE), 0);
+    assert_true(sync_count > 1 && syncs[0].what == SYNC_MAPPING);
+    assert_true(syncs[0].copies[0].size == SIZE && syncs[0].copies[1].size == SIZE);
+    pool_file_close(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +224,7 @@ int main(void)
         ON_DISK(everything_is_written_back_before_the_pool_calls_itself_clean),
         ON_DISK(what_was_recovered_is_written_back_before_the_incarnation_rises),
         ON_DISK(a_growths_zeros_are_synced_before_the_superblock_tells_of_them),
+        ON_DISK(what_could_not_be_written_back_is_before_the_next_growth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
