@@ -9,6 +9,7 @@
 
 #include "layout.h"
 #include "scenarios.h"
+#include "trees.h"
 
 #define LINE 64u
 #define BLOCK 4096u
@@ -50,6 +51,13 @@ void prepare_repair_pages(struct oracle *oracle, struct sdb_crashtest_options *o
     prepare(oracle, options);
     options->domain = SDB_CRASHTEST_PAGES;
     options->every = 2;
+}
+
+void prepare_repair_trees(struct oracle *oracle, struct sdb_crashtest_options *options)
+{
+    prepare(oracle, options);
+    trees_init(oracle);
+    options->every = 10;
 }
 
 /* -- kinds of damage -- */
@@ -229,6 +237,82 @@ int work_repair(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
         sdb_crashtest_look(test, 0);
         MUST(sdb_session_open(pool, &session));
         error = take_stock(oracle, session, &d, &result);
+    }
+    sdb_session_close(session);
+    return error;
+}
+
+/* -- large collections -- */
+
+static const struct {
+    enum tree_kind kind;
+    uint32_t elements;
+} grown[TREES_KEYS] = {{TREE_HASH, 60}, {TREE_SCORES, 40}, {TREE_LIST, 300}, {TREE_STREAM, 50}, {TREE_SET, 3}, {TREE_HASH, 150}};
+
+/* Each is as it was, or gone as a whole and told of; what is gone is made anew. */
+static int take_stock_of_trees(struct sdb_session *session, const struct damage *d, const struct sdb_repair *result)
+{
+    uint64_t gone = 0;
+
+    for (uint32_t key = 0; key < TREES_KEYS; key++) {
+        const int error = trees_compare(session, key);
+
+        if (error == SDB_ENOTFOUND) {
+            gone++;
+            trees_forget(key);
+            trees_grow(session, key, grown[key].kind, grown[key].elements);
+        } else if (error) {
+            fprintf(stderr, "repair, round %u: collection %u: %s: %s\n", d->round, key, sdb_strerror(error), sdb_last_error());
+            return error;
+        }
+    }
+    if (!d->killed && gone > result->keys_lost + result->entries_lost + result->keys_untraced) {
+        fprintf(stderr, "repair, round %u: more collections are gone than were told of\n", d->round);
+        return SDB_ECORRUPT;
+    }
+    return SDB_OK;
+}
+
+static void change_some(struct oracle *oracle, struct sdb_session *session)
+{
+    for (uint32_t i = 0; i < 6; i++) {
+        const uint32_t key = oracle_roll(oracle, TREES_KEYS), count = trees.now[key].count;
+
+        trees_begin();
+        if (count > grown[key].elements / 2)
+            trees_remove(session, key, oracle_roll(oracle, count));
+        else
+            trees_insert(session, key, 0, trees_some_size());
+        trees_end();
+    }
+    trees_begin(); /* one is dropped, and waits to be reclaimed */
+    trees_delete(session, 4);
+    trees_end();
+    trees_grow(session, 4, grown[4].kind, grown[4].elements);
+}
+
+int work_repair_trees(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
+{
+    struct damage d = {.oracle = context};
+    struct oracle *oracle = context;
+    struct sdb_session *session;
+    int error = SDB_OK;
+
+    MUST(sdb_session_open(pool, &session));
+    sdb_crashtest_look(test, 0);
+    for (uint32_t key = 0; key < TREES_KEYS; key++)
+        trees_grow(session, key, grown[key].kind, grown[key].elements);
+    for (d.round = 0; d.round < 2 * KINDS && !error; d.round++) {
+        struct sdb_repair result;
+
+        d.killed = d.round / KINDS == 1;
+        change_some(oracle, session);
+        sdb_session_close(session);
+        sdb_crashtest_look(test, 1);
+        MUST(sdb_crashtest_repair(test, &pool, d.killed, damage, NULL, &d, &result));
+        sdb_crashtest_look(test, 0);
+        MUST(sdb_session_open(pool, &session));
+        error = take_stock_of_trees(session, &d, &result);
     }
     sdb_session_close(session);
     return error;

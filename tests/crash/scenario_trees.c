@@ -11,8 +11,7 @@
 
 static void prepare(struct oracle *oracle, struct sdb_crashtest_options *options)
 {
-    memset(&trees, 0, sizeof(trees));
-    trees.oracle = oracle;
+    trees_init(oracle);
     options->shards = 2;
     options->states_max = 48;
     options->random_images = 12;
@@ -26,14 +25,6 @@ int judge_trees(void *context, struct sdb_session *session, struct sdb_crashtest
 }
 
 static uint32_t roll(uint32_t n) { return oracle_roll(trees.oracle, n); }
-
-/* Mostly inline ones; blobs; those that fill a quarter of a leaf. */
-static uint32_t some_size(void)
-{
-    const uint32_t what = roll(16);
-
-    return what < 12 ? roll(60) : what < 15 ? 200 + roll(57) : 300 + roll(2000);
-}
 
 static enum tree_kind some_kind(void)
 {
@@ -72,11 +63,11 @@ static void change_element(struct sdb_session *session, uint32_t key, unsigned i
     const uint32_t what = roll(100);
 
     if (now->count == 0 || what < inserts)
-        trees_insert(session, key, roll(now->count + 1), some_size());
+        trees_insert(session, key, roll(now->count + 1), trees_some_size());
     else if (what < 90)
         trees_remove(session, key, roll(now->count));
     else
-        trees_replace(session, key, roll(now->count), some_size());
+        trees_replace(session, key, roll(now->count), trees_some_size());
 }
 
 static void one_operation(struct sdb_session *session, unsigned inserts)
@@ -262,20 +253,6 @@ void prepare_trees_drop(struct oracle *oracle, struct sdb_crashtest_options *opt
     options->nested_images = 8;
 }
 
-static void grow(struct sdb_session *session, uint32_t key, enum tree_kind kind, uint32_t elements)
-{
-    trees_begin();
-    trees.transaction = true;
-    MUST(sdb_begin_all(session));
-    trees_create(session, key, kind);
-    for (uint32_t i = 0; i < elements; i++)
-        trees_insert(session, key, roll(i + 1), i % 3 ? roll(60) : some_size());
-    trees.transaction = false;
-    trees_operation();
-    MUST(sdb_commit(session));
-    trees_end();
-}
-
 /* All ways to drop a tree: several of a shard wait in its list, one with a companion among them, while others live. */
 static void drop(struct sdb_session *session, unsigned way)
 {
@@ -313,7 +290,7 @@ int work_trees_drop(void *context, struct sdb_crashtest *test, struct sdb_pool *
     for (unsigned round = 0; round < 2; round++) {
         sdb_crashtest_look(test, 0);
         for (uint32_t k = 0; k < TREES_KEYS; k++)
-            grow(session, k, trees_of[k].kind, trees_of[k].elements);
+            trees_grow(session, k, trees_of[k].kind, trees_of[k].elements);
         sdb_crashtest_look(test, 1);
         for (unsigned way = 0; way < 4; way++) {
             drop(session, way);

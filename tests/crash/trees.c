@@ -169,6 +169,12 @@ static int pool_hash(struct sdb_session *session, uint32_t key, uint64_t *hash)
 
 /* ---- the journal ---- */
 
+void trees_init(struct oracle *oracle)
+{
+    memset(&trees, 0, sizeof(trees));
+    trees.oracle = oracle;
+}
+
 void trees_begin(void)
 {
     oracle_begin(trees.oracle);
@@ -265,7 +271,36 @@ int trees_judge(struct sdb_session *session, struct sdb_crashtest_image *image)
     return trees.judged++ % 8 == 0 && reclaim_and_check(session, image, &found) ? 3 : 0;
 }
 
+int trees_compare(struct sdb_session *session, uint32_t key)
+{
+    uint64_t hash;
+    const int error = pool_hash(session, key, &hash);
+
+    if (error)
+        return error;
+    if (hash == trees.done.of[key])
+        return SDB_OK;
+    return hash == 0 ? SDB_ENOTFOUND : SDB_ECORRUPT;
+}
+
+void trees_forget(uint32_t key)
+{
+    trees_begin();
+    trees.now[key].exists = false;
+    trees_operation();
+    trees_end();
+}
+
 /* ---- operations ---- */
+
+uint32_t trees_some_size(void)
+{
+    const uint32_t what = oracle_roll(trees.oracle, 16);
+
+    if (what < 12)
+        return oracle_roll(trees.oracle, 60);
+    return what < 15 ? 200 + oracle_roll(trees.oracle, 57) : 300 + oracle_roll(trees.oracle, 2000);
+}
 
 /* Opens a key's tree, and finds it locked until `end`. */
 static struct operation open_tree(struct sdb_session *session, uint32_t key, struct tree *tree)
@@ -474,4 +509,18 @@ uint64_t trees_inner_nodes(struct sdb_session *session, uint32_t key)
         leaves++;
     end(session, &operation);
     return tree.bytes / TREE_NODE_SIZE - leaves;
+}
+
+void trees_grow(struct sdb_session *session, uint32_t key, enum tree_kind kind, uint32_t elements)
+{
+    trees_begin();
+    trees.transaction = true;
+    MUST(sdb_begin_all(session));
+    trees_create(session, key, kind);
+    for (uint32_t i = 0; i < elements; i++)
+        trees_insert(session, key, oracle_roll(trees.oracle, i + 1), i % 3 ? oracle_roll(trees.oracle, 60) : trees_some_size());
+    trees.transaction = false;
+    trees_operation();
+    MUST(sdb_commit(session));
+    trees_end();
 }

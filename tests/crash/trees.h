@@ -49,10 +49,24 @@ struct trees {
 
 extern struct trees trees;
 
+void trees_init(struct oracle *oracle);
+
 void trees_begin(void);
 /* From here on images may hold the model as it is. Each change says so itself, but in a transaction, where the commit does. */
 void trees_operation(void);
 void trees_end(void);
+
+/* Whether the pool has the key as the model has it, or not at all. Errors: SDB_ENOTFOUND, SDB_ECORRUPT. */
+int trees_compare(struct sdb_session *session, uint32_t key);
+
+/* A tree with so many elements, in one transaction. */
+void trees_grow(struct sdb_session *session, uint32_t key, enum tree_kind kind, uint32_t elements);
+
+/* The model forgets a key that is gone. */
+void trees_forget(uint32_t key);
+
+/* Mostly inline elements; blobs; those that fill a quarter of a leaf. */
+uint32_t trees_some_size(void);
 
 /* The invariant. */
 int trees_judge(struct sdb_session *session, struct sdb_crashtest_image *image);
