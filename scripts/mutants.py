@@ -36,7 +36,7 @@ UNIT_TESTS = ("persist", "instruction", "budget", "file", "file_crash", "file_sy
               "check", "threads")
 OTHER_TESTS = ("repair", "cache", "entry", "read")
 SERVER_TESTS = ("test_reply_order.py",)
-TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool")
+TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool", "faults_files")
 COLUMNS = ("crash", "long", "unit", "server")  # who kills
 
 
@@ -76,7 +76,7 @@ def suites_of(mutant, options):
     if sites.is_behind_the_seam(mutant.path):
         return units
     if mutant.path == "pmem/file.c":
-        units.append(("unit", "repair"))
+        units += [("unit", "repair"), ("faults", "files")]
     wide = not options.quick and mutant.name not in equivalent.REASONS
     return [("crash", None), *units, *(("long", seed) for seed in judge.DEEP[1] if wide)]
 
@@ -188,7 +188,7 @@ def main():
     control = judge.Judge(build)
     try:
         every = [("crash", None), *(("unit", test) for test in (*UNIT_TESTS, *OTHER_TESTS)),
-                 *(("server", test) for test in SERVER_TESTS)]
+                 ("faults", "files"), *(("server", test) for test in SERVER_TESTS)]
         for name, what in [("crash", "reopen")] if options.sample or options.patterns else every:
             untouched = control.suite(None, name, what)
             if untouched.killed:

@@ -6,7 +6,8 @@ with the build's other objects. Verdicts are the harness's words: an image faile
 engine answered with an error, a signal, a hang.
 
 Suites, cheap ones first: ("crash", X) a scenario of crash_images, or all of them, ("unit", X) a unit test,
-("server", X) an integration test of the server that can be refused what it asks for, ("long", seed) the scenarios with wide bounds.
+("faults", X) a test of failing
+resources, ("server", X) an integration test of the server that can be refused what it asks for, ("long", seed) the scenarios with wide bounds.
 """
 import json
 import os
@@ -211,12 +212,23 @@ class Judge:
         red = self.run([program])
         return Verdict(True, "unit", red[0], 0, f"unit_{test}: {red[1]}", ("unit", test)) if red else Verdict(False)
 
-    def server(self, mutant, test):
-        """The test finds the server where a build directory has it."""
+    def wrapping(self):
+        """The libraries of what can be refused system calls."""
         with open(os.path.join(self.build.root, WRAPPED), encoding="utf-8") as file:
             wrapped = re.search(r"set\(wrapped ([^)]*)\)", file.read()).group(1).split()
-        libraries = [f"-Wl,--wrap={name}" for name in wrapped] + ["-lcmocka", "-lpmem", "-lxxhash", "-luring", "-pthread", "-lm"]
-        program, why = self.program("tests/faults/superdb-server-faults", self.build.server, mutant, libraries)
+        return [f"-Wl,--wrap={name}" for name in wrapped] + ["-lcmocka", "-lpmem", "-lxxhash", "-luring", "-pthread", "-lm"]
+
+    def faults(self, mutant, test):
+        objects = self.build.objects(f"/faults_{test}.dir/") + self.build.layers
+        program, why = self.program("faults", objects, mutant, self.wrapping())
+        if not program:
+            return Verdict(True, "compiler", "none", 0, why)
+        red = self.run([program])
+        return Verdict(True, "unit", red[0], 0, f"faults_{test}: {red[1]}", ("faults", test)) if red else Verdict(False)
+
+    def server(self, mutant, test):
+        """The test finds the server where a build directory has it."""
+        program, why = self.program("tests/faults/superdb-server-faults", self.build.server, mutant, self.wrapping())
         if not program:
             return Verdict(True, "compiler", "none", 0, why)
         environment = {"SUPERDB_BUILD_DIR": self.home, "SUPERDB_POOL": os.path.join(self.build.directory, "superdb-pool"),

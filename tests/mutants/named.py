@@ -233,6 +233,82 @@ fault("repair", "what a kill left visible is believed", "src/store/repair.c",
 fault("repair", "what recovery applied is not durable before it", "pmem/lane_recovery.c",
       ("error = persist_fence(&file->persist, &lanes->lanes[i].thread);", "error = 0;"), suites=REPAIRS)
 
+TREE_REPAIRS = (("crash", "repair-trees"), *REPAIRS)
+fault("repair", "a collection that is damaged stays", "pmem/repair_tree.c",
+      ("    if (!tree_verify(&walk, header, header, tree_kind_of(type)))\n", "    if (0)\n"), suites=TREE_REPAIRS)
+fault("repair", "what a collection has is not claimed", "pmem/repair_tree.c",
+      ("    return tree_verify(&walk, header, header, tree_kind_of(type)) ? NULL : \"its", "    return 1 ? NULL : \"its"),
+      suites=TREE_REPAIRS)
+fault("repair", "a collection's blobs are not looked at", "pmem/repair_tree.c",
+      ("    return entry_blob_verify(subject->repair->file, reference);", "    return true;"), suites=TREE_REPAIRS)
+fault("repair", "a collection's blobs are not claimed", "pmem/repair_tree.c",
+      ("    walk.blob = claim_blob;\n", ""), suites=TREE_REPAIRS)
+
+# ---- large collections ----
+TREES = ("trees", "trees-drop", "trees-deep")
+SEEN = ("trees-eadr", *TREES)  # what is stored too early shows where all stores survive
+fault("collections", "a new leaf is not flushed", "pmem/tree_build.c", ("    tx_add_node(tree->tx, *offset);\n", ""), order=TREES)
+fault("collections", "a new inner node is not flushed", "pmem/tree_build.c", ("    tx_add_node(tree->tx, offset);\n", ""),
+      order=("trees-deep", "trees"))
+fault("collections", "of a new node the first line is flushed", "pmem/tx.c",
+      (".size = TREE_NODE_SIZE, .kind", ".size = LINE_SIZE, .kind"), order=TREES)
+fault("collections", "nodes are changed where they lie before the fence", "pmem/tx.c",
+      ("if (tx->node_count && tx->nodes[node_slot(tx, node)])", "if (node)"), order=SEEN)
+fault("collections", "the last transaction's nodes count as fresh", "pmem/tx.c",
+      ("    if (tx->node_count)\n        forget_nodes(tx, 0);\n", ""), order=SEEN)
+fault("collections", "nodes that were taken back count as fresh", "pmem/tx.c",
+      ("    if (tx->node_count)\n        forget_nodes(tx, mark->ranges);\n", ""), order=SEEN)
+fault("collections", "what was stored to a fresh node is not taken back", "pmem/tx.c",
+      ("            persist_store((uint64_t *)(void *)(tx->file->base + undo->offset), undo->old);",
+       "            (void)undo->old;"), order=TREES)
+fault("collections", "an element is stored where it lies before the fence", "pmem/tree_change.c",
+      ("    tx_store_node(tree->tx, leaf->offset + word * WORD_SIZE, value);",
+       "    " + in_place("leaf->offset + word * WORD_SIZE", "value", "tree->tx")), order=SEEN)
+fault("collections", "the header is stored where it lies before the fence", "pmem/tree.c",
+      ("        tx_store(tx, header + field, word);", "        " + in_place("header + field", "word")), order=SEEN)
+fault("collections", "the header of a new one begins with what was there", "pmem/tree.c",
+      ("        tx_store(tx, at, 0);\n", "        (void)at;\n"), order=TREES)
+fault("collections", "a node that was replaced stays allocated", "pmem/tree_build.c",
+      ("    return heap_free(tree->heap, tree->tx, tree->shard, offset);", "    return (void)offset, 0;"), order=TREES)
+fault("collections", "counts above a leaf stay", "pmem/tree_change.c", ("error = tree_count_path(tree, place, 1, 1);", "error = 0;"),
+      order=TREES)
+fault("collections", "counts above an inner node stay", "pmem/tree_build.c",
+      ("return error ? error : tree_count_path(tree, place, level + 1, delta);", "return error;"), order=("trees-deep", *TREES))
+fault("collections", "an element goes where there is no room", "pmem/tree_change.c",
+      ("leaf->floor >= TREE_NODE_HEADER + leaf->capacity + tree_slot_words(item->slot)",
+       "leaf->floor - tree_slot_words(item->slot) >= TREE_NODE_HEADER + leaf->capacity"), order=("trees-deep",))
+fault("collections", "a dropped one is in no list", "src/store/operation.c",
+      ("error = tree_drop(heap, &session->tx, entry_tree(old));", "error = SDB_OK;"), order=TREES)
+fault("collections", "a dropped one takes the place of those in the list", "pmem/tree_reclaim.c",
+      ("    tree_field_store(tx, header, TREE_FIELD(next), first >> 6);\n", ""), order=("trees-drop", "trees"))
+fault("collections", "a companion stays when its tree goes", "pmem/tree_reclaim.c",
+      ("companion ? companion : next << 6", "next << 6"), order=("trees-drop", "trees"))
+fault("collections", "a companion forgets what is behind it in the list", "pmem/tree_reclaim.c",
+      ("        tree_field_store(tree->tx, companion, TREE_FIELD(next), next);\n", ""), order=("trees-drop", "trees"))
+fault("collections", "a leaf that was freed is still its parent's", "pmem/tree_reclaim.c",
+      ("        tx_store_node(tx, nodes[level], checked_word(tree_head_inner(level, counts[level] - 1), nodes[level]));\n",
+       "        (void)nodes;\n"), order=("trees-drop", "trees"))
+fault("collections", "the last node that was freed is still the root", "pmem/tree_reclaim.c",
+      ("        tree_field_store(tx, tree.header, TREE_FIELD(root), 0);\n", ""), order=("trees-drop", "trees"))
+fault("collections", "its elements' blobs stay", "pmem/tree_reclaim.c", ("        if (element.blob)\n", "        if (0)\n"),
+      order=("trees-drop", "trees"))
+fault("collections", "its header goes before its leaves", "pmem/tree_reclaim.c",
+      ("if (!error && tree.root == 0)", "if (!error)"), order=("trees-drop", "trees"))
+fault("collections", "its list is changed where it lies before the fence", "pmem/tree_reclaim.c",
+      ("    tx_store(tree->tx, at, checked_word(first >> 6, at));",
+       "    " + in_place("at", "checked_word(first >> 6, at)", "tree->tx")), order=("trees-drop", *SEEN))
+
+# ---- transactions in transactions ----
+fault("nested", "the inner one is committed by itself", "src/store/session.c",
+      ("return session->transaction ? SDB_OK : end_staged(session, mark);", "return end_staged(session, mark);"), order=TREES)
+fault("nested", "an inner one that is taken back takes all with it", "src/store/session.c",
+      ("*mark = &session->marks[--session->depth];", "*mark = (session->depth--, &session->marks[0]);"), order=TREES)
+fault("nested", "an inner one that is taken back stays", "src/store/session.c",
+      ("    session_rollback(session, leave(session));\n", "    const struct tx_mark *mark = leave(session);\n"
+       "    if (!session->transaction)\n        session_rollback(session, mark);\n"), order=TREES)
+fault("nested", "the outer one ends with the inner one", "src/store/session.c",
+      ("session->transaction = session->depth != 0;", "session->transaction = false;"), order=TREES)
+
 # ---- replies ----
 fault("replies", "they leave before the fence", "src/server/worker.c",
       ("    end_group(worker);\n    settle_touched(worker);\n", "    settle_touched(worker);\n    end_group(worker);\n"))

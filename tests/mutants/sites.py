@@ -26,6 +26,7 @@ FIRST = {  # scenarios to begin with, by what a file is about; only a matter of 
     "pmem/heap_quarantine.c": ("kinds", "full", "extents", "random"),
     "pmem/lane.c": ("reopen", "random", "big-deletes", "nested"),
     "pmem/lane_recovery.c": ("reopen", "nested", "random"),
+    "pmem/tree_change.c": ("trees", "trees-drop"),
     "src/store/pool.c": ("reopen", "creation"),
 }
 INSTRUCTION = re.compile(r"__asm__ volatile\(")
