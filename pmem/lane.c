@@ -176,33 +176,48 @@ int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, ui
     return SDB_OK;
 }
 
+static inline struct tx_line *staged_at(const struct tx *tx, size_t i)
+{
+    return &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+}
+
+static inline uint64_t *line_at(const struct lanes *lanes, const struct tx_line *line)
+{
+    return (uint64_t *)(void *)(lanes->file->base + line->line * LINE_SIZE);
+}
+
+/* Of the line's second entry. */
+static inline unsigned dirty_upper(const struct tx_line *line)
+{
+    return (unsigned)line->dirty >> 4;
+}
+
 /* Who reads it now reads again, until show_entry. */
-static void hide_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+static inline void hide_entry(uint64_t *to, unsigned dirty)
 {
     uint64_t old = persist_load(to);
 
-    (void)from;
     if ((dirty & 1) && meta_type(old))
         persist_store(to, old | META_BUSY);
 }
 
-static void fill_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+static inline void fill_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
 {
-    for (unsigned mask = dirty & ~1u; mask; mask &= mask - 1)
+    for (unsigned mask = dirty & 14u; mask; mask &= mask - 1)
         persist_store(to + __builtin_ctz(mask), from[__builtin_ctz(mask)]);
 }
 
-static void show_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+static inline void show_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
 {
     if (dirty & 1)
         persist_store_release(to, from[0]);
 }
 
 /* Stores one entry's words so that a reader either sees them all or sees that it must read again (entry.c). */
-static void apply_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
+static inline void apply_entry(uint64_t *to, const uint64_t *from, unsigned dirty)
 {
-    if (dirty & ~1u) {
-        hide_entry(to, from, dirty);
+    if (dirty & 14u) {
+        hide_entry(to, dirty);
         __atomic_thread_fence(__ATOMIC_RELEASE);
     }
     fill_entry(to, from, dirty);
@@ -215,64 +230,73 @@ static void apply_words(uint64_t *to, const struct tx_line *line)
         persist_store_release(to + __builtin_ctz(mask), line->words[__builtin_ctz(mask)]);
 }
 
-static uint64_t *line_at(const struct lanes *lanes, const struct tx_line *line)
-{
-    return (uint64_t *)(void *)(lanes->file->base + line->line * LINE_SIZE);
-}
-
-/* One step for all of the transaction's entries. */
-static void step_entries(const struct lanes *lanes, const struct tx *tx,
-                         void (*step)(uint64_t *to, const uint64_t *from, unsigned dirty))
-{
-    for (size_t i = 0; i < tx->line_count; i++) {
-        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
-
-        if (line->kind != TX_LINE_ENTRIES || !line->dirty)
-            continue;
-        step(line_at(lanes, line), line->words, line->dirty & 15u);
-        step(line_at(lanes, line) + 4, line->words + 4, line->dirty >> 4);
-    }
-}
-
 /*
  * A group's entries are hidden before any of them changes, too: who has seen one operation of it finds what the session did before it
  * done, or still hidden, also where a key was deleted and made again in another entry.
  */
 static void hide_entries(const struct lanes *lanes, const struct tx *tx)
 {
-    step_entries(lanes, tx, hide_entry);
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = staged_at(tx, i);
+
+        if (line->kind != TX_LINE_ENTRIES)
+            continue;
+        hide_entry(line_at(lanes, line), line->dirty);
+        hide_entry(line_at(lanes, line) + 4, dirty_upper(line));
+    }
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 /*
  * What an operation changes together is hidden together before any of it changes, and shown behind all changes: who has
- * seen a part finds the other parts new, too, or still hidden.
+ * seen a part finds the other parts new, too, or still hidden. The entries are hidden already.
  */
 static void apply_together(const struct lanes *lanes, const struct tx *tx)
 {
-    hide_entries(lanes, tx);
-    step_entries(lanes, tx, fill_entry);
     for (size_t i = 0; i < tx->line_count; i++) {
-        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+        const struct tx_line *line = staged_at(tx, i);
+
+        if (line->kind != TX_LINE_ENTRIES)
+            continue;
+        fill_entry(line_at(lanes, line), line->words, line->dirty);
+        fill_entry(line_at(lanes, line) + 4, line->words + 4, dirty_upper(line));
+    }
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = staged_at(tx, i);
 
         if (line->kind != TX_LINE_ENTRIES)
             apply_words(line_at(lanes, line), line);
     }
-    step_entries(lanes, tx, show_entry);
+    for (size_t i = 0; i < tx->line_count; i++) {
+        const struct tx_line *line = staged_at(tx, i);
+
+        if (line->kind != TX_LINE_ENTRIES)
+            continue;
+        show_entry(line_at(lanes, line), line->words, line->dirty);
+        show_entry(line_at(lanes, line) + 4, line->words + 4, dirty_upper(line));
+    }
 }
 
-static void apply_line(uint64_t *to, const struct tx_line *line)
+/* hidden: hide_entries has been at it. */
+static inline void apply_line(uint64_t *to, const struct tx_line *line, bool hidden)
 {
-    if (line->kind == TX_LINE_ENTRIES) {
-        apply_entry(to, line->words, line->dirty & 15u);
-        apply_entry(to + 4, line->words + 4, line->dirty >> 4);
-    } else {
+    if (line->kind != TX_LINE_ENTRIES) {
         apply_words(to, line);
+    } else if (hidden) {
+        fill_entry(to, line->words, line->dirty);
+        show_entry(to, line->words, line->dirty);
+        fill_entry(to + 4, line->words + 4, dirty_upper(line));
+        show_entry(to + 4, line->words + 4, dirty_upper(line));
+    } else {
+        apply_entry(to, line->words, line->dirty);
+        apply_entry(to + 4, line->words + 4, dirty_upper(line));
     }
 }
 
 void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
 {
+    bool hidden = tx->together || tx->touches.count > 1;
+
     if (lane->pending_capacity < tx->line_count) {
         uint64_t *bigger = realloc(lane->pending, tx->line_count * sizeof(*bigger));
 
@@ -281,17 +305,17 @@ void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
             lane->pending_capacity = tx->line_count;
         }
     }
+    if (hidden)
+        hide_entries(lanes, tx);
     if (tx->together)
         apply_together(lanes, tx);
-    else if (tx->touches.count > 1)
-        hide_entries(lanes, tx);
     for (size_t i = 0; i < tx->line_count; i++) {
-        const struct tx_line *line = &tx->chunks[i / TX_CHUNK][i % TX_CHUNK];
+        const struct tx_line *line = staged_at(tx, i);
 
         if (!line->dirty)
             continue;
         if (!tx->together)
-            apply_line(line_at(lanes, line), line);
+            apply_line(line_at(lanes, line), line, hidden);
         if (lane->pending_count < lane->pending_capacity)
             lane->pending[lane->pending_count++] = line->line;
         else /* no memory for the list: flushed at once, the next fence covers it as well */
