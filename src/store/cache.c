@@ -51,6 +51,14 @@ static inline uint32_t tag_at(uint32_t tags, unsigned way)
     return tags >> TAG_BITS * way & TAG_MASK;
 }
 
+/* The ways with this tag, by the highest bits of their tags; perhaps more behind the first one. */
+static inline uint32_t ways_of(uint32_t tags, uint32_t tag)
+{
+    const uint32_t difference = tags ^ tag * TAG_ONES;
+
+    return (difference - TAG_ONES) & ~difference & TAG_ONES << (TAG_BITS - 1);
+}
+
 static inline void pause_briefly(unsigned turn)
 {
     /* The holder changes a line in a few ns. Longer means that it lost the processor: let it have ours. */
@@ -128,12 +136,11 @@ static inline uint64_t load_offset(const struct cache_line *line)
  */
 static unsigned find(const struct cache_line *set, uint64_t hash)
 {
-    const uint32_t tag = tag_of(hash);
-    const uint32_t tags = load_tags(set + cache_home(hash));
-
-    for (unsigned way = 0; way < CACHE_WAYS; way++)
-        if (tag_at(tags, way) == tag && load_hash(&set[way]) == hash && load_offset(&set[way]) != 0)
+    for (uint32_t ways = ways_of(load_tags(set + cache_home(hash)), tag_of(hash)); ways; ways &= ways - 1) {
+        const unsigned way = (unsigned)__builtin_ctz(ways) / TAG_BITS;
+        if (load_hash(&set[way]) == hash && load_offset(&set[way]) != 0)
             return way;
+    }
     return CACHE_WAYS;
 }
 
@@ -141,11 +148,9 @@ bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t e
                             uint64_t *entry_offset)
 {
     struct cache_line *set = cache_set(cache, hash);
-    const uint32_t tag = tag_of(hash);
-    const uint32_t tags = load_tags(set + cache_home(hash));
 
-    for (unsigned way = 0; way < CACHE_WAYS; way++)
-        if (tag_at(tags, way) == tag && cache_line_copy(&set[way], hash, entry, entry_offset))
+    for (uint32_t ways = ways_of(load_tags(set + cache_home(hash)), tag_of(hash)); ways; ways &= ways - 1)
+        if (cache_line_copy(&set[(unsigned)__builtin_ctz(ways) / TAG_BITS], hash, entry, entry_offset))
             return true;
     return false;
 }
@@ -201,14 +206,13 @@ static struct cache_line *commit(struct cache *cache, uint64_t hash, uint64_t of
     struct cache_line *set = cache_set(cache, hash);
     struct cache_line *home = set + cache_home(hash);
     struct cache_line *hidden = NULL;
-    const uint32_t all_ways = tag_of(hash) * TAG_ONES;
+    const uint32_t tag = tag_of(hash);
 
     for (unsigned turn = 0;; turn++) {
         uint64_t sequence = __atomic_load_n(&home->sequence, __ATOMIC_ACQUIRE);
         if ((sequence & 1) == 0) {
-            /* No byte of the tags is ours: then a sequence that is still the same proves that there is no copy. */
-            const uint32_t difference = load_tags(home) ^ all_ways;
-            if (((difference - TAG_ONES) & ~difference & TAG_ONES << (TAG_BITS - 1)) == 0) {
+            /* None of the tags is ours: then a sequence that is still the same proves that there is no copy. */
+            if (ways_of(load_tags(home), tag) == 0) {
                 if (__atomic_compare_exchange_n(&home->sequence, &sequence, sequence + 2, false, __ATOMIC_ACQ_REL,
                                                 __ATOMIC_RELAXED))
                     return NULL;

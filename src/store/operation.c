@@ -25,16 +25,75 @@ bool entry_is_expired(const uint64_t words[4], int64_t now)
     return (words[0] & META_EXPIRES) && entry_expiry(words) <= now;
 }
 
+/* The four words of an entry as they are now, staged ones where they are. */
+static inline const uint64_t *entry_words(const struct tx *tx, uint64_t entry)
+{
+    return tx_line(tx, entry) + entry / WORD_SIZE % 8;
+}
+
+/*
+ * The entry of the key that operation->key names, as the cache has it. True: the pool, with what is staged, has the same words, and
+ * the key is in them. Else *ahead may name the entry that it had a while ago.
+ */
+static inline bool find_copy(struct sdb_session *session, struct operation *operation, uint64_t *ahead)
+{
+    struct index_found *found = &operation->found;
+    const uint64_t *now;
+
+    if (!cache_lookup(session->pool->cache, operation->key.hash, found->words, &found->entry))
+        return false;
+    *ahead = found->entry;
+    found->word = 0;
+    now = entry_words(&session->tx, found->entry);
+    return meta_key_code(found->words[0]) != CODE_BLOB && now[0] == found->words[0] && now[1] == found->words[1] &&
+           now[2] == found->words[2] && now[3] == found->words[3] &&
+           index_compare(&session->pool->file, found->words, &operation->key) == ENTRY_SAME;
+}
+
+/* As index_find_staged, by way of the cache. */
+static enum index_result find_cached(struct sdb_session *session, struct operation *operation)
+{
+    struct heap *heap = &session->pool->heap;
+    struct index_found *found = &operation->found;
+    uint64_t ahead = 0;
+
+    if (find_copy(session, operation, &ahead)) {
+        cache_pace_note(&session->pace, operation->key.hash, true);
+        stat_add(&session->stats.cache_hits, 1);
+        return INDEX_FOUND;
+    }
+    cache_pace_note(&session->pace, operation->key.hash, ahead != 0);
+    stat_add(ahead ? &session->stats.cache_hits : &session->stats.cache_misses, 1);
+    if (ahead && index_entry_is(heap, &session->tx, &operation->key, ahead, found))
+        return INDEX_FOUND;
+    operation->missed = ahead == 0;
+    operation->token = cache_read_begin(session->pool->cache, operation->key.hash);
+    return index_find_staged(heap, &session->tx, &operation->key, found);
+}
+
+void operation_offer(struct sdb_session *session, const struct operation *operation)
+{
+    const struct index_found *found = &operation->found;
+
+    if (operation->missed && operation->exists &&
+        (const uint8_t *)entry_words(&session->tx, found->entry) == session->pool->file.base + found->entry)
+        (void)cache_fill(session->pool->cache, operation->key.hash, found->entry, found->words, operation->token);
+}
+
 /* Finds the key that operation->key names; its shard is locked. ahead: the entry that it had a while ago; 0: not known. */
 static int find(struct sdb_session *session, struct operation *operation, uint64_t ahead)
 {
     struct heap *heap = &session->pool->heap;
-    enum index_result result = INDEX_FOUND;
+    enum index_result result;
     int error;
 
     operation->mark = tx_savepoint(&session->tx);
-    operation->exists = false;
-    if (!ahead || !index_entry_is(heap, &session->tx, &operation->key, ahead, &operation->found))
+    operation->exists = operation->missed = false;
+    if (ahead && index_entry_is(heap, &session->tx, &operation->key, ahead, &operation->found))
+        result = INDEX_FOUND;
+    else if (session->pool->cache && cache_pace_ask(&session->pace, operation->key.hash))
+        result = find_cached(session, operation);
+    else
         result = index_find_staged(heap, &session->tx, &operation->key, &operation->found);
     switch (result) {
     case INDEX_MISSING:

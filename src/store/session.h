@@ -119,6 +119,8 @@ struct operation {
     struct index_found found;
     struct tx_mark mark;
     bool exists; /* and is not expired */
+    bool missed; /* by the cache, which was asked; found is what the pool has */
+    uint64_t token; /* of the miss, for cache_fill */
 };
 
 /*
@@ -130,6 +132,12 @@ int operation_begin(struct sdb_session *session, unsigned database, const void *
 
 /* Commits, or rolls back where error is not SDB_OK or a mere miss. Returns the error that counts. */
 int operation_end(struct sdb_session *session, const struct tx_mark *mark, int error);
+
+/*
+ * Offers the cache what it missed, before anything is staged of the operation: for keys that stay. With their shard locked nobody
+ * changes what was committed.
+ */
+void operation_offer(struct sdb_session *session, const struct operation *operation);
 
 /* As operation_begin for a further key whose shard is locked already. SDB_ECONFLICT: session_lock_tree. */
 int operation_find(struct sdb_session *session, unsigned database, const void *key, size_t key_size,

@@ -11,6 +11,7 @@
 
 #include "entry.h"
 #include "error.h"
+#include "overwrite.h"
 #include "read.h"
 #include "session.h"
 
@@ -39,14 +40,20 @@ static int stage_set(struct sdb_session *session, struct operation *operation, c
     struct entry_content content = {.expire_ms = options->expire_ms};
     int error;
 
-    if (!condition_holds(operation, options))
+    if (options->flags && !condition_holds(operation, options))
         return SDB_ECONDITION;
     if (options->flags & SDB_KEEP_EXPIRY && operation->exists)
         content.expire_ms = entry_expiry(operation->found.words);
     if (content.expire_ms && content.expire_ms <= session_now(session))
         return operation->exists ? operation_remove(session, operation) : SDB_OK;
-    content_set_value(&content, value_size ? value : "", value_size);
-    error = operation_put(session, operation, &content);
+    error = SDB_OK;
+    if (operation->missed)
+        operation_offer(session, operation);
+    if (!operation->exists || content.expire_ms || session->transaction ||
+        !overwrite(session, &operation->key, &operation->found, &(struct sdb_slice){value_size ? value : "", value_size})) {
+        content_set_value(&content, value_size ? value : "", value_size);
+        error = operation_put(session, operation, &content);
+    }
     if (!error && options->handle)
         *options->handle = handle_of(operation->found.entry, operation->found.words[0]);
     return error;
