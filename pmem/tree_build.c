@@ -67,7 +67,7 @@ int tree_write_leaf(struct tree *tree, const struct tree_item *items, unsigned c
 
         floor -= n;
         memcpy(words + floor, items[i].words, n * WORD_SIZE);
-        *slot = (items[i].slot & TREE_SLOT_MASK & ~1023ull) | floor;
+        *slot = (items[i].slot & TREE_SLOT_MASK & ~1023ull) | tree_item_word(floor, n);
         *slot = tree_slot_seal(*slot, *offset, items[i].words);
         words[2] += *slot;
     }

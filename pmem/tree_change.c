@@ -122,7 +122,8 @@ static void put_in_place(struct tree *tree, const struct tree_place *place, cons
 {
     const struct tree_node *leaf = &place->leaf;
     const unsigned words = tree_slot_words(item->slot), floor = leaf->floor - words;
-    const uint64_t slot = tree_slot_seal(item->slot | floor, leaf->offset, item->words), sum = leaf->words[2] + slot;
+    const uint64_t slot = tree_slot_seal(item->slot | tree_item_word(floor, words), leaf->offset, item->words);
+    const uint64_t sum = leaf->words[2] + slot;
     unsigned first = 0;
 
     for (unsigned i = 0; i < words; i++)
@@ -266,7 +267,7 @@ int tree_replace(struct tree *tree, const struct tree_place *place, const struct
         }
         word = floor -= size;
     }
-    const uint64_t slot = tree_slot_seal(item.slot | word, leaf->offset, words);
+    const uint64_t slot = tree_slot_seal(item.slot | tree_item_word(word, size), leaf->offset, words);
     for (unsigned i = 0; i < size; i++)
         if (leaf->words[word + i] != words[i])
             store(tree, leaf, word + i, words[i]);

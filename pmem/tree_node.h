@@ -62,6 +62,12 @@ static inline unsigned tree_slot_words(uint64_t slot)
     return tree_slot_blob(slot) ? 1 : (tree_slot_size(slot) + 7) / 8;
 }
 
+/* Where an element stands. One without bytes takes no part in the floor's coming and going. */
+static inline unsigned tree_item_word(unsigned word, unsigned words)
+{
+    return words ? word : TREE_NODE_WORDS;
+}
+
 /* The slot with its check over the element's words, which are padded with zeros. */
 static inline uint64_t tree_slot_seal(uint64_t slot, uint64_t node, const uint64_t *words)
 {
