@@ -13,6 +13,8 @@
 #include "entry.h"
 #include "heap_internal.h"
 #include "index_internal.h"
+#include "packed.h"
+#include "tree_kind.h"
 
 /* An entry as it is being checked. */
 struct subject {
@@ -106,6 +108,18 @@ static void check_database(struct check *check, const struct subject *subject)
     check->expiring[id] += (subject->words[0] & META_EXPIRES) != 0;
 }
 
+/* The bytes of a small collection, which are as they were written, make sense. */
+static void check_packed(struct check *check, const struct subject *subject)
+{
+    const unsigned type = meta_type(subject->words[0]);
+    const uint8_t *data;
+    uint32_t size;
+
+    if (type != VALUE_STRING && entry_blob(check->file, subject->words[entry_value_index(subject->words[0])], &data, &size) &&
+        !packed_verify(check->file, tree_kind_of(type), data, size))
+        check_problem(check, subject->offset, "entry: its collection makes no sense");
+}
+
 static void check_live_entry(struct check *check, struct subject *subject)
 {
     const uint64_t meta = subject->words[0];
@@ -118,8 +132,8 @@ static void check_live_entry(struct check *check, struct subject *subject)
         check_problem(check, subject->offset, "entry: an impossible type or size");
         return;
     }
-    if (meta_value_code(meta) == CODE_BLOB)
-        (void)check_payload_blob(check, subject, entry_value_index(meta), SDB_VALUE_SIZE_MAX, "value");
+    if (meta_value_code(meta) == CODE_BLOB && check_payload_blob(check, subject, entry_value_index(meta), SDB_VALUE_SIZE_MAX, "value"))
+        check_packed(check, subject);
     if (meta_value_code(meta) == CODE_TREE)
         check_tree(check, subject->offset + entry_value_index(meta) * WORD_SIZE, entry_tree(subject->words),
                    meta_type(meta));

@@ -164,7 +164,8 @@ void entry_codes(const struct entry_content *content, unsigned *key_code, unsign
     size_t key_words = (content->key_size + 7) / 8;
     size_t value_words = content->value ? (content->value_size + 7) / 8 : 1;
     bool key_fits = content->key_size <= INLINE_SIZE_MAX;
-    bool value_fits = !content->value || content->value_size <= INLINE_SIZE_MAX;
+    /* A packed collection never stands in place: readers of small values need not ask for the type. */
+    bool value_fits = !content->value || (content->value_size <= INLINE_SIZE_MAX && content->type <= VALUE_STRING);
     unsigned inline_value = content->value ? (unsigned)content->value_size : content->tree ? CODE_TREE : CODE_INTEGER;
 
     if (key_fits && value_fits && key_words + value_words <= room) {

@@ -60,12 +60,12 @@ static inline int64_t entry_expiry(const uint64_t words[4])
     return words[0] & META_EXPIRES ? (int64_t)words[entry_expiry_index(words[0])] : 0;
 }
 
-/* Whether type and value go together: a string has no tree, every other type stands in one. */
+/* Whether type and value go together: a string has no tree; every other type stands in one, or packed in a blob. */
 static inline bool entry_type_is_sane(uint64_t meta)
 {
     const unsigned type = meta_type(meta), code = meta_value_code(meta);
 
-    return type == VALUE_STRING ? code != CODE_TREE : type <= VALUE_STREAM && code == CODE_TREE;
+    return type == VALUE_STRING ? code != CODE_TREE : type <= VALUE_STREAM && (code == CODE_TREE || code == CODE_BLOB);
 }
 /* Where the tree of an entry with CODE_TREE has its header. */
 static inline uint64_t entry_tree(const uint64_t words[4]) { return words[entry_value_index(words[0])]; }

@@ -27,7 +27,8 @@
 #define SB_FORMAT_VERSION 1u
 #define SB_COPY_OFFSET_A 0u
 #define SB_COPY_OFFSET_B 4096u
-#define SB_INCOMPAT_KNOWN 0ull  /* feature bits that this version can read */
+#define SB_INCOMPAT_COLLECTIONS 1ull /* entries may have other types than strings */
+#define SB_INCOMPAT_KNOWN SB_INCOMPAT_COLLECTIONS /* feature bits that this version can read */
 #define SB_RO_COMPAT_KNOWN 0ull /* feature bits that it can write */
 
 #define EXTENT_SIZE (2u << 20)

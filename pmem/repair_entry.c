@@ -13,7 +13,9 @@
 #include "entry.h"
 #include "heap_internal.h"
 #include "index_internal.h"
+#include "packed.h"
 #include "repair_internal.h"
+#include "tree_kind.h"
 
 /* Damage may have been to the generation: the next one is no neighbour of what is there, so that no handle fits by a single bit. */
 #define GENERATION_STEP 257u
@@ -82,6 +84,16 @@ static bool claim_blob(struct repair *repair, const struct subject *subject, uin
                         subject->extent->shard, REPAIR_BLOCK);
 }
 
+static bool packed_is_sane(const struct repair *repair, const struct subject *subject)
+{
+    const unsigned type = meta_type(subject->words[0]);
+    const uint8_t *data;
+    uint32_t size;
+
+    return type == VALUE_STRING || (entry_blob(repair->file, subject->words[entry_value_index(subject->words[0])], &data, &size) &&
+                                    packed_verify(repair->file, tree_kind_of(type), data, size));
+}
+
 static const char *judge_value(struct repair *repair, const struct subject *subject)
 {
     const uint64_t meta = subject->words[0], reference = subject->words[entry_value_index(meta)];
@@ -90,6 +102,8 @@ static const char *judge_value(struct repair *repair, const struct subject *subj
         return "its key is longer than any may be";
     if (meta_value_code(meta) == CODE_BLOB && !entry_blob_verify(repair->file, reference))
         return "its value is damaged: the checksum is wrong";
+    if (meta_value_code(meta) == CODE_BLOB && !packed_is_sane(repair, subject))
+        return "its value is damaged: it makes no sense as a collection";
     if (meta_key_code(meta) == CODE_BLOB && !claim_blob(repair, subject, subject->words[1]))
         return "its key lies where something else is";
     if (meta_value_code(meta) == CODE_BLOB && !claim_blob(repair, subject, reference))

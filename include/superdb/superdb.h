@@ -222,8 +222,23 @@ SDB_API void sdb_session_set_time(struct sdb_session *session, int64_t now_ms);
  * fit in 24 bytes (8-byte words: 16 + 8 or 8 + 16; a time to live takes 8 of them). Canonical decimal integers in the
  * int64 range are kept as 8-byte integers, and read back as the same text.
  * ---------------------------------------------------------------------------------------------------------------- */
-enum sdb_type { SDB_TYPE_NONE = 0, SDB_TYPE_STRING = 1 };
-enum sdb_encoding { SDB_ENCODING_INT = 1, SDB_ENCODING_INLINE = 2, SDB_ENCODING_BLOB = 3 };
+enum sdb_type {
+    SDB_TYPE_NONE = 0,
+    SDB_TYPE_STRING = 1,
+    SDB_TYPE_LIST = 2,
+    SDB_TYPE_SET = 3,
+    SDB_TYPE_HASH = 4,
+    SDB_TYPE_ZSET = 5,
+    SDB_TYPE_STREAM = 6,
+};
+enum sdb_encoding {
+    SDB_ENCODING_INT = 1,
+    SDB_ENCODING_INLINE = 2,
+    SDB_ENCODING_BLOB = 3,
+    SDB_ENCODING_PACKED = 4, /* a collection that never was larger than its limits: struct sdb_limits */
+    SDB_ENCODING_INTS = 5,   /* such a set of integers */
+    SDB_ENCODING_LARGE = 6,
+};
 
 struct sdb_slice {
     const void *data;
@@ -344,11 +359,11 @@ SDB_API int sdb_delete_many(struct sdb_session *session, const struct sdb_slice 
  * Expiry
  * ---------------------------------------------------------------------------------------------------------------- */
 struct sdb_stat {
-    size_t size;         /* of the value */
+    size_t size;         /* of the value; of a collection: how many elements it has */
     uint64_t version;
     int64_t expire_ms;   /* 0: never */
     uint64_t handle;
-    size_t memory;       /* bytes of the pool that the key takes: entry, its share of the index, blobs */
+    size_t memory;       /* bytes of the pool that the key takes: entry, its share of the index, blobs, trees */
     uint8_t type;
     uint8_t encoding;
 };
@@ -713,4 +728,7 @@ SDB_API int sdb_scrub(struct sdb_session *session, uint64_t *cursor, size_t effo
 #ifdef __cplusplus
 }
 #endif
+
+#include "collection.h"
+
 #endif

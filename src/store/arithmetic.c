@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arithmetic.h"
 #include "entry.h"
 #include "error.h"
 #include "number.h"
@@ -85,50 +86,56 @@ struct add_float {
     char text[FLOAT_TEXT_MAX];
 };
 
-static bool parse_float(const struct entry_content *content, long double *number)
+bool arithmetic_parse_float(const void *value, size_t size, long double *number)
 {
     char text[FLOAT_TEXT_MAX], *end;
 
-    if (!content->value) {
-        *number = (long double)content->integer;
-        return true;
-    }
-    if (content->value_size == 0 || content->value_size >= sizeof(text))
+    if (size == 0 || size >= sizeof(text))
         return false;
-    memcpy(text, content->value, content->value_size);
-    text[content->value_size] = '\0';
+    memcpy(text, value, size);
+    text[size] = '\0';
     if (text[0] == ' ' || (text[0] >= '\t' && text[0] <= '\r'))
         return false;
     errno = 0;
     *number = strtold(text, &end);
-    if (end != text + content->value_size || isnan(*number))
+    if (end != text + size || isnan(*number))
         return false;
     return errno != ERANGE || (!isinf(*number) && fpclassify(*number) != FP_ZERO);
+}
+
+int arithmetic_format_float(long double number, char text[FLOAT_TEXT_MAX], size_t *text_size)
+{
+    int size;
+
+    if (isnan(number) || isinf(number))
+        return SDB_EOVERFLOW;
+    size = snprintf(text, FLOAT_TEXT_MAX, "%.17Lf", number);
+    while (size > 0 && text[size - 1] == '0')
+        size--;
+    if (size > 0 && text[size - 1] == '.')
+        size--;
+    if (size == 2 && text[0] == '-' && text[1] == '0') {
+        text[0] = '0';
+        size = 1;
+    }
+    *text_size = (size_t)size;
+    return SDB_OK;
 }
 
 static int compute_add_float(void *context, bool exists, struct entry_content *content)
 {
     struct add_float *add = context;
     long double number = 0;
-    int size;
+    int error;
 
-    if (exists && !parse_float(content, &number))
+    if (exists && !content->value)
+        number = (long double)content->integer;
+    else if (exists && !arithmetic_parse_float(content->value, content->value_size, &number))
         return SDB_ENOTFLOAT;
-    number += add->delta;
-    if (isnan(number) || isinf(number))
-        return SDB_EOVERFLOW;
-    size = snprintf(add->text, sizeof(add->text), "%.17Lf", number);
-    while (size > 0 && add->text[size - 1] == '0')
-        size--;
-    if (size > 0 && add->text[size - 1] == '.')
-        size--;
-    if (size == 2 && add->text[0] == '-' && add->text[1] == '0') {
-        add->text[0] = '0';
-        size = 1;
-    }
-    add->size = (size_t)size;
-    content_set_value(content, add->text, add->size);
-    return SDB_OK;
+    error = arithmetic_format_float(number + add->delta, add->text, &add->size);
+    if (!error)
+        content_set_value(content, add->text, add->size);
+    return error;
 }
 
 int sdb_add_float(struct sdb_session *session, const void *key, size_t key_size, long double delta, char *text,

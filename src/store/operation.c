@@ -89,6 +89,7 @@ static int find(struct sdb_session *session, struct operation *operation, uint64
 
     operation->mark = tx_savepoint(&session->tx);
     operation->exists = operation->missed = false;
+    operation->tree_stays = false;
     if (ahead && index_entry_is(heap, &session->tx, &operation->key, ahead, &operation->found))
         result = INDEX_FOUND;
     else if (session->pool->cache && cache_pace_ask(&session->pace, operation->key.hash))
@@ -218,7 +219,7 @@ static bool keeps_tree(const uint64_t old[4], const uint64_t new[4])
 }
 
 /* Frees the blobs of the old words that the new ones do not use; a tree is dropped. */
-static int free_unused(struct sdb_session *session, uint32_t shard, const uint64_t old[4], const uint64_t new[4])
+static int free_unused(struct sdb_session *session, uint32_t shard, const uint64_t old[4], const uint64_t new[4], bool tree_stays)
 {
     struct heap *heap = &session->pool->heap;
     uint64_t kept[2] = {0, 0};
@@ -230,7 +231,7 @@ static int free_unused(struct sdb_session *session, uint32_t shard, const uint64
         kept[1] = new[entry_value_index(new[0])];
     if (meta_key_code(old[0]) == CODE_BLOB && old[1] != kept[0])
         error = heap_free(heap, &session->tx, shard, blob_reference_offset(old[1]));
-    if (!error && meta_value_code(old[0]) == CODE_TREE && !keeps_tree(old, new)) {
+    if (!error && meta_value_code(old[0]) == CODE_TREE && !tree_stays && !keeps_tree(old, new)) {
         error = session_lock_tree(session, entry_tree(old));
         if (!error)
             error = tree_drop(heap, &session->tx, entry_tree(old));
@@ -277,7 +278,7 @@ static int put_over(struct sdb_session *session, struct operation *operation, st
         content->key_reference = old[1];
     error = entry_build(&session->pool->heap, &session->tx, operation->key.shard, content, meta, words);
     if (!error)
-        error = free_unused(session, operation->key.shard, old, words);
+        error = free_unused(session, operation->key.shard, old, words, false);
     if (error)
         return error;
     entry_seal(words, operation->found.entry);
@@ -316,7 +317,7 @@ int operation_remove(struct sdb_session *session, struct operation *operation)
     memcpy(words, old, sizeof(words));
     words[0] = (generation & 0xffff) << META_GENERATION_SHIFT;
     entry_seal(words, operation->found.entry);
-    error = free_unused(session, operation->key.shard, old, words);
+    error = free_unused(session, operation->key.shard, old, words, operation->tree_stays);
     if (error)
         return error;
     tx_store_entry(&session->tx, operation->found.entry, words);

@@ -142,6 +142,7 @@ int pool_open_structures(struct sdb_pool *pool, const struct sdb_options *option
     if (error)
         return error;
     pool->recovered = !pool->file.was_clean;
+    sdb_set_limits(pool, &(struct sdb_limits)SDB_LIMITS_INIT);
     pool->shard_count = pool->file.superblock.shards;
     pool->shards = aligned_alloc(64, pool->shard_count * sizeof(*pool->shards));
     if (!pool->shards)

@@ -17,6 +17,7 @@
 #include "index.h"
 #include "lane.h"
 #include "lock.h"
+#include "superdb/collection.h"
 #include "superdb/superdb.h"
 #include "tx.h"
 
@@ -43,6 +44,7 @@ struct sdb_pool {
     struct heap heap;
     struct cache *cache; /* NULL: none */
     sdb_observer *observer; /* Atomic: NULL: none. Set under the lock of the shard whose changes are to be told, or earlier */
+    struct sdb_limits limits; /* Atomic, relaxed, each */
     struct shard *shards;
     uint32_t shard_count;
     bool readonly;

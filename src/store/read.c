@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "ahead.h"
+#include "collection.h"
 #include "entry.h"
 #include "error.h"
 #include "number.h"
@@ -197,9 +198,9 @@ int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[
 {
     unsigned code = meta_value_code(words[0]), index = entry_value_index(words[0]);
 
-    if (__builtin_expect(code == CODE_TREE, 0))
+    if (__builtin_expect(meta_type(words[0]) != SDB_TYPE_STRING, 0))
         return SDB_ETYPE;
-    view->type = (uint8_t)meta_type(words[0]);
+    view->type = SDB_TYPE_STRING;
     view->version = words[0];
     view->expire_ms = entry_expiry(words);
     view->handle = handle_of(entry, words[0]);
@@ -243,6 +244,24 @@ int sdb_view(struct sdb_session *session, const void *key, size_t key_size, stru
         error = find_key(session, key, key_size, &found);
         if (!error)
             error = read_view(session, found.entry, found.words, view);
+    } while (error == SDB_EBUSY);
+    return error;
+}
+
+int read_packed(struct sdb_session *session, const void *key, size_t key_size, unsigned type, struct index_found *found,
+                struct sdb_view *view)
+{
+    int error;
+
+    do {
+        error = find_key(session, key, key_size, found);
+        if (error)
+            return error;
+        if (meta_type(found->words[0]) != type)
+            return SDB_ETYPE;
+        if (meta_value_code(found->words[0]) != CODE_BLOB)
+            return SDB_EBUSY;
+        error = view_blob(session, found->entry, found->words, view);
     } while (error == SDB_EBUSY);
     return error;
 }
@@ -310,7 +329,9 @@ static size_t blob_memory(const struct pool_file *file, uint64_t reference, size
     return (size_t)heap_block_size(bytes + sizeof(struct sdb_m_blob));
 }
 
-int sdb_stat(struct sdb_session *session, const void *key, size_t key_size, struct sdb_stat *stat)
+/* SDB_ETYPE: it is a collection, of the type. */
+static int stat_string(struct sdb_session *session, const void *key, size_t key_size, struct sdb_stat *stat,
+                       unsigned *type)
 {
     const struct pool_file *file = &session->pool->file;
     struct index_found found;
@@ -322,6 +343,10 @@ int sdb_stat(struct sdb_session *session, const void *key, size_t key_size, stru
     do {
         error = find_key(session, key, key_size, &found);
     } while (!error && !still_there(session, found.entry, found.words));
+    if (!error && meta_type(found.words[0]) != SDB_TYPE_STRING) {
+        *type = meta_type(found.words[0]);
+        error = SDB_ETYPE;
+    }
     if (error) {
         session_unpin(session);
         return error;
@@ -346,6 +371,19 @@ int sdb_stat(struct sdb_session *session, const void *key, size_t key_size, stru
     }
     session_unpin(session);
     return SDB_OK;
+}
+
+int sdb_stat(struct sdb_session *session, const void *key, size_t key_size, struct sdb_stat *stat)
+{
+    unsigned type = 0;
+    int error;
+
+    do { /* until it has the type that it had a moment ago */
+        error = stat_string(session, key, key_size, stat, &type);
+        if (error == SDB_ETYPE)
+            error = collection_stat(session, key, key_size, type, stat);
+    } while (error == SDB_ETYPE);
+    return error;
 }
 
 int sdb_handle(struct sdb_session *session, const void *key, size_t key_size, uint64_t *handle)

@@ -20,6 +20,12 @@ int read_find(struct sdb_session *session, const struct index_key *key, struct i
  */
 int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[4], struct sdb_view *view);
 
+/*
+ * Makes a view of a packed collection's blob, and of nothing else of it. Errors: SDB_ENOTFOUND, SDB_ETYPE, SDB_ECORRUPT; SDB_EBUSY: it is a tree.
+ */
+int read_packed(struct sdb_session *session, const void *key, size_t key_size, unsigned type, struct index_found *found,
+                struct sdb_view *view);
+
 /* A small value, as a batch returns it. */
 static inline void read_inline(const uint64_t words[4], struct sdb_inline *value)
 {

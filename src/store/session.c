@@ -199,6 +199,23 @@ bool session_lock_at_once(struct sdb_session *session, uint32_t shard)
     return true;
 }
 
+void session_unlock(struct sdb_session *session, uint32_t shard)
+{
+    uint32_t max = 0;
+
+    if (!session_holds(session, shard))
+        return;
+    for (uint32_t i = 0; i < session->held_count; i++) {
+        if (session->held[i] == shard)
+            session->held[i--] = session->held[--session->held_count];
+        else if (session->held[i] > max)
+            max = session->held[i];
+    }
+    session->held_max = max;
+    session->held_bits[shard / 64] &= ~(1ull << (shard % 64));
+    lock_release(&session->pool->shards[shard].lock);
+}
+
 static int compare_shards(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -292,6 +309,13 @@ int session_lock_all(struct sdb_session *session)
     error = session_lock_many(session, shards, count);
     free(shards);
     return error;
+}
+
+bool session_try_again(struct sdb_session *session, int error, int *attempt)
+{
+    if (error == SDB_ECONFLICT && !session->transaction)
+        return session_lock_all(session) == SDB_OK;
+    return error == SDB_ENOSPC && session_make_room(session, attempt);
 }
 
 /* -- the commit -- */

@@ -78,6 +78,9 @@ int session_lock(struct sdb_session *session, uint32_t shard);
 /* Locks a shard, or has it already. False: another thread has it, and nothing changed. */
 bool session_lock_at_once(struct sdb_session *session, uint32_t shard);
 
+/* Lets go of a shard that was locked only to look at it: nothing is staged there. Not inside a transaction. */
+void session_unlock(struct sdb_session *session, uint32_t shard);
+
 /* Locks several at once, before an operation stages anything. `shards` is sorted in place. */
 int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t count);
 int session_lock_all(struct sdb_session *session);
@@ -113,6 +116,9 @@ uint64_t sessions_oldest_pin(void *pool);
  */
 bool session_make_room(struct sdb_session *session, int *attempt);
 
+/* The same, and after SDB_ECONFLICT outside of a transaction: every shard is locked then, wherever the trees are that are in question. */
+bool session_try_again(struct sdb_session *session, int error, int *attempt);
+
 /* -- one operation on one key, for writing -- */
 struct operation {
     struct index_key key;
@@ -121,6 +127,7 @@ struct operation {
     bool exists; /* and is not expired */
     bool missed; /* by the cache, which was asked; found is what the pool has */
     uint64_t token; /* of the miss, for cache_fill */
+    bool tree_stays; /* operation_remove: another key has its tree */
 };
 
 /*

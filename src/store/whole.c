@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "collection.h"
 #include "entry.h"
 #include "session.h"
 
@@ -62,8 +63,8 @@ static int stage(struct sdb_session *session, const struct whole *whole)
     if (new.exists && new.found.entry == old.found.entry)
         return SDB_OK; /* the same key */
     error = operation_content(session, &old, &content, scratch);
-    if (!error && content.tree) /* two keys must not have one */
-        error = SDB_ETYPE;
+    if (!error && content.tree && whole->keep) /* two keys must not have one */
+        error = collection_copy_tree(session, content.tree, new.key.shard, &content.tree);
     if (error)
         return error;
     /* The other key may live in another shard: its blobs are its own. */
@@ -74,6 +75,7 @@ static int stage(struct sdb_session *session, const struct whole *whole)
         return error;
     /* What was staged may have moved the old key's index word. */
     error = operation_find(session, whole->database, whole->key, whole->key_size, &old);
+    old.tree_stays = content.tree != 0;
     return error ? error : operation_remove(session, &old);
 }
 
@@ -89,7 +91,7 @@ static int run(struct sdb_session *session, const struct whole *whole)
             return error;
         mark = tx_savepoint(&session->tx);
         error = operation_end(session, &mark, stage(session, whole));
-    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
+    } while (session_try_again(session, error, &attempt));
     return error;
 }
 

@@ -239,18 +239,15 @@ int sdb_set_many(struct sdb_session *session, const struct sdb_pair *pairs, size
         error = lock_keys_now(session, &pairs->key, sizeof(*pairs), count);
         mark = tx_savepoint(&session->tx);
         error = operation_end(session, &mark, error ? error : stage_pairs(session, pairs, count, flags));
-    } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
+    } while (session_try_again(session, error, &attempt));
     return error;
 }
 
-int sdb_delete_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, size_t *deleted)
+static int stage_deletes(struct sdb_session *session, const struct sdb_slice *keys, size_t count, size_t *deleted)
 {
-    struct tx_mark mark;
-    size_t n = 0;
-    int error;
+    int error = SDB_OK;
 
-    error = lock_keys_now(session, keys, sizeof(*keys), count);
-    mark = tx_savepoint(&session->tx);
+    *deleted = 0;
     for (size_t i = 0; i < count && !error; i++) {
         struct operation operation;
 
@@ -258,9 +255,23 @@ int sdb_delete_many(struct sdb_session *session, const struct sdb_slice *keys, s
         if (error || !operation.exists)
             continue;
         error = operation_remove(session, &operation);
-        n++;
+        ++*deleted;
     }
-    error = operation_end(session, &mark, error);
+    return error;
+}
+
+int sdb_delete_many(struct sdb_session *session, const struct sdb_slice *keys, size_t count, size_t *deleted)
+{
+    int error, attempt = 0;
+    size_t n = 0;
+
+    do {
+        struct tx_mark mark;
+
+        error = lock_keys_now(session, keys, sizeof(*keys), count);
+        mark = tx_savepoint(&session->tx);
+        error = operation_end(session, &mark, error ? error : stage_deletes(session, keys, count, &n));
+    } while (error == SDB_ECONFLICT && session_try_again(session, error, &attempt));
     if (!error && deleted)
         *deleted = n;
     return error;

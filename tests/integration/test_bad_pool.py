@@ -190,7 +190,7 @@ def test_what_is_no_regular_file_is_refused():
 def test_newer_formats_are_told_by_their_version():
     with workplace() as place:
         for offset, data, what in ((8, struct.pack("<I", 2), "version"), (8, struct.pack("<I", 0xffffffff), "version"),
-                                   (24, struct.pack("<Q", 1), "incompatible feature"),
+                                   (24, struct.pack("<Q", 3), "incompatible feature"),
                                    (24, struct.pack("<Q", 1 << 63), "incompatible feature")):
             place.restore()
             place.write(superblock_with(place.image, offset, data))
