@@ -316,15 +316,31 @@ size_t reply_array_later(struct reply *reply)
     return reply->size;
 }
 
-void reply_array_set(struct reply *reply, size_t where, size_t count)
+/* Puts bytes at a place; what stands behind it makes room. */
+static void insert(struct reply *reply, size_t where, const char *data, size_t size)
 {
-    char header[HEADER_SIZE_MAX];
-    size_t size = put_header(header, '*', (int64_t)count);
-    char *end = reserve(reply, size);
-
-    if (end == NULL || where > reply->size)
+    if (reserve(reply, size) == NULL || where > reply->size)
         return;
     memmove(reply->data + where + size, reply->data + where, reply->size - where);
-    memcpy(reply->data + where, header, size);
+    memcpy(reply->data + where, data, size);
     reply->size += size;
+}
+
+void reply_header_set(struct reply *reply, size_t where, char kind, size_t count)
+{
+    char header[HEADER_SIZE_MAX];
+
+    insert(reply, where, header, put_header(header, kind, (int64_t)count));
+}
+
+void reply_array_set(struct reply *reply, size_t where, size_t count)
+{
+    reply_header_set(reply, where, '*', count);
+}
+
+void reply_prepend_bulk(struct reply *reply, size_t where, const char *data, size_t size)
+{
+    insert(reply, where, "\r\n", 2);
+    insert(reply, where, data, size);
+    reply_header_set(reply, where, '$', size);
 }

@@ -64,4 +64,8 @@ void reply_verbatim(struct reply *reply, const void *data, size_t size, const ch
 size_t reply_array_later(struct reply *reply);
 void reply_array_set(struct reply *reply, size_t where, size_t count);
 
+/* The same for other headers: '%' and '~' in RESP3. And a short bulk string in front of what stands at the place. */
+void reply_header_set(struct reply *reply, size_t where, char kind, size_t count);
+void reply_prepend_bulk(struct reply *reply, size_t where, const char *data, size_t size);
+
 #endif

@@ -310,6 +310,8 @@ static int measure(struct client *client, const struct sdb_slice *keys, size_t c
     *size = 0;
     for (size_t i = 0; i < count; i++) {
         int result = sdb_stat(client->session, keys[i].data, keys[i].size, &stat);
+        if (result == SDB_OK && stat.type != SDB_TYPE_STRING)
+            result = SDB_ETYPE;
         if (result != SDB_OK && result != SDB_ENOTFOUND)
             return result;
         if (result == SDB_OK && stat.size > *size)

@@ -147,6 +147,8 @@ static int extend(struct client *client, const struct sdb_slice *key, uint64_t l
     size_t size;
     int result = sdb_stat(client->session, key->data, key->size, &stat);
 
+    if (result == SDB_OK && stat.type != SDB_TYPE_STRING)
+        result = SDB_ETYPE;
     if (result != SDB_OK && result != SDB_ENOTFOUND)
         return result;
     if (result == SDB_OK && stat.size > last_byte)

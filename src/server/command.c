@@ -61,10 +61,20 @@ static size_t all_count;
 static const struct command **top_commands; /* in the table's order */
 static size_t top_count;
 
-static const struct command *const tables[] = {string_commands, bit_commands,        key_commands,
-                                               handle_commands, connection_commands, server_commands,
-                                               scrub_commands,  transaction_commands,
-                                               pubsub_commands};
+/* clang-format off */
+static const struct command *const tables[] = {
+    string_commands,
+    bit_commands,
+    hash_commands,
+    key_commands,
+    handle_commands,
+    connection_commands,
+    server_commands,
+    scrub_commands,
+    transaction_commands,
+    pubsub_commands,
+};
+/* clang-format on */
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 

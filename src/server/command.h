@@ -65,6 +65,7 @@ struct command {
 /* The rows that each file of handlers contributes; each ends with a row whose name is NULL. */
 extern const struct command string_commands[];     /* string_commands.c: GET, SET, APPEND, ... */
 extern const struct command bit_commands[];        /* bit_commands.c */
+extern const struct command hash_commands[];       /* hash_commands.c */
 extern const struct command key_commands[];        /* key_commands.c: DEL, EXPIRE, SCAN, ... */
 extern const struct command scrub_commands[];      /* scrub_commands.c: SDB.SCRUB */
 extern const struct command handle_commands[];     /* handle_commands.c: SDB.HANDLE, SDB.GETH, SDB.SETH */

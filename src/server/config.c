@@ -16,6 +16,7 @@
 
 #include "acl.h"
 #include "bits.h"
+#include "collections.h"
 #include "config_option.h"
 #include "lock.h"
 #include "log.h"
@@ -281,6 +282,13 @@ static int apply_slowlog(const char **error)
     return 0;
 }
 
+static int apply_limits(const char **error)
+{
+    (void)error;
+    collections_apply_limits();
+    return 0;
+}
+
 /* Each client takes a descriptor; 32 are left for everything else. */
 static int apply_maxclients(const char **error)
 {
@@ -343,6 +351,10 @@ static const struct config_choice debug_choices[] = {
     {                                                                                                                  \
         name, NULL, standard, help, KIND_SIZE, flags, FIELD(field), low, high, NULL, NULL, NULL, apply                 \
     }
+#define LIMIT(name, alias, field, standard, low, kind, help)                                                           \
+    {                                                                                                                  \
+        name, alias, standard, help, kind, OPTION_SETTABLE, FIELD(field), low, INT32_MAX, NULL, NULL, NULL, apply_limits \
+    }
 #define BOOL(name, field, standard, flags, help)                                                                       \
     {                                                                                                                  \
         name, NULL, standard, help, KIND_BOOL, flags, FIELD(field), 0, 1, NULL, NULL, NULL, NULL                       \
@@ -399,6 +411,17 @@ static const struct config_option options[] = {
          "closes a client whose unfinished request is larger"),
     SIZE("proto-max-bulk-len", proto_max_bulk_len, "512mb", 1 << 20, INT64_MAX, OPTION_SETTABLE, NULL,
          "the largest argument that is taken"),
+    LIMIT("hash-max-listpack-entries", "hash-max-ziplist-entries", hash_max_listpack_entries, "128", 0, KIND_LONG,
+          "fields of a small hash"),
+    LIMIT("hash-max-listpack-value", "hash-max-ziplist-value", hash_max_listpack_value, "64", 0, KIND_SIZE,
+          "bytes of a field or value of a small hash"),
+    LIMIT("list-max-listpack-size", "list-max-ziplist-size", list_max_listpack_size, "-2", INT32_MIN, KIND_LONG,
+          "elements of a small list; a negative number: small is what a list of a kilobyte is"),
+    LIMIT("set-max-intset-entries", NULL, set_max_intset_entries, "512", 0, KIND_LONG, "members of a small set of integers"),
+    LIMIT("zset-max-listpack-entries", "zset-max-ziplist-entries", zset_max_listpack_entries, "128", 0, KIND_LONG,
+          "members of a small sorted set"),
+    LIMIT("zset-max-listpack-value", "zset-max-ziplist-value", zset_max_listpack_value, "64", 0, KIND_SIZE,
+          "bytes of a member of a small sorted set"),
     STRING("pool", pool, "superdb.pool", "the pool's file; it is created where there is none"),
     SIZE("pool-size", pool_size, "auto", 0, INT64_MAX, OPTION_SETTABLE | OPTION_AUTO, apply_pool_size,
          "of a new pool, auto: 1gb; CONFIG SET grows the open one"),

@@ -33,10 +33,8 @@ static const struct {
      "cluster-allow-pubsubshard-when-down cluster-link-sendbuf-limit cluster-announce-hostname cluster-announce-ip "
      "cluster-announce-port cluster-announce-tls-port cluster-announce-bus-port cluster-preferred-endpoint-type "
      "bind-source-addr "},
-    {"there is one type, the string",
-     " hash-max-listpack-entries hash-max-ziplist-entries hash-max-listpack-value hash-max-ziplist-value list-max-listpack-size "
-     "list-max-ziplist-size list-compress-depth set-max-intset-entries zset-max-listpack-entries zset-max-ziplist-entries "
-     "zset-max-listpack-value zset-max-ziplist-value hll-sparse-max-bytes stream-node-max-bytes stream-node-max-entries "},
+    {"large collections are trees of nodes of one size",
+     " list-compress-depth hll-sparse-max-bytes stream-node-max-bytes stream-node-max-entries "},
     {"entries never move",
      " active-defrag-ignore-bytes active-defrag-threshold-lower active-defrag-threshold-upper active-defrag-cycle-min "
      "active-defrag-cycle-max active-defrag-max-scan-fields jemalloc-bg-thread "},

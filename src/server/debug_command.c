@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "args.h"
+#include "collections.h"
 #include "command_help.h"
 #include "config.h"
 #include "errors.h"
@@ -45,7 +46,7 @@ static void debug_object(struct client *client, const struct request_arg *argv)
         command_reply_error(client, result);
         return;
     }
-    encoding = stat.encoding == SDB_ENCODING_INT ? "int" : stat.size <= 44 ? "embstr" : "raw";
+    encoding = collections_encoding_name(&stat);
     (void)snprintf(
         text, sizeof(text),
         "Value at:%#llx refcount:1 encoding:%s serializedlength:%zu lru:0 lru_seconds_idle:0 version:%llu memory:%zu",

@@ -9,6 +9,7 @@
 
 #include "args.h"
 #include "client.h"
+#include "collections.h"
 #include "errors.h"
 #include "key_handlers.h"
 
@@ -63,7 +64,7 @@ void type_command(struct client *client, const struct request_arg *argv, int arg
 
     (void)argc;
     if (result == SDB_OK)
-        reply_status(&client->reply, "string");
+        reply_status(&client->reply, collections_type_name(stat.type));
     else if (result == SDB_ENOTFOUND)
         reply_status(&client->reply, "none");
     else

@@ -21,6 +21,7 @@
 #include "command.h"
 #include "command_dump.h"
 #include "changes.h"
+#include "collections.h"
 #include "config.h"
 #include "config_ignored.h"
 #include "io.h"
@@ -251,6 +252,7 @@ static int serve(struct sdb_pool *pool)
     /* Before the first client can come: it may ask. */
     log_ready();
     changes_begin();
+    collections_apply_limits();
     if (workers_start(pool, (unsigned)runtime.threads, operations, error, sizeof(error)) != 0) {
         listeners_close();
         return fail(error, "");

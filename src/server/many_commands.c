@@ -29,7 +29,7 @@ static void reply_views(struct client *client, struct sdb_view *views, const int
         if (results[i] == SDB_OK) {
             reply_bulk(&client->reply, views[i].data, views[i].size);
             sdb_view_release(client->session, &views[i]);
-        } else if (results[i] == SDB_ENOTFOUND) {
+        } else if (results[i] == SDB_ENOTFOUND || results[i] == SDB_ETYPE) {
             reply_null(&client->reply);
         } else {
             failure = results[i];

@@ -16,22 +16,11 @@
 #include "pubsub.h"
 #include "worker_stats.h"
 
-enum notify_flags {
-    NOTIFY_KEYSPACE = 1u << 0,
-    NOTIFY_KEYEVENT = 1u << 1,
-    NOTIFY_GENERIC = 1u << 2,
-    NOTIFY_STRING = 1u << 3,
-    NOTIFY_EXPIRED = 1u << 4,
-    NOTIFY_NEW = 1u << 5,
-    NOTIFY_MISS = 1u << 6,
-    NOTIFY_OTHERS = 1u << 7, /* from here on: types that there are none of, evictions */
-};
-
 /* In the order in which CONFIG GET shows them: those that A stands for, n, K and E, m. */
 static const char letters[] = "g$lshzxetdnKEm";
-static const uint32_t flags_of[] = {NOTIFY_GENERIC, NOTIFY_STRING, NOTIFY_OTHERS << 0, NOTIFY_OTHERS << 1, NOTIFY_OTHERS << 2,
-                                    NOTIFY_OTHERS << 3, NOTIFY_EXPIRED, NOTIFY_OTHERS << 4, NOTIFY_OTHERS << 5,
-                                    NOTIFY_OTHERS << 6, NOTIFY_NEW, NOTIFY_KEYSPACE, NOTIFY_KEYEVENT, NOTIFY_MISS};
+static const uint32_t flags_of[] = {NOTIFY_GENERIC, NOTIFY_STRING, NOTIFY_LIST, NOTIFY_SET, NOTIFY_HASH, NOTIFY_ZSET, NOTIFY_EXPIRED,
+                                    NOTIFY_EVICTED, NOTIFY_STREAM, NOTIFY_MODULE, NOTIFY_NEW, NOTIFY_KEYSPACE, NOTIFY_KEYEVENT,
+                                    NOTIFY_MISS};
 #define ALL_LETTERS 10 /* that A stands for, from the first on */
 
 static uint32_t wanted; /* Atomic. */
@@ -46,6 +35,7 @@ enum naming_flags {
     ONE_EVENT = 1,     /* however many steps it has */
     DELETED_FIRST = 2, /* two keys: what went is told of before what came */
     ALWAYS_NEW = 4,    /* what is stored takes the place of what was there */
+    ELEMENTS = 8,      /* of a collection: when the last one goes, that is told of, and then that the key is gone */
 };
 
 static const struct naming namings[] = {
@@ -67,6 +57,12 @@ static const struct naming namings[] = {
     {"bitfield", "setbit", "del", NOTIFY_STRING, ONE_EVENT},
     {"bitop", "set", "del", NOTIFY_STRING, 0},
     {"sdb.seth", "set", "del", NOTIFY_STRING, 0},
+    {"hset", "hset", "del", NOTIFY_HASH, ELEMENTS},
+    {"hsetnx", "hset", "del", NOTIFY_HASH, ELEMENTS},
+    {"hmset", "hset", "del", NOTIFY_HASH, ELEMENTS},
+    {"hincrby", "hincrby", "del", NOTIFY_HASH, ELEMENTS},
+    {"hincrbyfloat", "hincrbyfloat", "del", NOTIFY_HASH, ELEMENTS},
+    {"hdel", "hdel", "del", NOTIFY_HASH, ELEMENTS},
     {"getex", "expire", "del", NOTIFY_GENERIC, 0},
     {"expire", "expire", "del", NOTIFY_GENERIC, 0},
     {"pexpire", "expire", "del", NOTIFY_GENERIC, 0},
@@ -85,6 +81,8 @@ struct note {
     enum sdb_change_kind kind;
     uint32_t database;
     size_t at, size; /* of the key, in bytes */
+    const char *event; /* notify_call; NULL: as the row says */
+    uint32_t class;
 };
 
 static __thread struct {
@@ -92,7 +90,16 @@ static __thread struct {
     size_t count, capacity;
     char *bytes;
     size_t size, bytes_capacity;
+    const char *event;
+    uint32_t class;
 } notes;
+
+void notify_call(struct client *client, const char *event, uint32_t class)
+{
+    client->flags |= CLIENT_EVENTS; /* so that it is forgotten at the command's end */
+    notes.event = event;
+    notes.class = class;
+}
 
 /* ---- the option ------------------------------------------------------------------------------------------------------- */
 
@@ -204,7 +211,7 @@ void notify_on_change(const struct sdb_change *change)
     if (!make_room(change->key.size))
         return;
     memcpy(notes.bytes + notes.size, change->key.data, change->key.size);
-    notes.items[notes.count++] = (struct note){change->kind, change->database, notes.size, change->key.size};
+    notes.items[notes.count++] = (struct note){change->kind, change->database, notes.size, change->key.size, notes.event, notes.class};
     notes.size += change->key.size;
     client->flags |= CLIENT_EVENTS;
 }
@@ -246,18 +253,22 @@ static void tell(const struct ended *ended, const struct note *note)
 {
     const struct naming *naming = ended->naming;
     const struct sdb_slice key = {notes.bytes + note->at, note->size};
+    const char *stored = note->event != NULL ? note->event : naming->stored;
+    const uint32_t class = note->event != NULL ? note->class : naming->kind;
 
     switch (note->kind) {
     case SDB_CHANGE_EXPIRED:
         send_event(ended->worker, NOTIFY_EXPIRED, "expired", note->database, &key);
         return;
     case SDB_CHANGE_DELETED:
+        if (note->event != NULL || (naming->flags & ELEMENTS) != 0)
+            send_event(ended->worker, class, stored, note->database, &key);
         send_event(ended->worker, NOTIFY_GENERIC, naming->deleted, note->database, &key);
         return;
     default:
         if (note->kind == SDB_CHANGE_CREATED && (naming->flags & ALWAYS_NEW) == 0)
             send_event(ended->worker, NOTIFY_NEW, "new", note->database, &key);
-        send_event(ended->worker, naming->kind, ended->persisting ? "persist" : naming->stored, note->database, &key);
+        send_event(ended->worker, class, ended->persisting ? "persist" : stored, note->database, &key);
         if (ended->expiry)
             send_event(ended->worker, NOTIFY_GENERIC, "expire", note->database, &key);
     }
@@ -300,6 +311,7 @@ void notify_command_ended(struct client *client, const struct command *command, 
         tell_all(&ended);
     notes.count = 0;
     notes.size = 0;
+    notes.event = NULL;
 }
 
 void notify_leave(void)

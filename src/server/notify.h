@@ -12,6 +12,29 @@
 #include "command.h"
 #include "superdb/superdb.h"
 
+enum notify_flags {
+    NOTIFY_KEYSPACE = 1u << 0,
+    NOTIFY_KEYEVENT = 1u << 1,
+    NOTIFY_GENERIC = 1u << 2,
+    NOTIFY_STRING = 1u << 3,
+    NOTIFY_EXPIRED = 1u << 4,
+    NOTIFY_NEW = 1u << 5,
+    NOTIFY_MISS = 1u << 6,
+    NOTIFY_LIST = 1u << 7,
+    NOTIFY_SET = 1u << 8,
+    NOTIFY_HASH = 1u << 9,
+    NOTIFY_ZSET = 1u << 10,
+    NOTIFY_EVICTED = 1u << 11,
+    NOTIFY_STREAM = 1u << 12,
+    NOTIFY_MODULE = 1u << 13,
+};
+
+/*
+ * For commands that change several collections, each in its way: what the changes from here on are called, until the command ends. Static
+ * text. NULL: what the command's row says.
+ */
+void notify_call(struct client *client, const char *event, uint32_t class);
+
 /* The letters of notify-keyspace-events. Errors: 0, an unknown one; nothing changes. */
 int notify_set(const char *letters);
 

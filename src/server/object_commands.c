@@ -5,10 +5,10 @@
  */
 #include "args.h"
 #include "client.h"
+#include "collections.h"
 #include "errors.h"
 #include "key_handlers.h"
 
-#define EMBEDDED_SIZE_MAX 44  /* longer strings are "raw" */
 #define SHARED_INTEGERS 10000 /* Redis keeps one object for each of the integers below */
 #define SHARED_REFERENCES 2147483647
 
@@ -31,12 +31,8 @@ void object_encoding_command(struct client *client, const struct request_arg *ar
     struct sdb_stat stat;
 
     (void)argc;
-    if (!find(client, argv, &stat))
-        return;
-    if (stat.encoding == SDB_ENCODING_INT)
-        reply_bulk_text(&client->reply, "int");
-    else
-        reply_bulk_text(&client->reply, stat.size <= EMBEDDED_SIZE_MAX ? "embstr" : "raw");
+    if (find(client, argv, &stat))
+        reply_bulk_text(&client->reply, collections_encoding_name(&stat));
 }
 
 void object_freq_command(struct client *client, const struct request_arg *argv, int argc)
@@ -70,6 +66,10 @@ void object_refcount_command(struct client *client, const struct request_arg *ar
     (void)argc;
     if (result == SDB_ENOTFOUND) {
         reply_null(&client->reply);
+        return;
+    }
+    if (result == SDB_ETYPE) {
+        reply_integer(&client->reply, 1);
         return;
     }
     if (result != SDB_OK) {

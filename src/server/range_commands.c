@@ -39,6 +39,8 @@ static int value_size(struct client *client, const struct request_arg *key, size
     struct sdb_stat stat;
     int result = sdb_stat(client->session, key->data, key->size, &stat);
 
+    if (result == SDB_OK && stat.type != SDB_TYPE_STRING)
+        result = SDB_ETYPE;
     if (result != SDB_OK && result != SDB_ENOTFOUND) {
         command_reply_error(client, result);
         return 0;

@@ -10,6 +10,7 @@
 
 #include "args.h"
 #include "client.h"
+#include "collections.h"
 #include "errors.h"
 #include "glob.h"
 #include "key_handlers.h"
@@ -27,11 +28,6 @@ struct walk {
     size_t found;
 };
 
-static const char *type_name(uint8_t type)
-{
-    return type == SDB_TYPE_STRING ? "string" : "none";
-}
-
 static int visit(void *context, const struct sdb_scan_item *item)
 {
     struct walk *walk = context;
@@ -41,7 +37,7 @@ static int visit(void *context, const struct sdb_scan_item *item)
         return 0;
     if (walk->type != NULL) {
         const struct request_arg type = {walk->type, walk->type_size};
-        if (!args_is(&type, type_name(item->type)))
+        if (!args_is(&type, collections_type_name(item->type)))
             return 0;
     }
     reply_bulk(walk->reply, key, item->key.size);
