@@ -58,20 +58,6 @@ void collections_apply_limits(void)
         sdb_set_limits(runtime.pool, &limits);
 }
 
-int collections_get_count(struct client *client, const struct request_arg *arg, int64_t min, int64_t max, const char *error, int64_t *count)
-{
-    int64_t number;
-
-    if (!args_get_int64(client, arg, &number, error))
-        return 0;
-    if (number < min || number > max) {
-        reply_error(&client->reply, error != NULL ? error : "value is out of range");
-        return 0;
-    }
-    *count = number;
-    return 1;
-}
-
 /* ---- elements --------------------------------------------------------------------------------------------------------- */
 
 void collections_list_begin(struct collections_list *list)

@@ -49,7 +49,4 @@ void collections_list_begin(struct collections_list *list);
 sdb_element_fn collections_list_show;
 void collections_list_end(struct collections_list *list, enum collections_shape shape, int result);
 
-/* The integer of an option like COUNT, within min and max. error: the text where it is not; NULL: as args_get_range. 1, or 0 after replying. */
-int collections_get_count(struct client *client, const struct request_arg *arg, int64_t min, int64_t max, const char *error, int64_t *count);
-
 #endif

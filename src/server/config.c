@@ -353,7 +353,7 @@ static const struct config_choice debug_choices[] = {
     }
 #define LIMIT(name, alias, field, standard, low, kind, help)                                                           \
     {                                                                                                                  \
-        name, alias, standard, help, kind, OPTION_SETTABLE, FIELD(field), low, INT32_MAX, NULL, NULL, NULL, apply_limits \
+        name, alias, standard, help, kind, OPTION_SETTABLE, FIELD(field), low, INT64_MAX, NULL, NULL, NULL, apply_limits \
     }
 #define BOOL(name, field, standard, flags, help)                                                                       \
     {                                                                                                                  \

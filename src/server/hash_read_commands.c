@@ -157,7 +157,7 @@ void hrandfield_command(struct client *client, const struct request_arg *argv, i
         random_field(client, &argv[1]);
         return;
     }
-    if (!collections_get_count(client, &argv[2], -INT64_MAX, INT64_MAX, NULL, &count))
+    if (!args_get_range(client, &argv[2], -INT64_MAX, INT64_MAX, &count))
         return;
     if (argc > 4 || (argc == 4 && !args_is(&argv[3], "WITHVALUES"))) {
         args_syntax_error(client);

@@ -212,7 +212,9 @@ void lcs_command(struct client *client, const struct request_arg *argv, int argc
         lcs.b = views[1].data;
         lcs.b_size = views[1].size;
     }
-    if (result != SDB_OK)
+    if (result == SDB_ETYPE)
+        reply_error(&client->reply, "The specified keys must contain string values");
+    else if (result != SDB_OK)
         command_reply_error(client, result);
     else if (parse_options(client, argv, argc, &lcs))
         compare(client, &lcs);

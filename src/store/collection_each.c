@@ -159,10 +159,10 @@ int collection_scan(struct collection *collection, uint64_t *cursor, uint64_t ef
     int error;
 
     *cursor = 0;
-    if (from > CURSOR_MAX)
-        return SDB_OK;
     if (!collection->in_tree)
         return collection_each(collection, 0, UINT64_MAX, false, visit, context);
+    if (from > CURSOR_MAX)
+        return SDB_OK;
     effort += effort == 0;
     error = collection_result(tree_seek(tree, &probe, &place));
     while (!error && *cursor == 0) {

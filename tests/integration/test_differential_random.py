@@ -12,12 +12,14 @@ the databases are compared key by key.
 A failure prints what replays it.
 """
 import argparse
+import glob
+import importlib
 import os
 import random
 import sys
 import time
 
-from harness import Connection, both, encode, parse, split_replies
+from harness import Connection, Map, both, encode, parse, split_replies
 
 BATCH = 400
 
@@ -295,6 +297,16 @@ def mixed(s):
 
 FAMILIES = {"strings": strings, "numbers": numbers, "bits": bits, "expiry": expiry, "whole_keys": whole_keys,
             "mixed": mixed}
+# families_hash.py says what a module has.
+MODULES = [importlib.import_module(os.path.basename(path)[:-3])
+           for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "families_*.py")))]
+UNORDERED, RANDOM, SHOW, SET_UP = {}, set(), {b"string": b"GET"}, []
+for module in MODULES:
+    FAMILIES.update(module.FAMILIES)
+    UNORDERED.update(module.UNORDERED)
+    RANDOM |= module.RANDOM
+    SHOW.update(module.SHOW)
+    SET_UP += module.SET_UP
 TIME_LEFT = {b"TTL": 3, b"PTTL": 3000, b"PEXPIRETIME": 3000, b"EXPIRETIME": 3}
 
 
@@ -302,11 +314,25 @@ def equal(words, ours, theirs):
     """Times left, and times that EXPIRE and EX counted from now, differ as the servers' readings of the clock do."""
     if ours == theirs:
         return True
-    tolerance = TIME_LEFT.get(words[0].upper())
+    name = words[0].upper()
+    if name in RANDOM and ours[:1] == theirs[:1]:
+        return ours[:1] != b"-"
+    if name in UNORDERED and ours[:1] == theirs[:1] and ours[:1] in b"*%~":
+        return in_order(parse(ours), UNORDERED[name]) == in_order(parse(theirs), UNORDERED[name])
+    tolerance = TIME_LEFT.get(name)
     if tolerance and ours[:1] == theirs[:1] == b":":
         ours, theirs = parse(ours), parse(theirs)
         return (ours < 0) == (theirs < 0) and abs(ours - theirs) <= tolerance
     return False
+
+
+def in_order(value, size):
+    """An array's elements, `size` of them together, sorted; of what a cursor gave, those of its second half."""
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[1], list):
+        return [value[0], in_order(value[1], size)]
+    if isinstance(value, Map):
+        return sorted(repr(pair) for pair in value)
+    return sorted(repr(value[i:i + size]) for i in range(0, len(value), size)) if isinstance(value, list) else value
 
 
 def split_words(words):
@@ -320,6 +346,8 @@ def run_stream(servers, seed, family, protocol, count):
     done = 0
     for connection in connections:
         connection.command("FLUSHALL")
+        for words in SET_UP:
+            connection.command(*words)
     while done < count:
         batch = [split_words(stream.next()) for _ in range(min(BATCH, count - done))]
         mark = b"end of batch %d" % done
@@ -349,7 +377,10 @@ def compare_databases(connections):
         if lists[0] != lists[1]:
             return [b"KEYS", b"*"], repr(lists[0]).encode(), repr(lists[1]).encode()
         for key in lists[0]:
-            for command in (b"GET", b"STRLEN", b"PEXPIRETIME"):
+            types = [connection.call("TYPE", key) for connection in connections]
+            if types[0] != types[1]:
+                return [b"TYPE", key], repr(types[0]).encode(), repr(types[1]).encode()
+            for command in (SHOW[types[0]], b"PEXPIRETIME"):
                 ours, theirs = (connection.command(command, key) for connection in connections)
                 if not equal([command], ours, theirs):
                     return [command, key], ours, theirs

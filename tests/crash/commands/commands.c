@@ -63,18 +63,51 @@ struct sum {
     int error;
 };
 
+struct elements {
+    uint64_t total, rank;
+    int ordered;
+};
+
+static int add_element(void *context, const struct sdb_element *element)
+{
+    struct elements *elements = context;
+    uint64_t parts[4] = {hash_key(4, element->name.data, element->name.size), hash_key(5, element->value.data, element->value.size)};
+
+    memcpy(&parts[2], &element->score, sizeof(parts[2]));
+    parts[3] = elements->ordered ? elements->rank : 0;
+    elements->rank++;
+    elements->total += hash_key(6, parts, sizeof(parts));
+    return 0;
+}
+
+/* What a key holds that is no string. */
+static int sum_elements(struct sum *sum, const struct sdb_scan_item *item, uint64_t *total)
+{
+    struct elements elements = {.total = item->type, .ordered = item->type == SDB_TYPE_LIST || item->type == SDB_TYPE_ZSET};
+    int error = sdb_collection_each(sum->session, item->key.data, item->key.size, item->type, add_element, &elements);
+
+    *total = elements.total;
+    return error;
+}
+
 static int add_key(void *context, const struct sdb_scan_item *item)
 {
     struct sum *sum = context;
     struct sdb_view view;
     uint64_t parts[4] = {sum->database, (uint64_t)item->expire_ms};
 
-    sum->error = sdb_view(sum->session, item->key.data, item->key.size, &view);
-    if (sum->error)
-        return 1;
     parts[2] = hash_key(1, item->key.data, item->key.size);
-    parts[3] = hash_key(2, view.data, view.size);
-    sdb_view_release(sum->session, &view);
+    if (item->type == SDB_TYPE_STRING) {
+        sum->error = sdb_view(sum->session, item->key.data, item->key.size, &view);
+        if (sum->error)
+            return 1;
+        parts[3] = hash_key(2, view.data, view.size);
+        sdb_view_release(sum->session, &view);
+    } else {
+        sum->error = sum_elements(sum, item, &parts[3]);
+        if (sum->error)
+            return 1;
+    }
     sum->total += hash_key(3, parts, sizeof(parts)); /* in whatever order they come */
     return 0;
 }
