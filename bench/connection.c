@@ -4,6 +4,8 @@
  */
 #include "connection.h"
 
+#include "wire.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -114,4 +116,16 @@ int connection_receive(int fd, char *data, size_t size)
         size -= (size_t)received;
     }
     return 0;
+}
+
+int connection_greet(int fd)
+{
+    char hello[WIRE_HELLO_SIZE], reply[WIRE_HELLO_REPLY_SIZE];
+
+    wire_put64(hello, wire_header(WIRE_HELLO, 0, 0, WIRE_HELLO_SIZE));
+    wire_put64(wire_put64(wire_put64(hello + WIRE_HEADER_SIZE, WIRE_MAGIC), WIRE_VERSION), 0);
+    if (connection_send(fd, hello, sizeof hello) || connection_receive(fd, reply, sizeof reply))
+        return -1;
+    errno = EPROTO;
+    return wire_get64(reply) == wire_header(WIRE_HELLO, 0, 0, WIRE_HELLO_REPLY_SIZE) ? 0 : -1;
 }

@@ -13,6 +13,9 @@
  */
 int connection_open(const struct network_target *target);
 
+/* Says the binary protocol's hello and takes the server's. 0, or -1 with errno set. */
+int connection_greet(int fd);
+
 /* Makes it non-blocking. 0, or -1. */
 int connection_unblock(int fd);
 

@@ -27,7 +27,8 @@ int loader_open(struct loader *loader, uint32_t count)
         flow->unanswered = loader->traffic.depth;
         flow->flights = calloc(FLIGHTS_MAX, sizeof *flow->flights);
         flow->fd = flow->flights ? connection_open(&loader->options->target) : -1;
-        if (flow->fd < 0 || connection_unblock(flow->fd)) {
+        if (flow->fd < 0 || (loader->options->protocol == PROTOCOL_BINARY && connection_greet(flow->fd)) ||
+            connection_unblock(flow->fd)) {
             snprintf(loader->failure, sizeof loader->failure, "cannot connect: %s", strerror(errno));
             free(flow->flights);
             return -1;

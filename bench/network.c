@@ -7,6 +7,7 @@
  */
 #include "network.h"
 
+#include "handles.h"
 #include "json.h"
 #include "loop.h"
 #include "machine.h"
@@ -124,9 +125,13 @@ static void report(struct json *json, const struct run *run, const struct outcom
     json_integer(json, "requests", outcome->replies);
     json_number(json, "seconds", outcome->seconds);
     json_number(json, "requests_per_second", outcome->rate);
+    json_number(json, "keys_per_second", outcome->rate * request_keys(options, run->request));
     json_number(json, "generator_cpu", outcome->cpu);
     if (options->server_pid && outcome->replies)
         json_number(json, "server_cpu_ns_per_request", (double)outcome->server_cpu / (double)outcome->replies);
+    if (options->server_pid && outcome->replies)
+        json_number(json, "server_cpu_ns_per_key",
+                    (double)outcome->server_cpu / (double)outcome->replies / request_keys(options, run->request));
     json_integer(json, "errors", outcome->errors);
     json_integer(json, "misses", outcome->misses);
     json_integer(json, "dropped_pipelines", outcome->dropped);
@@ -153,8 +158,7 @@ static void report(struct json *json, const struct run *run, const struct outcom
 /* The verify pass of a run that can be verified; closes the run's JSON object. */
 static int verify_run(struct json *json, const struct run *run)
 {
-    int holds_text = run->request == REQUEST_GET || run->request == REQUEST_SET || run->request == REQUEST_MIXED ||
-                     run->request == REQUEST_MGET;
+    int holds_text = run->request != REQUEST_INCR && run->request != REQUEST_PING;
     uint64_t wrong = 0;
     int failed = 0;
 
@@ -237,7 +241,7 @@ static void describe_parameters(struct json *json, const struct network_options 
     json_object_end(json);
 }
 
-static int run_all(const struct network_options *options, struct json *json)
+static int run_all(struct network_options *options, struct json *json)
 {
     struct keyspace keys;
     struct run run = {.options = options, .keys = &keys, .loop = options->loop};
@@ -252,6 +256,10 @@ static int run_all(const struct network_options *options, struct json *json)
         if (preload(options))
             return -1;
         json_number(json, "preload_seconds", (double)(now_ns() - start) / 1e9);
+    }
+    for (uint32_t r = 0; r < options->request_count; r++) {
+        if (!options->handles && request_by_handle(options->requests[r]) && !(options->handles = handles_fetch(options)))
+            return -1;
     }
     json_array(json, "results");
     for (uint32_t r = 0; r < options->request_count; r++) {
@@ -288,6 +296,7 @@ int network_benchmark(int argc, char **argv)
     machine_describe(&json);
     json_integer(&json, "failed", failed != 0);
     json_end(&json);
+    free(options.handles);
     if (options.json)
         fclose(file);
     return failed ? 1 : 0;

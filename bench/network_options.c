@@ -77,12 +77,14 @@ static const char usage[] =
     "usage: superdb-bench network [OPTION]...\n"
     "Loads a server with pipelines that were built beforehand; figures to stderr, one JSON document to stdout.\n"
     "  --host A --port N    the server (127.0.0.1, 6379)     --unix PATH          a unix socket instead\n"
-    "  --protocol P         resp, meta or text (memcached's)  --loop L             auto, epoll or uring\n"
-    "  --operation LIST     get, set, mget, incr, mixed, ping (get); one run for each, with each pipeline\n"
+    "  --protocol P         resp, meta or text (memcached's), or binary (docs/BINARY-PROTOCOL.md)\n"
+    "  --loop L             auto, epoll or uring\n"
+    "  --operation LIST     get, set, mget, mset, incr, mixed, ping (get); one run for each, with each pipeline. In the binary\n"
+    "                       protocol besides by handle: geth, seth, mgeth\n"
     "  --pipeline LIST      requests sent together (1)        --connections N      (50)\n"
     "  --threads N          (1)                               --keys N             (1m)\n"
     "  --key-size N         (16)                              --value-size N       (16)\n"
-    "  --mget-keys N        keys of an MGET (16)              --read-percent N     GETs among mixed requests (90)\n"
+    "  --mget-keys N        of an MGET, MSET (16)             --read-percent N     GETs among mixed requests (90)\n"
     "  --distribution D     uniform, zipfian or sequential    --theta X            of zipfian picks (0.99)\n"
     "  --duration-ms N      of a run (2000)                   --warmup-ms N        before it (300)\n"
     "  --requests N         ends a run early\n"
@@ -96,10 +98,21 @@ static const char usage[] =
 static const char *const request_names[REQUESTS] = {
     [REQUEST_GET] = "get",   [REQUEST_SET] = "set",     [REQUEST_MGET] = "mget",
     [REQUEST_INCR] = "incr", [REQUEST_MIXED] = "mixed", [REQUEST_PING] = "ping",
+    [REQUEST_MSET] = "mset", [REQUEST_GETH] = "geth",   [REQUEST_SETH] = "seth", [REQUEST_MGETH] = "mgeth",
 };
-static const char *const protocol_names[] = {"resp", "meta", "text", NULL};
+static const char *const protocol_names[] = {"resp", "meta", "text", "binary", NULL};
 static const char *const loop_names[] = {"auto", "epoll", "uring", NULL};
 static const char *const distribution_names[] = {"uniform", "zipfian", "sequential", NULL};
+
+uint32_t request_keys(const struct network_options *options, enum request request)
+{
+    return request == REQUEST_MGET || request == REQUEST_MSET || request == REQUEST_MGETH ? options->mget_keys : 1;
+}
+
+int request_by_handle(enum request request)
+{
+    return request == REQUEST_GETH || request == REQUEST_SETH || request == REQUEST_MGETH;
+}
 
 const char *request_name(enum request request)
 {
@@ -314,9 +327,12 @@ static int check(const struct network_options *options)
     for (uint32_t i = 0; i < options->request_count; i++) {
         enum request request = options->requests[i];
 
-        if (options->protocol != PROTOCOL_RESP && request != REQUEST_GET && request != REQUEST_SET &&
-            request != REQUEST_MIXED) {
-            fprintf(stderr, "superdb-bench: --operation %s works with --protocol resp only\n", request_name(request));
+        int memcached = options->protocol == PROTOCOL_META || options->protocol == PROTOCOL_TEXT;
+
+        if ((memcached && request != REQUEST_GET && request != REQUEST_SET && request != REQUEST_MIXED) ||
+            (options->protocol != PROTOCOL_BINARY && request_by_handle(request))) {
+            fprintf(stderr, "superdb-bench: --operation %s is not spoken in --protocol %s\n", request_name(request),
+                    protocol_name(options->protocol));
             return -1;
         }
     }

@@ -16,8 +16,21 @@
 #define NETWORK_KEY_SIZE_MAX 250u /* memcached's limit */
 #define NETWORK_VALUE_SIZE_MAX 1048576u
 
-enum protocol { PROTOCOL_RESP, PROTOCOL_META, PROTOCOL_TEXT };
-enum request { REQUEST_GET, REQUEST_SET, REQUEST_MGET, REQUEST_INCR, REQUEST_MIXED, REQUEST_PING, REQUESTS };
+enum protocol { PROTOCOL_RESP, PROTOCOL_META, PROTOCOL_TEXT, PROTOCOL_BINARY };
+/* Those that end in H name keys by handle. */
+enum request {
+    REQUEST_GET,
+    REQUEST_SET,
+    REQUEST_MGET,
+    REQUEST_MSET,
+    REQUEST_INCR,
+    REQUEST_MIXED,
+    REQUEST_PING,
+    REQUEST_GETH,
+    REQUEST_SETH,
+    REQUEST_MGETH,
+    REQUESTS
+};
 enum loop_kind { LOOP_AUTO, LOOP_EPOLL, LOOP_URING };
 
 struct network_target {
@@ -40,7 +53,7 @@ struct network_options {
     uint64_t keys;
     size_t key_size;
     size_t value_size;
-    uint32_t mget_keys;
+    uint32_t mget_keys; /* of an MGET or MSET */
     uint32_t read_percent; /* of mixed requests */
     enum distribution distribution;
     double theta;
@@ -52,12 +65,19 @@ struct network_options {
     uint64_t verify;     /* keys whose values are compared after each run; 0: none */
     uint64_t server_pid; /* whose CPU time is measured; 0: none */
     uint64_t seed;
+    uint64_t *handles; /* of all keys, once they are known; NULL: no request names keys by them */
     int preload;
     int spin; /* never sleeps in the kernel */
 };
 
 /* 0, or -1 after a message. */
 int network_options_parse(struct network_options *options, int argc, char **argv);
+
+/* How many keys a request names. */
+uint32_t request_keys(const struct network_options *options, enum request request);
+
+/* Whether it names them by handle. */
+int request_by_handle(enum request request);
 
 /* The name of a request kind, a protocol, a distribution. */
 const char *request_name(enum request request);

@@ -6,6 +6,7 @@
 
 #include "connection.h"
 #include "traffic.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ static int exchange_open(struct exchange *exchange, const struct network_options
     exchange->received = malloc(RECEIVE_SIZE);
     exchange->reply = malloc(2 * size);
     exchange->fd = connection_open(&options->target);
-    if (exchange->fd >= 0 && exchange->request && exchange->received && exchange->reply)
+    if (exchange->fd >= 0 && exchange->request && exchange->received && exchange->reply &&
+        (options->protocol != PROTOCOL_BINARY || connection_greet(exchange->fd) == 0))
         return 0;
     fprintf(stderr, "superdb-bench: cannot connect: %s\n", strerror(errno));
     return -1;
@@ -115,13 +117,19 @@ int preload(const struct network_options *options)
     return failed;
 }
 
+/* What stands before the value in the reply to a GET. */
+static size_t reply_header_size(const struct network_options *options, const char *reply, size_t size)
+{
+    return options->protocol == PROTOCOL_BINARY ? WIRE_HEADER_SIZE : (size_t)((const char *)memchr(reply, '\n', size) - reply) + 1;
+}
+
 /* Receives one reply and compares: 0 right, 1 wrong, -1 when the connection fails. */
 static int compare_reply(struct exchange *exchange, uint64_t number)
 {
     const struct network_options *options = exchange->options;
     char *expected = exchange->reply + request_size_max(options);
     size_t size = reply_write(options, number, 0, expected);
-    size_t header = (size_t)((const char *)memchr(expected, '\n', size) - expected) + 1;
+    size_t header = reply_header_size(options, expected, size);
 
     if (connection_receive(exchange->fd, exchange->reply, size))
         return -1;

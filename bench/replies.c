@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "superdb/superdb.h"
+#include "wire.h"
+
+#define MISS ((uint8_t)-SDB_ENOTFOUND)
+#define STALE ((uint8_t)-SDB_ESTALE)
+
 void reply_counter_init(struct reply_counter *counter)
 {
     memset(counter, 0, sizeof *counter);
@@ -17,9 +23,11 @@ void reply_counter_init(struct reply_counter *counter)
 void reply_format_add(struct reply_format *format, const char *reply, size_t size)
 {
     struct reply_pattern *pattern = &format->patterns[format->pattern_count++];
-    const char *newline = memchr(reply, '\n', size);
 
-    pattern->last_offset = (uint32_t)(newline - reply) - 3;
+    if (format->protocol == PROTOCOL_BINARY)
+        pattern->last_offset = 4; /* of the header */
+    else
+        pattern->last_offset = (uint32_t)((const char *)memchr(reply, '\n', size) - reply) - 3;
     memcpy(&pattern->first, reply, 4);
     memcpy(&pattern->last, reply + pattern->last_offset, 4);
     pattern->size = (uint32_t)size;
@@ -86,6 +94,40 @@ static uint64_t resp_line(struct reply_counter *counter, const char *line, size_
         counter->broken = 1;
         return 0;
     }
+}
+
+/* A frame's header. What its cells say is not looked at: verifying does. */
+static uint64_t frame_header(struct reply_counter *counter, const char *header)
+{
+    uint8_t status = wire_flags(wire_get64(header));
+    uint32_t size = wire_size(wire_get64(header));
+    char text[32];
+
+    if (size < WIRE_HEADER_SIZE || wire_opcode(wire_get64(header)) == WIRE_ERROR) {
+        counter->broken = 1;
+        return 0;
+    }
+    if (status == MISS || status == STALE)
+        counter->misses++;
+    else if (status != 0)
+        note_error(counter, text, (size_t)snprintf(text, sizeof text, "status %u", status));
+    counter->skip = wire_padded(size) - WIRE_HEADER_SIZE;
+    counter->completes = 1;
+    return counter->skip ? 0 : element_done(counter);
+}
+
+/* Takes in a header, or a part of it; gives how many bytes. */
+static size_t take_frame(struct reply_counter *counter, const char *data, size_t size, uint64_t *replies)
+{
+    size_t length = WIRE_HEADER_SIZE - counter->line_size < size ? WIRE_HEADER_SIZE - counter->line_size : size;
+
+    memcpy(counter->line + counter->line_size, data, length);
+    counter->line_size += (uint32_t)length;
+    if (counter->line_size == WIRE_HEADER_SIZE) {
+        counter->line_size = 0;
+        *replies += frame_header(counter, counter->line);
+    }
+    return length;
 }
 
 static int begins(const char *line, size_t size, const char *word)
@@ -206,6 +248,12 @@ uint64_t replies_count(struct reply_counter *counter, const struct reply_format 
             replies += count_patterns(counter, format, &data, &size);
             if (!size)
                 break;
+        }
+        if (format->protocol == PROTOCOL_BINARY) {
+            length = take_frame(counter, data, size, &replies);
+            data += length;
+            size -= length;
+            continue;
         }
         newline = memchr(data, '\n', size);
         length = newline ? (size_t)(newline - data) + 1 : size;

@@ -2,8 +2,8 @@
 /*
  * replies.h - counts replies in a byte stream, and tells errors and misses among them
  *
- * Most replies of a run look alike: the first line has the same size, and begins and ends with the same four bytes. Such
- * a pattern is counted with two comparisons. Whatever does not match is read line by line as its protocol says, and
+ * Most replies of a run look alike: the first line has the same size, and begins and ends with the same four bytes; a frame of the
+ * binary protocol has the same header. Such a pattern is counted with two comparisons. Whatever does not match is read line by line as its protocol says, and
  * payloads are skipped, so that every reply is accounted for.
  */
 #ifndef BENCH_REPLIES_H

@@ -21,7 +21,7 @@ ALLOWED = {
     "src/client": ["src/client", "src/wire", "src/base", "include"],
     "src/server": ["src/server", "src/resp", "src/wire", "src/base", "include"],
     "src/tools": ["src/tools", "include", "pmem", "src/base"],
-    "bench": ["bench", "include", "src/base"],
+    "bench": ["bench", "include", "src/wire", "src/base"],
     "bench/medium": ["bench/medium", "bench", "src/store", "pmem", "src/base", "include"],
     "bench/cache": ["bench/cache", "bench", "src/store", "src/base", "include"],
 }

@@ -95,6 +95,11 @@ network()
 
 network "$work/net.json" --preload --verify 5000 --operation get,set,mixed,mget,incr,ping --pipeline 1,16,64
 check "$work/net.json" 'len(d["results"]) == 18 and r[("set", 64)]["verified"] == "right" and r[("get", 1)]["misses"] == 0'
+network "$work/binary.json" --protocol binary --preload --verify 5000 --operation get,set,mixed,mget,mset,incr,ping,geth,seth,mgeth --pipeline 1,16,64
+check "$work/binary.json" 'len(d["results"]) == 30 and all(row["misses"] == 0 and row["requests_per_second"] <= row["keys_per_second"] for row in d["results"])'
+check "$work/binary.json" 'all(row["verified"] == "right" for row in d["results"] if row["operation"] not in ("incr", "ping"))'
+network "$work/wide.json" --protocol binary --preload --verify 5000 --operation get,mset,mgeth --pipeline 16 --value-size 300
+network "$work/narrow.json" --preload --verify 5000 --operation mset
 network "$work/epoll.json" --loop epoll --operation get,set --pipeline 64 --threads 2 --verify 5000
 check "$work/epoll.json" 'r[("get", 64)]["loop"] == "epoll" and r[("get", 64)]["misses"] == 0'
 network "$work/unix.json" --unix "$work/socket" --distribution zipfian --value-size 300 --preload --verify 5000
@@ -104,6 +109,11 @@ network "$work/open.json" --rate 2000 --duration-ms 500
 check "$work/open.json" '500 < r[("get", 1)]["requests_per_second"] < 3000'
 network "$work/bound.json" --requests 100 --duration-ms 60000
 check "$work/bound.json" 'r[("get", 1)]["requests"] >= 100 and r[("get", 1)]["seconds"] < 30'
+
+! "$bench" network --port "$port" --keys 5001 --prebuilt 5000 --duration-ms 50 --protocol binary --operation geth --json "$work/none.json" \
+    2>"$work/none.log" || fail "a key that is not there has a handle"
+grep -q 'is not there' "$work/none.log" || fail "it does not say that a key is not there"
+! "$bench" network --port "$port" --operation geth --json "$work/none.json" 2>/dev/null || fail "RESP has no geth"
 
 # The values are 300 bytes long now: whoever expects 16 must be told.
 ! "$bench" network --port "$port" --keys 5000 --prebuilt 5000 --duration-ms 50 --verify 100 --json "$work/wrong.json" 2>/dev/null ||

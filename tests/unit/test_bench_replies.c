@@ -3,6 +3,7 @@
  * test_bench_replies.c - the load generator counts every reply once, however the stream is cut, and sees errors and misses
  */
 #include "replies.h"
+#include "wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,9 +116,70 @@ static void another_protocol_is_noticed(void **state)
     }
 }
 
+/* Frames: two values, a miss, an error, a stale handle, a value of another size, and the cells of many. */
+static size_t put_frames(char *to, struct reply_format *format)
+{
+    static const struct {
+        uint32_t opcode, status, body;
+    } frames[] = {{WIRE_GET, 0, 16}, {WIRE_GET, 0, 16}, {WIRE_GET, 15, 0}, {WIRE_SET, 11, 5}, {WIRE_SET_BY_HANDLE, 17, 0},
+                  {WIRE_GET, 0, 3},  {WIRE_GET, 0, 16}, {WIRE_GET_MANY, 0, 8 + 2 * 24}};
+    char *start = to;
+
+    memset(format, 0, sizeof *format);
+    format->protocol = PROTOCOL_BINARY;
+    for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+        memset(to, 0, 80);
+        wire_put64(to, wire_header(frames[i].opcode, frames[i].status, 0, WIRE_HEADER_SIZE + frames[i].body));
+        if (i == 0)
+            reply_format_add(format, to, wire_padded(WIRE_HEADER_SIZE + frames[i].body));
+        to += wire_padded(WIRE_HEADER_SIZE + frames[i].body);
+    }
+    return (size_t)(to - start);
+}
+
+static void every_frame_is_counted_wherever_the_stream_is_cut(void **state)
+{
+    char bytes[1024];
+    struct reply_format format;
+    size_t size = put_frames(bytes, &format);
+
+    (void)state;
+    for (size_t cut = 0; cut <= size; cut++) {
+        struct reply_counter counter;
+        uint64_t replies;
+
+        reply_counter_init(&counter);
+        replies = replies_count(&counter, &format, bytes, cut);
+        replies += replies_count(&counter, &format, bytes + cut, size - cut);
+        assert_int_equal(replies, 8);
+        assert_int_equal(counter.errors, 1);
+        assert_int_equal(counter.misses, 2);
+        assert_int_equal(counter.broken, 0);
+        assert_string_equal(counter.first_error, "status 11");
+    }
+}
+
+static void what_is_no_frame_breaks_the_stream(void **state)
+{
+    struct reply_format format = {.protocol = PROTOCOL_BINARY};
+    char bytes[16] = {0};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct reply_counter counter;
+
+        reply_counter_init(&counter);
+        wire_put64(bytes, wire_header(i ? WIRE_ERROR : WIRE_GET, i ? 200 : 0, 0, i ? 8 : 7));
+        replies_count(&counter, &format, bytes, sizeof bytes);
+        assert_int_equal(counter.broken, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_frame_is_counted_wherever_the_stream_is_cut),
+        cmocka_unit_test(what_is_no_frame_breaks_the_stream),
         cmocka_unit_test(every_reply_is_counted_wherever_the_stream_is_cut),
         cmocka_unit_test(every_reply_is_counted_byte_by_byte),
         cmocka_unit_test(the_first_error_is_kept),
