@@ -447,6 +447,9 @@ SDB_API int sdb_view_by_handle(struct sdb_session *session, uint64_t handle, str
 /* As sdb_set without options; keeps the time to live. Errors: SDB_ESTALE. One fence. */
 SDB_API int sdb_set_by_handle(struct sdb_session *session, uint64_t handle, const void *value, size_t value_size);
 
+/* As sdb_prefetch, for operations by handle: loads the entries, and what of their keys lies outside. Any numbers. */
+SDB_API void sdb_prefetch_by_handle(struct sdb_session *session, const uint64_t *handles, size_t count);
+
 /* A small value as read by a batch. */
 struct sdb_inline {
     int32_t result;   /* SDB_OK, SDB_ESTALE, SDB_ENOTFOUND, SDB_ECORRUPT, or SDB_ETOOBIG: more than 16 bytes, view it by handle */

@@ -114,10 +114,11 @@ static uint32_t select_database(struct client *client, const struct wire_frame *
     return reply_result(client, frame->header, SDB_OK);
 }
 
-/* What answers more than once, or not at all, or later: it has no place in a frame. */
+/* What answers more than once, or not at all, or later: it has no place in a frame. Publishing is a command like any other. */
 static int is_refused(const struct command *command, const struct request_parser *parser)
 {
-    if (strcmp(command->group, "pubsub") == 0 || strcmp(command->group, "transactions") == 0 || strcmp(command->name, "monitor") == 0)
+    if ((strcmp(command->group, "pubsub") == 0 && strstr(command->name, "subscribe") != NULL) ||
+        strcmp(command->group, "transactions") == 0 || strcmp(command->name, "monitor") == 0)
         return 1;
     return strcmp(command->name, "client") == 0 && parser->argc > 1 && parser->argv[1].size == 5 &&
            strncasecmp(parser->argv[1].data, "reply", 5) == 0;

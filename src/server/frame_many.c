@@ -43,6 +43,16 @@ uint32_t frame_set_many(struct client *client, const struct wire_frame *frame)
     return reply_result(client, frame, result);
 }
 
+static void prefetch_from(struct client *client, const struct wire_frame *frame, uint32_t first)
+{
+    uint32_t count = frame->count - first < PREFETCH ? frame->count - first : PREFETCH;
+    uint64_t handles[PREFETCH];
+
+    for (uint32_t i = 0; i < count; i++)
+        handles[i] = wire_get64(frame->body + 8 + 16ul * (first + i));
+    sdb_prefetch_by_handle(client->session, handles, count);
+}
+
 /* Writes all values in the open transaction. */
 static int set_values(struct client *client, const struct wire_frame *frame)
 {
@@ -50,8 +60,11 @@ static int set_values(struct client *client, const struct wire_frame *frame)
     int result = SDB_OK;
 
     for (uint32_t i = 0; i < frame->count && result == SDB_OK; i++) {
-        struct wire_entry entry = wire_next_handle(frame, &cursor);
+        struct wire_entry entry;
 
+        if (i % PREFETCH == 0)
+            prefetch_from(client, frame, i);
+        entry = wire_next_handle(frame, &cursor);
         result = sdb_set_by_handle(client->session, entry.handle, entry.value, entry.value_size);
     }
     return result;

@@ -2,17 +2,19 @@
 /*
  * frames.c - parses, prefetches and runs frames in windows
  *
- * Frames in a row that ask for the same are a run: GETs, by key or by handle, are read by one call of the store; of others the keys are
- * found together, and each is run by itself. A run is timed and counted as a whole.
+ * Frames in a row that ask for the same are a run: GETs, by key or by handle, are read by one call of the store, SETs staged by one; of
+ * others the keys are found together, and each is run by itself. A run is timed and counted as a whole.
  */
 #include "frames.h"
 
+#include "changes.h"
 #include "command.h"
 #include "config.h"
 #include "connection.h"
 #include "frame_commands.h"
 #include "frame_reply.h"
 #include "latency.h"
+#include "notify.h"
 #include "number.h"
 #include "turn.h"
 #include "worker.h"
@@ -41,6 +43,7 @@ void frames_decide(struct connection *connection, char first)
     worker_stats_add(&worker_stats_self->counters.connections_binary, 1);
 }
 
+/* Whether a client may do whatever there is: others' frames go one by one, through run_handler, which looks at each. */
 static inline int may_do_all(const struct client *client)
 {
     return (client->flags & (CLIENT_AUTHENTICATED | CLIENT_RESTRICTED)) == CLIENT_AUTHENTICATED;
@@ -127,6 +130,7 @@ static inline int may_run(struct worker *worker, struct connection *connection, 
     return 1;
 }
 
+/* The one place where a client is asked whether it may: for every request, but those that is_plain lets run together. */
 static uint32_t run_handler(struct client *client, const struct wire_frame *frame)
 {
     const struct frame_kind *kind = &frame_kinds[wire_opcode(frame->header)];
@@ -144,6 +148,19 @@ static uint32_t run_handler(struct client *client, const struct wire_frame *fram
     return kind->handler(client, frame);
 }
 
+/* Who wants keyspace events is told of what the frame changed, as if the RESP command that does the same had done it. */
+static __attribute__((cold, noinline)) void tell_changes(struct client *client, const struct wire_frame *frame, uint32_t status)
+{
+    static const struct request_arg expiring[] = {{"SET", 3}, {"", 0}, {"", 0}, {"PX", 2}};
+    const struct command_slot *slot = slots[wire_opcode(frame->header)];
+    int expires = (wire_flags(frame->header) & (WIRE_EXPIRE_AT | WIRE_EXPIRE_IN)) != 0;
+
+    if (wire_opcode(frame->header) == WIRE_EXPIRE && !expires)
+        slot = command_slot_find("persist", 7);
+    if (slot != NULL)
+        notify_command_ended(client, slot->command, expiring, wire_opcode(frame->header) == WIRE_SET && expires ? 4 : 3, status != 0);
+}
+
 /* Runs one frame by itself. Returns 1 where it ran. */
 static int run_one(struct worker *worker, struct connection *connection, const struct wire_frame *frame)
 {
@@ -156,7 +173,10 @@ static int run_one(struct worker *worker, struct connection *connection, const s
     turn_ready_reply(worker, client);
     mark = client->reply.size;
     turn_select(worker, client);
+    worker_stats_self->client = client;
     status = run_handler(client, frame);
+    if (__builtin_expect((client->flags & CLIENT_EVENTS) != 0, 0))
+        tell_changes(client, frame, status);
     if (client->database != (uint32_t)worker->session_database)
         worker->session_database = -1;
     if (__builtin_expect(status != 0, 0))
@@ -243,6 +263,58 @@ static unsigned run_gets(struct worker *worker, struct frames *frames, unsigned 
     return i;
 }
 
+/* The reply to a SET that was done together with others. */
+static void answer_set(struct worker *worker, struct connection *connection, const struct wire_frame *frame)
+{
+    struct client *client = &connection->client;
+    size_t mark;
+
+    turn_ready_reply(worker, client);
+    mark = client->reply.size;
+    frame_reply_status(&client->reply, frame->header, 0);
+    client->last_command = slots[WIRE_SET]->command;
+    client->commands++;
+    turn_account(worker, connection, size_of(frame), mark);
+}
+
+/* Sets first, replies then. The one that fails is run by itself, to fail with a reply. Returns as run_gets. */
+static unsigned run_sets(struct worker *worker, struct frames *frames, unsigned first, unsigned count, unsigned *ran)
+{
+    struct sdb_pair pairs[FRAMES_WINDOW];
+    struct connection **connections = &frames->connections[first];
+    const struct wire_frame *frame = &frames->frames[first];
+    size_t done = 0;
+    unsigned n = 0;
+
+    for (; n < count; n++) {
+        if (frame[n].status != 0 || !may_do_all(&connections[n]->client) || !may_run(worker, connections[n], frame[n].header))
+            break;
+        pairs[n] = (struct sdb_pair){{frame[n].key, frame[n].key_size}, {frame[n].value, frame[n].value_size}};
+    }
+    if (n > 0) {
+        turn_select(worker, &connections[0]->client);
+        worker_stats_self->client = NULL; /* who wants to be told of changes from now on is told from the next command on */
+        (void)sdb_set_each(worker->session, pairs, n, &done);
+        for (size_t i = 0; i < done; i++)
+            answer_set(worker, connections[i], &frame[i]);
+        *ran += (unsigned)done;
+    }
+    if (done < n || n == 0) {
+        *ran += (unsigned)run_one(worker, connections[done], &frame[done]);
+        done++;
+    }
+    return (unsigned)done;
+}
+
+static void prefetch_by_handle(struct worker *worker, const struct wire_frame *frame, unsigned count)
+{
+    uint64_t handles[FRAMES_WINDOW];
+
+    for (unsigned i = 0; i < count; i++)
+        handles[i] = frame[i].number;
+    sdb_prefetch_by_handle(worker->session, handles, count);
+}
+
 static void prefetch(struct worker *worker, const struct frames *frames, unsigned first, unsigned count)
 {
     struct sdb_slice keys[FRAMES_WINDOW];
@@ -276,9 +348,13 @@ static unsigned run_some(struct worker *worker, struct frames *frames, unsigned 
     begin = count > 1 || command_is_timed(slots[opcode]) ? latency_ticks() : 0;
     if ((frame->header & KIND_MASK) == WIRE_GET || (frame->header & KIND_MASK) == WIRE_GET_BY_HANDLE) {
         done = run_gets(worker, frames, first, count, &ran);
+    } else if (count > 1 && (frame->header & KIND_MASK) == WIRE_SET && !changes_are_wanted()) { /* which are told of one by one */
+        done = run_sets(worker, frames, first, count, &ran);
     } else {
         if (count > 1 && frame_kinds[opcode].has_key)
             prefetch(worker, frames, first, count);
+        else if (count > 1 && (opcode == WIRE_SET_BY_HANDLE || opcode == WIRE_GET_BY_HANDLE))
+            prefetch_by_handle(worker, frame, count);
         for (; done < count; done++)
             ran += (unsigned)run_one(worker, frames->connections[first + done], &frame[done]);
     }

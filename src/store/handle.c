@@ -153,3 +153,21 @@ void sdb_get_many_by_handle(struct sdb_session *session, const uint64_t *handles
             get_inline(session, handles[done], &values[done]);
     }
 }
+
+void sdb_prefetch_by_handle(struct sdb_session *session, const uint64_t *handles, size_t count)
+{
+    struct sdb_pool *pool = session->pool;
+
+    for (size_t i = 0; i < count; i++) {
+        if (heap_is_entry(&pool->heap, handle_entry(handles[i])))
+            __builtin_prefetch(pool->file.base + handle_entry(handles[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t entry = handle_entry(handles[i]);
+        const uint64_t *words = (const uint64_t *)(const void *)(pool->file.base + entry);
+
+        /* A write needs the key, for the cache. Whatever these words are just now: what is loaded in vain does no harm. */
+        if (heap_is_entry(&pool->heap, entry) && meta_key_code(__atomic_load_n(&words[0], __ATOMIC_RELAXED)) == CODE_BLOB)
+            __builtin_prefetch(pool->file.base + blob_reference_offset(__atomic_load_n(&words[1], __ATOMIC_RELAXED)));
+    }
+}

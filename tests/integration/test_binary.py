@@ -11,7 +11,7 @@ import time
 
 import frames
 from frames import Binary
-from harness import Superdb, encode, run_tests
+from harness import Superdb, encode, parse, run_tests
 from test_hostile import each_backend, in_threads
 
 
@@ -175,10 +175,92 @@ def test_every_command_of_resp_in_a_frame():
             expect(client.ask(frames.get(b"k")), status=frames.ENOTFOUND)
             for wrong in (b"", b"*1\r\n$4\r\nPING", b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n", b"*x\r\n", b"\r\n"):
                 expect(client.ask(frames.frame(frames.COMMAND, wrong)), None, frames.EINVAL)
-            expect(client.ask(frames.command(b"CLIENT", b"REPLY", b"OFF")), None, frames.REFUSED)
+            for words in ((b"CLIENT", b"REPLY", b"OFF"), (b"subscribe", b"c"), (b"PSUBSCRIBE", b"c*"), (b"SSUBSCRIBE", b"c"),
+                          (b"UNSUBSCRIBE",), (b"PUNSUBSCRIBE",), (b"SUNSUBSCRIBE",), (b"MULTI",), (b"EXEC",), (b"DISCARD",),
+                          (b"WATCH", b"k"), (b"UNWATCH",)):
+                expect(client.ask(frames.command(*words)), None, frames.REFUSED)
+            expect(client.ask(frames.select(0)))
+            expect(client.ask(frames.get(b"k")), b"v")  # and the connection is as it was
             expect(client.ask(frames.command(b"ECHO", b"a" * 100000)), b"$100000\r\n" + b"a" * 100000 + b"\r\n")
             expect(client.ask(frames.command(b"QUIT")), b"+OK\r\n")
             assert client.read() is None
+
+
+def test_messages_are_published_from_frames():
+    for server, address in each_way():
+        with Binary(address) as client, server.connect() as subscriber:
+            expect(client.ask(frames.command(b"PUBLISH", b"news", b"nobody hears it")), b":0\r\n")
+            assert subscriber.call("SUBSCRIBE", "news") == [b"subscribe", b"news", 1]
+            expect(client.ask(frames.command(b"PUBSUB", b"NUMSUB", b"news")), b"*2\r\n$4\r\nnews\r\n:1\r\n")
+            client.send(frames.set_(b"k", b"v") + frames.command(b"PUBLISH", b"news", b"it is stored") + frames.get(b"k"))
+            expect(client.read())
+            expect(client.read(), b":1\r\n")
+            expect(client.read(), b"v")
+            assert subscriber.read() == b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$12\r\nit is stored\r\n"
+
+
+def test_sets_in_a_row_tell_who_watches():
+    """A run of SETs is one call of the store, unless somebody wants to be told of each: a WATCH must see them."""
+    for server, address in each_way():
+        with Binary(address) as client, server.connect() as watcher:
+            client.send(b"".join(frames.set_(b"key:%d" % i, b"1") for i in range(40)))
+            for _ in range(40):
+                expect(client.read())
+            for changed in (b"key:20", b"other"):
+                assert watcher.call("WATCH", changed) == b"OK"
+                client.send(b"".join(frames.set_(b"key:%d" % i, b"2") for i in range(40)))
+                for _ in range(40):
+                    expect(client.read())
+                reply = watcher.pipeline([("MULTI",), ("PING",), ("EXEC",)])[2]
+                assert (reply == b"*-1\r\n") == (changed == b"key:20"), (changed, reply)
+
+
+def test_keyspace_events_tell_what_frames_change():
+    """As of the commands that do the same; a frame that fails tells nothing."""
+    for server, address in each_way():
+        with Binary(address) as client, server.connect() as watcher:
+            watcher.call("CONFIG", "SET", "notify-keyspace-events", "EA")
+            assert watcher.call("PSUBSCRIBE", "__keyevent@*") == [b"psubscribe", b"__keyevent@*", 1]
+            steps = [(frames.set_(b"a", b"1"), "set a"), (frames.set_(b"a", b"1", expire=1 << 50), "set a, expire a"),
+                     (frames.set_(b"a", b"1", frames.IF_ABSENT), ""), (frames.number_key(frames.ADD, 5, b"n"), "incrby n"),
+                     (frames.number_key(frames.ADD, 5, b"none", 1), ""),  # an unknown flag
+                     (frames.number_key(frames.EXPIRE, 9999999, b"n", frames.EXPIRE_IN), "expire n"),
+                     (frames.number_key(frames.EXPIRE, 0, b"n"), "persist n"), (frames.key_frame(frames.DELETE, b"n"), "del n"),
+                     (frames.set_many([(b"b", b"1"), (b"c", b"2")]), "set b, set c"),
+                     (frames.keys(frames.DELETE_MANY, [b"b", b"none"]), "del b"), (frames.command(b"APPEND", b"c", b"x"), "append c"),
+                     (frames.get(b"c"), "")]
+            steps += [(frames.set_(b"key:%d" % i, b"3"), "set key:%d" % i) for i in range(40)]
+            client.send(b"".join(request for request, _ in steps))
+            for _ in steps:
+                assert client.read() is not None
+            handle = number(client.ask(frames.key_frame(frames.HANDLE, b"c")))
+            client.ask(frames.set_by_handle(handle, b"z"))
+            client.ask(frames.set_(b"last", b"1"))
+            told = [told for _, events in steps for told in events.split(", ") if told] + ["set c", "set last"]
+            for event in told:
+                name, key = event.split()
+                message = parse(watcher.read())
+                assert message[2:] == [b"__keyevent@0__:" + name.encode(), key.encode()], (event, message)
+
+
+def test_a_run_that_fails_in_the_middle_goes_on_behind_it():
+    """SETs in a row, one of them with reserved bits set: its own reply says so, the others are stored, in order; so by handle."""
+    for _, address in each_way():
+        with Binary(address) as client:
+            good = [frames.set_(b"key:%d" % (i % 7), b"value %d" % i, tag=i) for i in range(40)]
+            bad = bytearray(frames.set_(b"key:0", b"never", tag=99))
+            bad[12] = 1  # the upper half of the key's size
+            client.send(b"".join(good[:20]) + bytes(bad) + b"".join(good[20:]))
+            statuses = [client.read().status for _ in range(41)]
+            assert statuses == [frames.OK] * 20 + [frames.OPCODE] + [frames.OK] * 20, statuses
+            for i in range(33, 40):
+                expect(client.ask(frames.get(b"key:%d" % (i % 7))), b"value %d" % i)
+            handles = [number(client.ask(frames.key_frame(frames.HANDLE, b"key:%d" % i))) for i in range(7)]
+            expect(client.ask(frames.key_frame(frames.DELETE, b"key:3")))
+            client.send(b"".join(frames.set_by_handle(handles[i % 7], b"by handle %d" % i) for i in range(40)))
+            for i in range(40):
+                expect(client.read(), None, frames.ESTALE if i % 7 == 3 else frames.OK)
+            expect(client.ask(frames.get(b"key:4")), b"by handle 39")
 
 
 def random_stream(chance, count):

@@ -19,7 +19,10 @@ import subprocess
 import sys
 import time
 
+import frames
 import harness
+
+EIO, EFAILED = -3, -13
 
 KINDS = ("memory map allocate write sync truncate open lock thread event watch ring submit accept send receive socket "
          "read rename unmap").split()
@@ -214,6 +217,36 @@ def test_medium_fails():
     for key in ("before", "lost"):  # a commit that fails, and the zeros of a new page
         medium_fails(key)
     return 2
+
+
+def test_medium_fails_under_the_binary_protocol():
+    """A failed msync takes back what was answered in its turn: one frame says so and the connection ends. Later writes are refused each."""
+    pool = os.path.join(plain_directory(), f"superdb-faults-{os.getpid()}.sdb")
+    try:
+        with Faulty(["--durability", "msync"], pool=pool, pool_size="16mb") as server:
+            server.start()
+            works(server, b"before")
+            with frames.Binary(("127.0.0.1", server.port)) as client, frames.Binary(("127.0.0.1", server.port)) as reader:
+                server.arm("sync", 0, 1)
+                client.send(frames.get(b"before", tag=1) + frames.set_(b"before", b"no", tag=2) + frames.get(b"before", tag=3))
+                reply = client.read()
+                assert reply.opcode == frames.ERROR and reply.status == -EIO and reply.body, reply
+                assert client.read() is None
+                assert server.failed() == 1
+                server.disarm()
+                for refused in (frames.set_(b"after", b"1"), frames.key_frame(frames.DELETE, b"before"), frames.set_many([(b"a", b"1")]),
+                                frames.number_key(frames.ADD, 1, b"n")):
+                    reply = reader.ask(refused)
+                    assert reply.opcode == refused[0] and reply.status == -EFAILED and reply.body, reply
+                reader.send(frames.set_(b"after", b"1") * 20 + frames.get(b"before"))
+                assert [reader.read().status for _ in range(20)] == [-EFAILED] * 20
+                assert reader.read().body == b"yes"
+                assert reader.ask(frames.get(b"after")).status == frames.ENOTFOUND
+                assert info(server, "superdb")["pool_failed"] == "1"
+            server.terminate()
+        return 1
+    finally:
+        os.unlink(pool)
 
 
 def plain_directory():

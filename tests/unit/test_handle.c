@@ -168,6 +168,7 @@ static void use_forged(uint64_t handle)
     assert_int_equal(sdb_view_by_handle(f.session, handle, &view), error);
     if (!error)
         sdb_view_release(f.session, &view);
+    sdb_prefetch_by_handle(f.session, &handle, 1);
     sdb_get_many_by_handle(f.session, &handle, 1, &value);
     assert_true(value.result == error || value.result == SDB_ETOOBIG);
     if (error)
