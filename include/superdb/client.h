@@ -52,6 +52,7 @@ extern "C" {
     X(SDB_CLIENT_EAUTH, -202, "a password is wanted, or it is wrong")                                                  \
     X(SDB_CLIENT_EUNKNOWN, -203, "the server does not know this request")                                              \
     X(SDB_CLIENT_EREFUSED, -204, "this command cannot be run in a frame")                                              \
+    X(SDB_CLIENT_EPERMISSION, -205, "the user may not do this, or not with this key")                                  \
     X(SDB_CLIENT_ECONNECT, -300, "cannot connect")                                                                     \
     X(SDB_CLIENT_ECLOSED, -301, "the connection has ended")                                                            \
     X(SDB_CLIENT_ETIMEOUT, -302, "the server was silent for too long")                                                 \

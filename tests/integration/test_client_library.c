@@ -441,6 +441,7 @@ static void a_password_is_asked_for(void **state)
     struct sdb_client *client = fresh(state), *other = NULL;
     struct sdb_client_options options = {.unix_path = server->socket_path};
     struct sdb_slice words[] = {{"CONFIG", 6}, {"SET", 3}, {"requirepass", 11}, {"secret", 6}};
+    struct sdb_slice reader[] = {{"ACL", 3}, {"SETUSER", 7}, {"reader", 6}, {"on", 2}, {">r", 2}, {"~k", 2}, {"+@read", 6}};
     struct sdb_client_reply reply;
 
     assert_int_equal(sdb_client_queue_command(client, words, 4), SDB_OK);
@@ -459,6 +460,16 @@ static void a_password_is_asked_for(void **state)
     sdb_client_close(other);
     options.user = "nobody";
     assert_int_equal(sdb_client_open(&options, &other), SDB_CLIENT_EAUTH);
+    assert_int_equal(sdb_client_queue_command(client, reader, 7), SDB_OK);
+    assert_int_equal(sdb_client_reply(client, &reply), SDB_OK);
+    assert_memory_equal(reply.data, "+OK", 3);
+    options.user = "reader";
+    options.password = "r";
+    assert_int_equal(sdb_client_open(&options, &other), SDB_OK);
+    assert_int_equal(sdb_client_exists(other, "k", 1), SDB_OK);
+    assert_int_equal(sdb_client_set(other, "k", 1, "v", 1, NULL), SDB_CLIENT_EPERMISSION);
+    assert_int_equal(sdb_client_exists(other, "other", 5), SDB_CLIENT_EPERMISSION);
+    sdb_client_close(other);
     words[3].size = 0;
     assert_int_equal(sdb_client_queue_command(client, words, 4), SDB_OK);
     assert_int_equal(sdb_client_reply(client, &reply), SDB_OK);
