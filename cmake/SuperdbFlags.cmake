@@ -40,3 +40,30 @@ endif()
 if(SUPERDB_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link -O2)
 endif()
+
+# Link-time optimisation: objects hold both the compiler's own form and machine code, so that archives work as ever.
+option(SUPERDB_LTO "Optimise across files when linking" OFF)
+if(SUPERDB_LTO)
+    add_compile_options(-flto=auto -ffat-lto-objects)
+    add_link_options(-flto=auto)
+endif()
+
+# Profile-guided optimisation (scripts/pgo.sh): "generate" counts what runs, "use" compiles by what was counted. Both in the same
+# build directory: the compiler finds a file's counts by the path of its object.
+set(SUPERDB_PGO "" CACHE STRING "'generate', 'use', or empty")
+set(SUPERDB_PGO_PROFILE "${CMAKE_BINARY_DIR}/profile" CACHE PATH "Where the counts are")
+if(SUPERDB_PGO)
+    # Other functions are inlined than usual, and two warnings of paths that nothing takes come with it.
+    add_compile_options(-Wno-maybe-uninitialized -Wno-restrict)
+endif()
+if(SUPERDB_PGO STREQUAL "generate")
+    add_compile_options(-fprofile-generate -fprofile-update=prefer-atomic -fprofile-dir=${SUPERDB_PGO_PROFILE})
+    add_link_options(-fprofile-generate)
+elseif(SUPERDB_PGO STREQUAL "use")
+    if(NOT EXISTS "${SUPERDB_PGO_PROFILE}")
+        message(FATAL_ERROR "superdb: no profile in ${SUPERDB_PGO_PROFILE}: scripts/pgo.sh makes one and builds with it")
+    endif()
+    # What the training did not run is optimised as ever, not for size. Threads make counts that do not quite add up.
+    add_compile_options(-fprofile-use=${SUPERDB_PGO_PROFILE} -fprofile-partial-training -fprofile-correction
+                        -Wno-missing-profile)
+endif()

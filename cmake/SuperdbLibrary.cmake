@@ -29,8 +29,14 @@ set_target_properties(superdb PROPERTIES
 
 # ---- static ----
 set(merged "${CMAKE_CURRENT_BINARY_DIR}/superdb_merged.o")
+if(SUPERDB_LTO)
+    # The merged object is machine code, optimised as a whole.
+    set(merge ${CMAKE_C_COMPILER} -r -nostdlib -O2 -flto=auto -flinker-output=nolto-rel)
+else()
+    set(merge ${CMAKE_LINKER} -r)
+endif()
 add_custom_command(OUTPUT "${merged}"
-    COMMAND ${CMAKE_LINKER} -r -o "${merged}" ${library_objects}
+    COMMAND ${merge} -o "${merged}" ${library_objects}
     COMMAND ${CMAKE_OBJCOPY} --localize-hidden "${merged}"
     DEPENDS ${library_objects}
     COMMAND_EXPAND_LISTS VERBATIM

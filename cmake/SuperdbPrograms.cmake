@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # superdb-server, superdb-pool, superdb-bench. All link the static library, so that they run from wherever they are copied
-# to. The server sees the library through its public header alone; the pool tool sees pmem's checker besides.
+# to; with link-time optimisation they link its objects, so that calls into it are optimised, too. The server sees the
+# library through its public header alone; the pool tool sees pmem's checker besides.
 function(superdb_program name)
     cmake_parse_arguments(program "" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
     list(GET program_LAYERS 0 own_layer)
@@ -9,10 +10,17 @@ function(superdb_program name)
         message(STATUS "superdb: the parts of ${name} are not complete, skipped")
         return()
     endif()
-    superdb_objects(objects ${program_LAYERS})
+    set(layers ${program_LAYERS})
+    set(library superdb_static)
+    if(SUPERDB_LTO)
+        list(APPEND layers store pmem base)
+        list(REMOVE_DUPLICATES layers)
+        set(library PkgConfig::pmem PkgConfig::xxhash)
+    endif()
+    superdb_objects(objects ${layers})
     add_executable(${name} ${program_SOURCES} ${objects})
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C)
-    target_link_libraries(${name} PRIVATE superdb_flags superdb_static ${program_LIBRARIES} Threads::Threads m)
+    target_link_libraries(${name} PRIVATE superdb_flags ${library} ${program_LIBRARIES} Threads::Threads m)
 endfunction()
 
 if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/src/server/main.c")
