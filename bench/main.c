@@ -2,6 +2,7 @@
 /*
  * main.c - superdb-bench: picks the mode
  */
+#include "growth.h"
 #include "network.h"
 #include "table.h"
 
@@ -12,6 +13,7 @@ static const char usage[] =
     "usage: superdb-bench MODE [OPTION]...\n"
     "  embedded     times the operations of libsuperdb in this process\n"
     "  network      loads a RESP or memcached server\n"
+    "  growth       times every SET of new keys, in this process or through a server\n"
     "  first-reply  starts a server and times its way to the first right reply\n"
     "Each mode tells its options with --help.\n";
 
@@ -21,6 +23,8 @@ int main(int argc, char **argv)
         return table_benchmark(&superdb_table, argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "network"))
         return network_benchmark(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "growth"))
+        return growth_benchmark(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "first-reply"))
         return first_reply_benchmark(argc - 1, argv + 1);
     fputs(usage, stderr);

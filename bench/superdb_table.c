@@ -62,6 +62,10 @@ static void table_figures(void *pool, struct table_figures *figures)
     snprintf(medium, sizeof medium, "%s; flush %s; %llu bytes on huge pages; %s", info.durability_reason, info.flush,
              (unsigned long long)info.huge_page_bytes, info.simd);
     figures->used = stats.used;
+    figures->entry_bytes = stats.entry_bytes;
+    figures->index_bytes = stats.index_bytes;
+    figures->blob_bytes = stats.blob_bytes;
+    figures->metadata_bytes = stats.metadata_bytes;
     figures->fences = stats.fences;
     figures->flushed_lines = stats.flushed_lines;
     figures->medium = medium;
@@ -229,6 +233,8 @@ const struct table superdb_table = {
     .operations = (1u << TABLE_OPERATIONS) - 1,
     .threads = 1,
     .counts_fences = 1,
+    .entry_size = 32,
+    .word_size = 8,
     .open = table_open,
     .close = table_close,
     .thread_open = thread_open,

@@ -482,6 +482,31 @@ static int wanted(const struct bench *bench, const struct phase *phase)
     return table_options_wants(&bench->options, phase->name);
 }
 
+/* Where each byte of the pool goes, a key: what a key's own parts take, and what is allocated and holds none. */
+static void report_memory(struct bench *bench, const struct table_figures *empty, const struct table_figures *full)
+{
+    double keys = (double)bench->options.keys;
+    double entries = (double)bench->table->entry_size;
+    double words = (double)bench->table->word_size;
+    double entry_slack = (double)full->entry_bytes / keys - entries;
+    double index_slack = (double)full->index_bytes / keys - words;
+    double headers = (double)(full->metadata_bytes - empty->metadata_bytes) / keys;
+    double fixed = (double)empty->metadata_bytes / keys;
+
+    json_object(&bench->json, "bytes_per_key");
+    json_number(&bench->json, "entries", entries);
+    json_number(&bench->json, "entry_slack", entry_slack);
+    json_number(&bench->json, "index", words);
+    json_number(&bench->json, "index_slack", index_slack);
+    json_number(&bench->json, "blobs", (double)full->blob_bytes / keys);
+    json_number(&bench->json, "extent_headers", headers);
+    json_number(&bench->json, "superblock_lanes_maps", fixed);
+    json_object_end(&bench->json);
+    fprintf(stderr, "%-22s entries %.1f and %.1f unused, index %.1f and %.1f unused, blobs %.1f, extents' headers %.2f; superblock, "
+                    "lanes and maps %.2f\n",
+            "bytes a key", entries, entry_slack, words, index_slack, (double)full->blob_bytes / keys, headers, fixed);
+}
+
 static int run_phases(struct bench *bench)
 {
     struct table_figures before = {0};
@@ -508,6 +533,8 @@ static int run_phases(struct bench *bench)
     json_number(&bench->json, "pool_bytes_per_key_added",
                 (double)(after.used - before.used) / (double)bench->options.keys);
     json_integer(&bench->json, "pool_bytes_used", after.used);
+    if (bench->table->entry_size)
+        report_memory(bench, &before, &after);
     if (after.medium)
         json_text(&bench->json, "medium", after.medium);
     fprintf(stderr, "%-22s %9.1f bytes a key, %.1f without what an empty pool takes\n", "pool", used,

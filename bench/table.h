@@ -37,6 +37,7 @@ struct table_slice {
 
 struct table_figures {
     uint64_t used; /* bytes of the pool that keys, values, index and metadata take */
+    uint64_t entry_bytes, index_bytes, blob_bytes, metadata_bytes; /* of which, where table->entry_size is not 0 */
     uint64_t fences;
     uint64_t flushed_lines;
     const char *medium; /* durability and mapping in words, or NULL */
@@ -47,6 +48,8 @@ struct table {
     uint32_t operations; /* bit 1 << enum table_operation for each that there is */
     int threads;         /* 1 where several threads may use a pool at once */
     int counts_fences;   /* 1 where figures() is quick and knows fences and flushed lines */
+    size_t entry_size;   /* of a key, where figures() knows what the bytes are used for; else 0 */
+    size_t word_size;    /* of a key in the index, likewise */
 
     /* 0, or -1 after a message on stderr. create 1: a new pool, for about `keys` keys. */
     int (*open)(const char *path, uint64_t pool_size, uint64_t keys, int create, void **pool);
