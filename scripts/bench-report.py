@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""bench-report.py RESULTS - turns the results of scripts/bench.sh into docs/BENCHMARKS.md, on standard output
+"""bench-report.py RESULTS OUT - turns the results of scripts/bench.sh into OUT (docs/BENCHMARKS.md) and plots/ beside it
 
 Every figure is a median over the rounds. A ratio is made of two figures of the same run. What is missing is a dash.
 """
+import contextlib
 import glob
 import json
 import os
 import re
 import sys
 from statistics import median
+
+import bench_curves
 
 NAMES = {
     "superdb": "SuperDB",
@@ -433,6 +436,7 @@ def main():
     print("# Benchmarks\n")
     print("Written by `scripts/bench.sh`; run it to get these tables for another machine. Every figure is a median over "
           "interleaved\nrounds on one machine that other guests share: ratios mean more than absolute figures.\n")
+    print("What link-time and profile-guided optimisation would bring: [decision 016](decisions/016-link-time-optimisation.md).\n")
     print_machine(lines)
     print_floor()
     print_network()
@@ -441,10 +445,18 @@ def main():
     print_threads()
     print_hot()
     print_cache()
+    curves = bench_curves.Curves(directory, os.path.join(os.path.dirname(sys.argv[2]), "plots"), losses)
+    bench_curves.print_sizes(curves)
+    bench_curves.print_growth(curves)
+    bench_curves.print_bytes(curves)
+    bench_curves.print_connections(curves)
     print("## Where SuperDB loses, or misses what it set out for\n")
     print("\n".join(f"- {loss}" for loss in losses) if losses else "Nowhere in this run.")
     print()
     print_commands()
 
 
-main()
+out = sys.argv[2]
+with open(out + ".new", "w") as page, contextlib.redirect_stdout(page):
+    main()
+os.replace(out + ".new", out)

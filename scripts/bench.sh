@@ -6,10 +6,12 @@
 # In one run on one machine: SuperDB, redis-server (persistence off, appendfsync everysec, always), memcached, and a hash map
 # on libpmemobj. All servers are up and filled from the start; those that are not being measured are stopped by signal. They
 # take turns, round after round, and a figure is the median over the rounds: other guests' noise so hits all alike.
-#   quick            about three minutes: 1 M keys, 3 rounds                                (the default)
-#   full             about twenty: 5 rounds, embedded tables and restarts with 10 M keys, too
+#   quick            about ten minutes: 1 M keys, 3 rounds, curves with 2                   (the default)
+#   full             about an hour: 5 rounds, curves with 3; 10 M keys, too, and 100 M on the curves where memory allows
 #   --rounds N       other than the mode's
-#   --only LIST      sections, comma-separated: medium, network, restart, embedded, hot, cache
+#   --only LIST      sections, comma-separated: medium, network, connections, restart, embedded,
+#                    hot, cache, size, growth, bytes
+#   --report         measures nothing: writes the document anew from what --results holds
 #   --build-dir DIR  programs built already; without it the release preset is built
 #   --dir DIR        where pools and logs go, instead of an emulated persistent memory
 #   --disk DIR       where redis-server's log goes in the row "on disk"                      (/var/tmp)
@@ -20,7 +22,8 @@ cd "$(dirname "$0")/.."
 
 mode=quick
 rounds=
-sections=medium,network,restart,embedded,hot,cache
+sections=medium,network,connections,restart,embedded,hot,cache,size,growth,bytes
+report=0
 build_dir=
 dir=
 disk=/var/tmp
@@ -29,7 +32,8 @@ out=docs/BENCHMARKS.md
 while [ $# -gt 0 ]; do
     case $1 in
     quick | full) mode=$1; shift ;;
-    -h | --help) sed -n '4,18s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --report) report=1; shift ;;
+    -h | --help) sed -n '4,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --rounds | --only | --build-dir | --dir | --disk | --results | --out)
         [ $# -ge 2 ] || { echo "bench.sh: $1 needs a value" >&2; exit 2; }
         case $1 in
@@ -49,7 +53,14 @@ done
 
 keys=1000000
 value_size=16
+curve_rounds=${rounds:-2}
+sizes="10000 100000 1000000"
+grown=1000000
 if [ "$mode" = full ]; then
+    curve_rounds=${rounds:-3}
+    sizes="10000 100000 1000000 10000000"
+    [ "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)" -lt 12000000 ] || sizes="$sizes 100000000"
+    grown=10000000
     rounds=${rounds:-5}
     duration=1000
     table_keys="1000000 10000000"
@@ -59,6 +70,11 @@ else
     duration=300
     table_keys=1000000
     restart_keys=1000000
+fi
+
+if [ "$report" = 1 ]; then
+    [ -n "$results" ] || { echo "bench.sh: --report needs --results" >&2; exit 2; }
+    exec python3 scripts/bench-report.py "$results" "$out"
 fi
 
 # ---- what is needed --------------------------------------------------------------------------------------------------
@@ -157,14 +173,17 @@ await_port()
 command_of()
 {
     local name=$1 port=$2 at=$3 size=$4
-    local redis="redis-server --port $port --bind 127.0.0.1 --save '' --dir $at --daemonize no"
+    local redis="redis-server --port $port --bind 127.0.0.1 --save '' --maxclients 10100 --dir $at --daemonize no"
+    local superdb="$server --port $port --bind 127.0.0.1 --threads 1 --maxclients 10100 --pool $at/pool.sdb --pool-size $size"
     case $name in
-    superdb) echo "$server --port $port --bind 127.0.0.1 --threads 1 --pool $at/pool.sdb --pool-size $size" ;;
+    superdb) echo "$superdb" ;;
+    superdb-epoll) echo "$superdb --io-backend epoll" ;;
     redis-off) echo "$redis --appendonly no" ;;
+    redis-fork) echo "redis-server --port $port --bind 127.0.0.1 --save '5 1000' --dir $at --daemonize no --appendonly no" ;;
     redis-everysec) echo "$redis --appendonly yes --appendfsync everysec --auto-aof-rewrite-percentage 0" ;;
     redis-always | redis-always-disk) echo "$redis --appendonly yes --appendfsync always --auto-aof-rewrite-percentage 0" ;;
     redis-rdb) echo "redis-server --port $port --bind 127.0.0.1 --save '3600 1' --dir $at --daemonize no --appendonly no" ;;
-    memcached) echo "memcached -u $(id -un) -l 127.0.0.1 -p $port -U 0 -t 1 -m 4096 -R 1000" ;;
+    memcached) echo "memcached -u $(id -un) -l 127.0.0.1 -p $port -U 0 -t 1 -m 4096 -c 10100 -R 1000" ;;
     esac
 }
 
@@ -363,6 +382,9 @@ run_cache()
     taskset -c "$generator_cpu" "$medium" --path "$work/medium.pool" --keys 1000000 --json "$results/slower.json"
 }
 
+# shellcheck source=scripts/bench-curves.sh
+. scripts/bench-curves.sh
+
 describe()
 {
     {
@@ -387,12 +409,15 @@ failed=0
 report_failure() { say "section $1 failed"; failed=1; }
 if wanted medium; then run_medium || report_failure medium; fi
 if wanted network; then run_network || report_failure network; fi
+if wanted connections; then run_connections || report_failure connections; fi
 if wanted restart; then run_restart || report_failure restart; fi
 if wanted embedded; then run_embedded || report_failure embedded; fi
 if wanted hot; then run_hot || report_failure hot; fi
 if wanted cache; then run_cache || report_failure cache; fi
+if wanted size; then run_size || report_failure size; fi
+if wanted growth; then run_growth || report_failure growth; fi
+if wanted bytes; then run_bytes || report_failure bytes; fi
 echo "load average after: $(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$results/facts.txt"
-python3 scripts/bench-report.py "$results" >"$out.new"
-mv "$out.new" "$out"
+python3 scripts/bench-report.py "$results" "$out"
 say "wrote $out"
 exit "$failed"
