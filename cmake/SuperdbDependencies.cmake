@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # What SuperDB is built on, found by pkg-config (scripts/packages.txt names the Debian packages). hiredis and cmocka
-# serve tests, libpmemobj serves a comparison in the bench; the library needs libpmem and xxHash, the server liburing and nettle.
+# serve tests, libpmemobj serves a comparison in the bench; the library needs libpmem and xxHash, the server liburing,
+# nettle and libnuma.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(pmem REQUIRED IMPORTED_TARGET libpmem)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(uring REQUIRED IMPORTED_TARGET liburing)
 pkg_check_modules(nettle REQUIRED IMPORTED_TARGET nettle)
+pkg_check_modules(numa REQUIRED IMPORTED_TARGET numa)
 pkg_check_modules(pmemobj REQUIRED IMPORTED_TARGET libpmemobj)
 if(BUILD_TESTING)
     pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)

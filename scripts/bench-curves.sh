@@ -72,7 +72,7 @@ run_bytes()
 
 run_connections()
 {
-    local names="superdb superdb-epoll redis-off memcached" name round count depths
+    local names="superdb superdb-epoll redis-off memcached" name round count depths time
     for name in $names; do
         start_server "$name" 1gb
         load "$name" --preload --operation get --duration-ms 10 --warmup-ms 0 --json /dev/null
@@ -82,13 +82,15 @@ run_connections()
         for count in 1 50 1000 10000; do
             depths=1,16
             [ "$count" != 50 ] || depths=1,16,64,256
+            # Long enough for every connection to be served several times.
+            time=$((count < 1000 ? duration : count < 10000 ? 1000 : 2000))
             for name in $names; do
                 say "$count connections, round $round of $curve_rounds: $name"
                 kill -CONT "${pids[$name]}"
                 noted "connections" taskset -c "$generator_cpu" "$bench" network --port N --keys "$keys" --connections "$count" \
                     --operation get,set --pipeline "$depths" --prebuilt 100k
-                load "$name" --connections "$count" --operation get,set --pipeline "$depths" --duration-ms "$duration" \
-                    --warmup-ms 200 --prebuilt 100k --seed "$((round * 10 + 1))" --json "$results/connections-$name-$count-$round.json"
+                load "$name" --connections "$count" --operation get,set --pipeline "$depths" --duration-ms "$time" \
+                    --warmup-ms "$((time / 2))" --prebuilt 100k --seed "$((round * 10 + 1))" --json "$results/connections-$name-$count-$round.json"
                 kill -STOP "${pids[$name]}"
             done
         done

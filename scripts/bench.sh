@@ -164,7 +164,7 @@ await_port()
     local tries=0
     until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do
         tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || { say "no server on port $1"; return 1; }
+        [ "$tries" -lt 1200 ] || { say "no server on port $1"; return 1; }
         sleep 0.05
     done
 }

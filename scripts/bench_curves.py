@@ -167,9 +167,9 @@ def print_growth(curves):
     print("Every call is timed, in a hundred intervals; of a pipeline it is the round trip. Percentiles are of the quietest of "
           f"{rounds} rounds.\n\"Every round\" is the longest call that comes back: of each interval the round with the shortest longest "
           "call counts, and the largest\nof those stands here. What the growth of an index costs is in it, what others do to the machine "
-          "is not. Calls during which the kernel\ngave the CPU to somebody else are left out (\"disturbed\"). A pool on tmpfs gets its "
-          "memory 2 MiB at a time, and the call that\ntouches it first waits until the kernel has cleared it: 50 to 150 us, one call in "
-          "some 45,000.\n")
+          "is not. Calls during which the kernel\ngave the CPU to somebody else are left out (\"disturbed\"). An insert in some thousand finds its "
+          "segment of the index full and replaces it:\nit reads up to 1,360 entries, however many keys there are "
+          "([decision 006](decisions/006-index.md)).\n")
     plot_growth(curves, grown)
     head(["us", "p50", "p99", "p99.9", "p99.99", "longest", "every round", "at keys", "disturbed"])
     for name, words in GROWN:

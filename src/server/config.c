@@ -324,6 +324,8 @@ static int apply_pool_size(const char **error)
 
 static const struct config_choice io_backends[] = {
     {"auto", CONFIG_IO_AUTO}, {"uring", CONFIG_IO_URING}, {"epoll", CONFIG_IO_EPOLL}, {NULL, 0}};
+static const struct config_choice placements[] = {
+    {"no", CONFIG_NUMA_NO}, {"auto", CONFIG_NUMA_AUTO}, {"always", CONFIG_NUMA_ALWAYS}, {NULL, 0}};
 static const struct config_choice durabilities[] = {{"auto", SDB_DURABILITY_AUTO},
                                                     {"pmem", SDB_DURABILITY_PMEM},
                                                     {"msync", SDB_DURABILITY_MSYNC},
@@ -393,6 +395,8 @@ static const struct config_option options[] = {
     STRING("unixsocket", unixsocket, "", "path of a unix socket to listen on"),
     INT("unixsocketperm", unixsocketperm, "0", 0, 0777, OPTION_OCTAL, NULL, "its permissions, octal; 0: by the umask"),
     INT("threads", threads, "0", 0, 1024, 0, NULL, "worker threads; 0: one for each core"),
+    CHOICE("numa-placement", numa_placement, "auto", placements, 0, NULL,
+           "binds each worker to a CPU, those of the pool's node first; auto: where there are several nodes"),
     CHOICE("io-backend", io_backend, "auto", io_backends, 0, NULL, "auto takes io_uring where the kernel allows it"),
     INT("tcp-backlog", tcp_backlog, "511", 0, INT32_MAX, 0, NULL, "connections that may wait to be accepted"),
     INT("tcp-keepalive", tcp_keepalive, "300", 0, INT32_MAX, OPTION_SETTABLE, NULL, "seconds between probes; 0: none"),

@@ -521,6 +521,7 @@ static void pool_lines(struct reply *text, const struct sdb_pool_info *info)
 void info_superdb(struct reply *text, struct client *client)
 {
     struct worker_counters counters;
+    char placement[200];
     struct sdb_pool_info info;
     struct sdb_stats stats;
 
@@ -531,6 +532,10 @@ void info_superdb(struct reply *text, struct client *client)
     line(text, "# Superdb");
     pool_lines(text, &info);
     line(text, "threads:%d", runtime.threads);
+    placement_describe(&runtime.placement, placement, sizeof(placement));
+    line(text, "numa_nodes:%d", runtime.placement.node_count);
+    line(text, "numa_pool_node:%d", runtime.placement.pool_node);
+    line(text, "numa_workers:%s", placement);
     line(text, "io_backend:%s", runtime.io_backend != NULL ? runtime.io_backend : "none");
     line(text, "io_backend_reason:%s", runtime.io_reason != NULL ? runtime.io_reason : "");
     line(text, "loop_turns:%llu", (unsigned long long)counters.turns);

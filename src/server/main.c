@@ -31,6 +31,7 @@
 #include "runtime.h"
 #include "scrub.h"
 #include "superdb/superdb.h"
+#include "topology.h"
 #include "worker.h"
 
 #define STOP_TIMEOUT_MS 5000 /* that replies may take to reach slow readers when the server stops */
@@ -218,6 +219,25 @@ static const struct io_operations *choose_backend(void)
     return config.io_backend == CONFIG_IO_AUTO ? &io_epoll_operations : NULL;
 }
 
+/* ---- which CPUs -------------------------------------------------------------------------------------------------------- */
+
+static void place_workers(struct sdb_pool *opened)
+{
+    static struct topology topology; /* too large for a stack */
+    struct sdb_pool_info info;
+    char text[200];
+
+    runtime.placement.pool_node = TOPOLOGY_UNKNOWN;
+    if (config.numa_placement == CONFIG_NUMA_NO)
+        return;
+    topology_read(&topology);
+    sdb_pool_info(opened, &info);
+    placement_prepare(&runtime.placement, &topology, topology_find_node(&topology, topology_node_of_file(info.path, "/sys")),
+                      config.numa_placement == CONFIG_NUMA_ALWAYS);
+    placement_describe(&runtime.placement, text, sizeof(text));
+    log_message(LOG_LEVEL_NOTICE, "NUMA nodes: %d; workers: %s", runtime.placement.node_count, text);
+}
+
 /* ---- serving ----------------------------------------------------------------------------------------------------------- */
 
 static void log_ready(void)
@@ -244,6 +264,7 @@ static int serve(struct sdb_pool *pool)
         return fail("--io-backend uring", runtime.io_reason);
     runtime.pool = pool;
     runtime.io_backend = operations->name;
+    place_workers(pool);
     runtime.threads = config.threads > 0 ? config.threads : cores();
     if (runtime.threads > WORKER_THREADS_MAX)
         runtime.threads = WORKER_THREADS_MAX;

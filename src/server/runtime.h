@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "placement.h"
 #include "superdb/superdb.h"
 
 #define SERVER_REDIS_VERSION "7.0.15" /* whose replies SuperDB gives: HELLO, INFO redis_version */
@@ -20,6 +21,7 @@ struct runtime {
     const char *io_backend; /* "io_uring" or "epoll" */
     const char *io_reason;  /* why that one, in words for people */
     int threads;            /* workers */
+    struct placement placement; /* of the workers on CPUs */
     int port;               /* as bound (another than the configured one where that is 0 in tests) */
 };
 

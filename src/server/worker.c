@@ -29,6 +29,8 @@
 #include "listener.h"
 #include "log.h"
 #include "notify.h"
+#include "placement.h"
+#include "runtime.h"
 #include "worker_stats.h"
 
 #define TURN_OUTPUT_FULL (4u * 1024 * 1024)  /* bytes of replies at which a turn goes to its fence */
@@ -621,6 +623,7 @@ static void *worker_main(void *argument)
     struct worker *worker = argument;
     char error[200];
 
+    (void)placement_bind(&runtime.placement, worker->number);
     if (!open_worker(worker, error, sizeof(error))) {
         report_start(error);
         return NULL;

@@ -75,6 +75,8 @@ if [ -x "$pmemobj" ]; then
     embedded "$pmemobj" "$work/pmemobj.json"
     check "$work/pmemobj.json" 'd["parameters"]["table"] == "libpmemobj" and d["reopen_ms"]["clean"] > 0'
 fi
+check "$work/wide.json" 'd["bytes_per_key"]["blobs"] >= 240'
+check "$work/wide.json" 'abs(sum(d["bytes_per_key"].values()) / d["pool_bytes_per_key"] - 1) < 0.01'
 ! "$bench" embedded --keys nonsense 2>/dev/null || fail "a bad number is taken"
 ! "$bench" embedded --path "$work/missing/pool" --json "$work/bad.json" 2>/dev/null || fail "a bad path is taken"
 
@@ -114,6 +116,22 @@ check "$work/bound.json" 'r[("get", 1)]["requests"] >= 100 and r[("get", 1)]["se
     2>"$work/none.log" || fail "a key that is not there has a handle"
 grep -q 'is not there' "$work/none.log" || fail "it does not say that a key is not there"
 ! "$bench" network --port "$port" --operation geth --json "$work/none.json" 2>/dev/null || fail "RESP has no geth"
+
+# ---- growth ----
+# growth OUT KEYS OPTION...: every key is new, and every call is in a percentile or was disturbed
+growth()
+{
+    local out=$1 count=$2
+    shift 2
+    "$bench" growth --intervals 20 --json "$out" "$@" || fail "growth $*"
+    check "$out" "len(d['intervals']) == 20 and d['intervals'][19]['keys'] == $count and d['failed'] == 0"
+    check "$out" "sum(i['latency_ns']['count'] for i in d['intervals']) == d['latency_ns']['count']"
+}
+growth "$work/growth-embedded-1.json" 20000 --path "$work/grown.sdb" --pool-size 64mb --keys 20000
+check "$work/growth-embedded-1.json" 'd["latency_ns"]["count"] + d["disturbed"] == 20000'
+[ ! -e "$work/grown.sdb" ] || fail "the grown pool was left behind"
+growth "$work/growth-superdb-1.json" 6400 --port "$port" --server-pid "$server" --keys 6400 --key-size 20 --pipeline 16
+check "$work/growth-superdb-1.json" 'd["latency_ns"]["count"] + d["disturbed"] == 400'
 
 # The values are 300 bytes long now: whoever expects 16 must be told.
 ! "$bench" network --port "$port" --keys 5000 --prebuilt 5000 --duration-ms 50 --verify 100 --json "$work/wrong.json" 2>/dev/null ||
