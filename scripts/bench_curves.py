@@ -3,6 +3,7 @@
 
 Plots are drawn by gnuplot as small SVG files beside the document, and each has the floor of the medium in it where there is one.
 """
+import contextlib
 import glob
 import json
 import os
@@ -36,7 +37,7 @@ class Curves:
     def documents(self, pattern):
         found = []
         for path in sorted(glob.glob(os.path.join(self.results, pattern))):
-            with open(path) as file:
+            with open(path) as file, contextlib.suppress(ValueError):  # what failed left half a document
                 found.append(json.load(file))
         return found
 
@@ -216,7 +217,7 @@ def print_bytes(curves):
 # ---- connections -------------------------------------------------------------------------------------------------------------
 def connection_figure(curves, name, count, operation, depth, field):
     values = [entry[field] for run in curves.documents(f"connections-{name}-{count}-[0-9]*.json") for entry in run["results"]
-              if entry["operation"] == operation and entry["pipeline"] == depth]
+              if entry["operation"] == operation and entry["pipeline"] == depth and field in entry]
     return median(values) if values else None
 
 
@@ -233,7 +234,7 @@ def print_connections(curves):
                 for count in COUNTS:
                     rate = connection_figure(curves, name, count, operation, depth, "requests_per_second")
                     cpu = connection_figure(curves, name, count, operation, depth, "server_cpu_ns_per_request")
-                    cells.append("-" if rate is None else f"{rate / 1000:,.0f} ({cpu / 1000:.1f})")
+                    cells.append("-" if not rate or not cpu else f"{rate / 1000:,.0f} ({cpu / 1000:.1f})")
                     ours = connection_figure(curves, "superdb", count, operation, depth, "requests_per_second")
                     if name in ("redis-off", "memcached") and ours and rate and ours < rate:
                         curves.losses.append(f"{operation.upper()} on {short(count)} connections, pipeline {depth}, beside {words}: "
