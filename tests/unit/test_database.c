@@ -75,6 +75,18 @@ static void counts_are_exact_after_a_clean_close_and_after_a_crash(void **state)
     assert_counts(3, 70, 70);
 }
 
+static void nobody_counts_again_behind_a_clean_close(void **state)
+{
+    (void)state;
+    fill(0, 500, 100);
+    fixture_reopen(&f);
+    assert_true(f.pool->shards[0].counted && !f.pool->recovered);
+    assert_counts(0, 500, 100);
+    fixture_crash(&f);
+    assert_false(f.pool->shards[0].counted);
+    assert_counts(0, 500, 100);
+}
+
 static void counts_are_exact_after_a_close_that_nobody_counted_before(void **state)
 {
     (void)state;
@@ -298,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(databases_do_not_see_each_others_keys),
         TEST(counts_are_exact_after_a_clean_close_and_after_a_crash),
+        TEST(nobody_counts_again_behind_a_clean_close),
         TEST(counts_are_exact_after_a_close_that_nobody_counted_before),
         TEST(a_process_that_ends_without_closing_loses_nothing),
         TEST(counts_include_what_the_session_has_staged),

@@ -22,11 +22,13 @@
 struct sync {
     enum { SYNC_FILE, SYNC_DIRECTORY, SYNC_MAPPING } what;
     struct sdb_m_superblock copies[2];
+    uint64_t allocated; /* bytes of the file, where one was synced */
 };
 
 static struct sync syncs[SYNCS_MAX];
 static size_t sync_count;
 static bool refused; /* the next msync fails */
+static bool cannot_allocate;
 
 static void note(int fd)
 {
@@ -38,6 +40,7 @@ static void note(int fd)
     if (fd >= 0) {
         assert_int_equal(fstat(fd, &facts), 0);
         assert_int_equal(stat(directory, &of_directory), 0);
+        sync->allocated = (uint64_t)facts.st_blocks * 512;
         sync->what = facts.st_ino == of_directory.st_ino && S_ISDIR(facts.st_mode) ? SYNC_DIRECTORY : SYNC_FILE;
     }
     for (int copy = 0; copy < 2; copy++) {
@@ -48,6 +51,16 @@ static void note(int fd)
             (void)!pread(pool_fd, &sync->copies[copy], sizeof(sync->copies[copy]), copy ? SB_COPY_OFFSET_B : SB_COPY_OFFSET_A);
         (void)syscall(SYS_close, pool_fd);
     }
+}
+
+/* As file systems answer that know no allocation in advance. */
+int fallocate(int fd, int mode, off_t offset, off_t size)
+{
+    if (cannot_allocate) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return (int)syscall(SYS_fallocate, fd, mode, offset, size);
 }
 
 int fsync(int fd)
@@ -198,6 +211,19 @@ static void a_growths_zeros_are_synced_before_the_superblock_tells_of_them(void 
     pool_file_close(&pool);
 }
 
+static void a_growth_is_written_where_nothing_can_be_allocated(void **state)
+{
+    (void)state;
+    open_plain(SDB_CREATE);
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    sync_count = 0;
+    cannot_allocate = true;
+    assert_int_equal(pool_file_grow(&pool, 2 * SIZE), 0);
+    cannot_allocate = false;
+    assert_true(last(SYNC_FILE)->allocated >= 2 * SIZE);
+    pool_file_close(&pool);
+}
+
 /* The drive may have either size: it must have the smaller one before the next growth can cut the file off. */
 static void what_could_not_be_written_back_is_before_the_next_growth(void **state)
 {
@@ -224,6 +250,7 @@ int main(void)
         ON_DISK(everything_is_written_back_before_the_pool_calls_itself_clean),
         ON_DISK(what_was_recovered_is_written_back_before_the_incarnation_rises),
         ON_DISK(a_growths_zeros_are_synced_before_the_superblock_tells_of_them),
+        ON_DISK(a_growth_is_written_where_nothing_can_be_allocated),
         ON_DISK(what_could_not_be_written_back_is_before_the_next_growth),
     };
 
