@@ -32,8 +32,8 @@ import judge  # noqa: E402
 import named  # noqa: E402
 import sites  # noqa: E402
 
-UNIT_TESTS = ("persist", "instruction", "budget", "file", "file_crash", "file_sync", "power_cut", "durability", "lane", "heap", "session",
-              "check", "threads")
+UNIT_TESTS = ("persist", "instruction", "step", "budget", "file", "pool", "file_crash", "file_sync", "power_cut", "durability", "lane",
+              "heap", "session", "check", "database", "threads")
 OTHER_TESTS = ("repair", "cache", "entry", "read")
 SERVER_TESTS = ("test_reply_order.py",)
 TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool", "faults_files")
