@@ -25,7 +25,7 @@ endfunction()
 
 if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/src/server/main.c")
     superdb_program(superdb-server SOURCES src/server/main.c LAYERS server resp wire base
-                    LIBRARIES PkgConfig::uring PkgConfig::nettle PkgConfig::numa)
+                    LIBRARIES PkgConfig::uring PkgConfig::nettle PkgConfig::numa PkgConfig::lua)
 endif()
 if(TARGET superdb-server)
     target_include_directories(superdb-server PRIVATE src/server src/resp src/wire src/base include)

@@ -68,7 +68,7 @@ static int is_postponed(const struct worker *worker, const struct batch_request 
 
     if (worker->pause_mode != 1 || slot == NULL)
         return worker->pause_mode == 2;
-    return (slot->command->flags & COMMAND_WRITE) != 0 ||
+    return (slot->command->flags & (COMMAND_WRITE | COMMAND_MAY_WRITE)) != 0 ||
            (strcmp(slot->command->name, "exec") == 0 && multi_writes(&request->connection->client));
 }
 

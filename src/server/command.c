@@ -73,6 +73,7 @@ static const struct command *const tables[] = {
     scrub_commands,
     transaction_commands,
     pubsub_commands,
+    script_commands,
 };
 /* clang-format on */
 

@@ -42,6 +42,8 @@ enum command_flags { /* the names that COMMAND INFO prints, in lower case */
     COMMAND_UNQUEUED = 1u << 16, /* runs inside MULTI, too; not printed */
     COMMAND_SUBSCRIBED = 1u << 17, /* RESP2's subscribers may run it; not printed */
     COMMAND_PUBSUB = 1u << 18,
+    COMMAND_NO_MANDATORY_KEYS = 1u << 19,
+    COMMAND_MAY_WRITE = 1u << 20, /* waits for the end of CLIENT PAUSE WRITE like those that write; not printed */
 };
 
 /* One row. Text fields are UTF-8, one line, NULL where they do not apply. */
@@ -72,6 +74,7 @@ extern const struct command handle_commands[];     /* handle_commands.c: SDB.HAN
 extern const struct command connection_commands[]; /* connection_commands.c: PING, HELLO, CLIENT, ... */
 extern const struct command transaction_commands[]; /* transaction_commands.c: MULTI, WATCH, ... */
 extern const struct command pubsub_commands[]; /* pubsub_commands.c: SUBSCRIBE, PUBLISH, ... */
+extern const struct command script_commands[];     /* script_commands.c: EVAL, SCRIPT, ... */
 extern const struct command server_commands[];     /* server_commands.c: INFO, CONFIG, COMMAND, ... */
 
 /* Builds the hash table over all rows. Called once, before threads start. */

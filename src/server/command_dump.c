@@ -15,6 +15,7 @@ static const struct {
 } groups[] = {
     {"string", "Strings"}, {"bitmap", "Bits"},     {"generic", "Keys"},    {"connection", "Connections"},
     {"transactions", "Transactions"}, {"pubsub", "Publish and subscribe"},
+    {"scripting", "Scripts"},
     {"server", "Server"},  {"cluster", "Cluster"}, {"superdb", "Handles"},
 };
 

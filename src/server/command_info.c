@@ -186,6 +186,7 @@ static void reply_flags(struct reply *reply, uint32_t flags)
         {COMMAND_NO_AUTH, "no_auth"},
         {COMMAND_NO_MULTI, "no_multi"},
         {COMMAND_PUBSUB, "pubsub"},
+        {COMMAND_NO_MANDATORY_KEYS, "no_mandatory_keys"},
         {COMMAND_MOVABLEKEYS, "movablekeys"},
         {COMMAND_ALLOW_BUSY, "allow_busy"},
     };
@@ -556,7 +557,9 @@ static void get_keys(struct client *client, const struct request_arg *argv, int 
         return;
     }
     count = command_key_positions(command, argv + 2, argc - 2, positions, argc);
-    if (count <= 0)
+    if (count < 0 && (command->flags & COMMAND_NO_MANDATORY_KEYS) != 0)
+        count = 0;
+    if (count < 0 || (count == 0 && (command->flags & COMMAND_NO_MANDATORY_KEYS) == 0))
         reply_error(reply,
                     count < 0 ? "ERR Invalid arguments specified for command" : "ERR The command has no key arguments");
     else

@@ -461,6 +461,11 @@ static const struct config_option options[] = {
          "milliseconds from which LATENCY remembers events; 0: none"),
     SPECIAL("notify-keyspace-events", "", OPTION_SETTABLE, set_notifications, notify_letters,
             "which changes of keys are published: letters as Redis has them; there are no events for m and e"),
+    {"busy-reply-threshold", "lua-time-limit", "5000",
+     "milliseconds that a script runs before the other clients are told that the server is busy", KIND_LONG, OPTION_SETTABLE,
+     FIELD(busy_reply_threshold), 0, INT64_MAX / 1000000, NULL, NULL, NULL, NULL},
+    SIZE("lua-memory-limit", lua_memory_limit, "1gb", 1 << 20, INT64_MAX / 2, 0, NULL,
+         "what the scripts of one thread may take, and its functions: beyond it they meet an error"),
     CHOICE("enable-debug-command", debug_command, "local", debug_choices, 0, NULL,
            "who may run DEBUG: no, yes, or local (loopback and unix sockets)"),
     /* What monitoring tools, clients and load generators read. */

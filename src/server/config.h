@@ -86,6 +86,8 @@ struct config {
     int acl_all_channels;            /* a new user may use all channels */
     int latency_tracking;
     int64_t latency_monitor_threshold; /* milliseconds; 0: off */
+    int64_t busy_reply_threshold;      /* milliseconds that a script runs before others are told; 0: for ever */
+    int64_t lua_memory_limit;          /* bytes that a thread's scripts may take */
     int debug_command;                 /* enum config_debug: who may run DEBUG */
 
     /* Under the configuration lock (inside config.c). */

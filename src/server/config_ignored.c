@@ -41,7 +41,6 @@ static const struct {
     {"the pool's size bounds the memory, and nothing is evicted: see pool-size",
      " lfu-log-factor lfu-decay-time maxmemory-eviction-tenacity active-expire-effort "},
     {"there is no client tracking", " tracking-table-max-keys "},
-    {"there are no scripts", " lua-time-limit busy-reply-threshold "},
     {"see logfile", " syslog-ident syslog-facility crash-log-enabled crash-memcheck-enabled "},
     {"a service manager does this",
      " set-proc-title proc-title-template oom-score-adj oom-score-adj-values server_cpulist bio_cpulist aof_rewrite_cpulist "

@@ -5,6 +5,8 @@
  * Figures of things that SuperDB does not have (replicas, forks, scripts) are there with the values of a Redis that
  * has none.
  */
+#include "lua_vm.h"
+#include "script_cache.h"
 #include "info.h"
 
 #include <stdarg.h>
@@ -135,6 +137,18 @@ static void with_human(struct reply *text, const char *name, uint64_t bytes)
     line(text, "%s_human:%s", name, human(bytes, buffer));
 }
 
+static void script_lines(struct reply *text)
+{
+    size_t eval = lua_vm_memory(LUA_VM_EVAL), functions = lua_vm_memory(LUA_VM_FUNCTIONS), cached = script_cache_memory();
+
+    line(text, "used_memory_vm_eval:%zu", eval);
+    with_human(text, "used_memory_lua", eval);
+    line(text, "used_memory_scripts_eval:%zu", cached);
+    line(text, "number_of_cached_scripts:%zu", script_cache_count());
+    line(text, "used_memory_vm_functions:%zu", functions);
+    with_human(text, "used_memory_vm_total", eval + functions);
+}
+
 /* used_memory is what the data takes, in the pool, and what the process takes besides it, in DRAM. */
 void info_memory(struct reply *text, struct client *client)
 {
@@ -163,8 +177,7 @@ void info_memory(struct reply *text, struct client *client)
     line(text, "allocator_active:%llu", (unsigned long long)memory.active);
     line(text, "allocator_resident:%llu", (unsigned long long)memory.resident_private);
     with_human(text, "total_system_memory", memory.machine);
-    with_human(text, "used_memory_lua", 0);
-    line(text, "number_of_cached_scripts:0");
+    script_lines(text);
     line(text, "maxmemory:0");
     line(text, "maxmemory_human:0B");
     line(text, "maxmemory_policy:noeviction");

@@ -395,6 +395,16 @@ struct message **pubsub_hold(struct worker *worker)
     return outbox_end(worker);
 }
 
+int pubsub_is_holding(const struct worker *worker)
+{
+    return worker->holds_messages;
+}
+
+struct message **pubsub_mark(struct worker *worker)
+{
+    return outbox_end(worker);
+}
+
 void pubsub_release(struct worker *worker, struct message **mark)
 {
     struct message **link = mark;

@@ -63,6 +63,8 @@ void pubsub_deliver(struct worker *worker);
  * forgotten, or let go. The transaction may be tried again behind pubsub_take_back.
  */
 struct message **pubsub_hold(struct worker *worker);
+int pubsub_is_holding(const struct worker *worker);
+struct message **pubsub_mark(struct worker *worker); /* the place alone: inside of what holds already */
 void pubsub_take_back(struct worker *worker, struct message **mark);
 void pubsub_release(struct worker *worker, struct message **mark);
 

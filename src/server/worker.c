@@ -31,6 +31,7 @@
 #include "notify.h"
 #include "placement.h"
 #include "runtime.h"
+#include "script_commands.h"
 #include "worker_stats.h"
 
 #define TURN_OUTPUT_FULL (4u * 1024 * 1024)  /* bytes of replies at which a turn goes to its fence */
@@ -614,6 +615,7 @@ static void close_worker(struct worker *worker)
     pubsub_deliver(worker); /* to nobody */
     pubsub_drop(worker);
     notify_leave();
+    script_leave();
     while (worker->spare_count > 0)
         free(worker->spare[--worker->spare_count]);
 }

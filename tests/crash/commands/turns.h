@@ -108,6 +108,14 @@ static const char *const turns[] = {
     "MULTI\nSET gone 1\nDISCARD\nMULTI\nDEL gone x1\nEXEC",
     "MULTI\nSET before 1\nSELECT 2\nFLUSHDB\nSET after 1\nSWAPDB 2 0\nSELECT 0\nMOVE o 5\nCOPY after b DB 3\nEXEC",
     "SWAPDB 0 2\nSELECT 2\nFLUSHDB\nSELECT 0",
+    /* scripts: the same, errors within them or not */
+    "EVAL redis.call('set','s1','1')redis.call('set','s2',('x'):rep(200))redis.call('incr','s1')redis.call('append','s2','y') 2 s1 s2",
+    "SET s3 1\nEVAL for\ti=1,9\tdo\tredis.call('set','u'..i,('u'):rep(i*40))end\tredis.call('del','s1','s3') 0\nINCR s4",
+    "EVAL redis.pcall('set','s3','1')redis.pcall('incr','s2')redis.call('rename','s2','s5') 0",
+    "MULTI\nEVAL redis.call('set','s6',('6'):rep(300))redis.call('del','s3')error('ends') 0\nSET s7 1\nEXEC",
+    /* and one that a group would commit in parts */
+    "EVAL for\ti=1,400\tdo\tredis.call('set','large'..i,('v'):rep(60))end 0",
+    "EVAL for\ti=1,400\tdo\tredis.call('del','large'..i)end 0",
     /* one whose record does not fit a lane */
     LARGE_TRANSACTION,
     /* whole databases */
