@@ -608,7 +608,7 @@ static void describe_single(const struct acl_selector *selector, uint64_t *descr
 void acl_selector_describe_commands(const struct acl_selector *selector, struct reply *text)
 {
     const bool wanted = !bit_of(selector->commands, command_numbers());
-    uint64_t *described = calloc(2 * word_count(), sizeof(*described)), *left = described + word_count();
+    uint64_t *described = calloc(2 * word_count(), sizeof(*described)), *left;
     bool applied[CATEGORY_COUNT] = {false};
     const char *category;
     size_t index = 0;
@@ -617,6 +617,7 @@ void acl_selector_describe_commands(const struct acl_selector *selector, struct 
         text->failed = 1;
         return;
     }
+    left = described + word_count();
     text_add(text, wanted ? "-@all" : "+@all");
     bits_set_all(described, !wanted);
     memcpy(left, selector->commands, word_count() * sizeof(*left));
