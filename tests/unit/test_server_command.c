@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "acl.h"
 #include "client.h"
 #include "command.h"
 #include "command_syntax.h"
@@ -43,6 +44,8 @@ static int teardown(void **state)
 {
     (void)state;
     free(client.name);
+    acl_client_close(&client);
+    acl_free();
     reply_free(&client.reply);
     slowlog_clear();
     config_free();
