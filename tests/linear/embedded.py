@@ -128,6 +128,17 @@ def operations_of(track, process):
                                       is_ordered=not record.in_group)
 
 
+def standing(pid):
+    """What each thread of a process is doing: its state, processor time, and where it waits."""
+    threads = []
+    for task in sorted(os.listdir(f"/proc/{pid}/task")):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii") as stat, \
+                open(f"/proc/{pid}/task/{task}/wchan", encoding="ascii") as wchan:
+            fields = stat.read().rpartition(")")[2].split()
+            threads.append(f"{fields[0]} {fields[11]}+{fields[12]} {wchan.read()}")
+    return ", ".join(threads)
+
+
 class Journal:
     """The file, and what stands in it."""
 
@@ -189,16 +200,21 @@ class Load:
         self.failures.append(f"round {number}: the workload ended with {process.returncode}\n{text}")
 
     def kill_at(self, number, process, reached):
-        """Kills as soon as reached() says so. False where the process ended by itself."""
-        deadline = time.monotonic() + DEADLINE
-        while not reached() and process.poll() is None and time.monotonic() < deadline:
+        """Kills as soon as reached() says so. Nothing new in the journal for DEADLINE: a failure, which says where its threads are."""
+        seen, deadline, stuck = None, 0.0, None
+        while not reached() and process.poll() is None and not stuck:
+            noted, now = (self.current.opened(), self.current.returned()), time.monotonic()
+            if noted != seen:
+                seen, deadline = noted, now + DEADLINE
+            elif now >= deadline:
+                stuck = f"round {number}: nothing happened for {DEADLINE} s, behind {noted[1]} operations; {standing(process.pid)}"
             time.sleep(0.0002)
         process.kill()
         process.wait()
         if process.returncode != -signal.SIGKILL:
             self.failed(number, process)
-        elif time.monotonic() >= deadline:
-            self.failures.append(f"round {number}: nothing happened for {DEADLINE} s")
+        elif stuck:
+            self.failures.append(stuck)
 
     def kill_while_opening(self, number):
         """The journal of that one is read too: it may have come far enough to look at something."""
