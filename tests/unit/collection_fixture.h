@@ -147,25 +147,36 @@ static inline int collection_change(struct fixture *f, const struct collection *
     return error;
 }
 
-/* Ordered kinds get their elements in a mixed order, lists at their end. */
-static inline void collection_make(struct fixture *f, const struct collection *c, struct collection_state *state)
+/* The key with an empty tree, or two. */
+static inline int collection_create(struct fixture *f, const struct collection *c)
 {
     struct operation operation;
     struct entry_content content = {.type = c->type};
     struct tree tree;
     uint64_t companion;
+    int error = operation_begin(f->session, 0, c->key, strlen(c->key), &operation);
 
+    if (error)
+        return error;
+    error = tree_create(&f->pool->heap, &f->session->tx, operation.key.shard, tree_kind_of(c->type), &content.tree);
+    if (!error && c->type == VALUE_ZSET) {
+        error = tree_create(&f->pool->heap, &f->session->tx, operation.key.shard, TREE_MEMBERS, &companion);
+        if (!error)
+            error = tree_open(&tree, &f->pool->heap, &f->session->tx, content.tree);
+        if (!error)
+            tree_set_companion(&tree, companion);
+    }
+    if (!error)
+        error = operation_put(f->session, &operation, &content);
+    return operation_end(f->session, &operation.mark, error);
+}
+
+/* Ordered kinds get their elements in a mixed order, lists at their end. */
+static inline void collection_make(struct fixture *f, const struct collection *c, struct collection_state *state)
+{
     assert_true(c->count % 7 != 0 || c->type == VALUE_LIST);
     memset(state, 0, sizeof(*state));
-    assert_ok(operation_begin(f->session, 0, c->key, strlen(c->key), &operation));
-    assert_ok(tree_create(&f->pool->heap, &f->session->tx, operation.key.shard, tree_kind_of(c->type), &content.tree));
-    if (c->type == VALUE_ZSET) {
-        assert_ok(tree_create(&f->pool->heap, &f->session->tx, operation.key.shard, TREE_MEMBERS, &companion));
-        assert_ok(tree_open(&tree, &f->pool->heap, &f->session->tx, content.tree));
-        tree_set_companion(&tree, companion);
-    }
-    assert_ok(operation_put(f->session, &operation, &content));
-    assert_ok(operation_end(f->session, &operation.mark, SDB_OK));
+    assert_ok(collection_create(f, c));
     for (unsigned n = 0; n < c->count; n++)
         assert_ok(collection_change(f, c, state, c->type == VALUE_LIST ? n : (n * 7u) % c->count, true));
 }
