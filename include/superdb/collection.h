@@ -52,7 +52,7 @@ SDB_API void sdb_get_limits(struct sdb_pool *pool, struct sdb_limits *limits);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * What works with a collection of any type. type: SDB_TYPE_LIST, SDB_TYPE_SET, SDB_TYPE_HASH or SDB_TYPE_ZSET. Errors of all of them:
- * SDB_ENOTFOUND (no such key), SDB_ETYPE, SDB_ECORRUPT, SDB_ECONFLICT, SDB_ENOMEM. No fence.
+ * SDB_ENOTFOUND (no such key), SDB_ETYPE, SDB_EINVAL (another type), SDB_ECORRUPT, SDB_ECONFLICT, SDB_ENOMEM. No fence but the last one's.
  * ---------------------------------------------------------------------------------------------------------------- */
 
 /* How many elements it has. */
@@ -76,6 +76,13 @@ SDB_API int sdb_collection_scan(struct sdb_session *session, const void *key, si
  */
 SDB_API int sdb_collection_random(struct sdb_session *session, const void *key, size_t key_size, uint32_t type, int64_t count,
                                   sdb_element_fn *visit, void *context);
+
+/*
+ * Adds an element: behind the others of a list; otherwise under its name, instead of the one that has it. Makes the key where there
+ * is none. Errors: SDB_EINVAL (a score that is not a number), those of sdb_set. One fence.
+ */
+SDB_API int sdb_collection_add(struct sdb_session *session, const void *key, size_t key_size, uint32_t type,
+                               const struct sdb_element *element);
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * collection_api.c - the public functions for collections of any type
- * Media:   read only
+ * Media:   through collections
  * Threads: the session's
  * Memory:  a bit for each element, while several different ones are chosen at random
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "collection.h"
@@ -150,4 +151,26 @@ int sdb_collection_random(struct sdb_session *session, const void *key, size_t k
     struct random random = {shown_to(type, visit, context), count};
 
     return has_elements(type) ? collection_look(session, key, key_size, type, look_random, &random) : SDB_EINVAL;
+}
+
+/* -- adding -- */
+
+static int change_add(struct collection *collection, void *context)
+{
+    const struct sdb_element *element = context;
+    const struct collection_element mine = {.name = element->name,
+                                            .value = element->value,
+                                            .score = collection_score_word(element->score)};
+
+    return collection->type == SDB_TYPE_LIST ? collection_insert(collection, collection->count, &element->name)
+                                             : collection_put(collection, &mine, NULL);
+}
+
+int sdb_collection_add(struct sdb_session *session, const void *key, size_t key_size, uint32_t type, const struct sdb_element *element)
+{
+    struct sdb_element copy = *element;
+
+    if (!has_elements(type) || isnan(element->score))
+        return SDB_EINVAL;
+    return collection_change(session, key, key_size, type, change_add, &copy);
 }

@@ -303,6 +303,7 @@ static bool collect_extents(struct sdb_session *session)
 bool session_make_room(struct sdb_session *session, int *attempt)
 {
     uint64_t before, now = clock_ns(), freed = __atomic_load_n(&session->pool->heap.freed_bytes, __ATOMIC_RELAXED);
+    bool dropped = anything_dropped(session->pool);
     int done = 0;
 
     if (session->transaction || ++*attempt > 2)
@@ -311,7 +312,7 @@ bool session_make_room(struct sdb_session *session, int *attempt)
         return session_commit(session) == SDB_OK;
     *attempt = 2;
     if (session->fruitless_ns && now - session->fruitless_ns < ROOM_PAUSE_NS &&
-        freed - session->fruitless_freed < EXTENT_SIZE && !anything_dead(session->pool))
+        freed - session->fruitless_freed < EXTENT_SIZE && !anything_dead(session->pool) && !dropped)
         return false;
     before = session->stats.expired + session->stats.reclaimed;
     for (int round = 0; round < 3 && !done;) {
@@ -323,7 +324,7 @@ bool session_make_room(struct sdb_session *session, int *attempt)
             break;
         round += __atomic_load_n(&session->pool->maintain_round, __ATOMIC_RELAXED) != rounds;
     }
-    if (collect_extents(session) || session->stats.expired + session->stats.reclaimed > before)
+    if (collect_extents(session) || session->stats.expired + session->stats.reclaimed > before || dropped)
         return true;
     session->fruitless_ns = now;
     session->fruitless_freed = freed;

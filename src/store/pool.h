@@ -44,6 +44,7 @@ struct sdb_pool {
     struct heap heap;
     struct cache *cache; /* NULL: none */
     sdb_observer *observer; /* Atomic: NULL: none. Set under the lock of the shard whose changes are to be told, or earlier */
+    bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     struct sdb_limits limits; /* Atomic, relaxed, each */
     struct shard *shards;
     uint32_t shard_count;

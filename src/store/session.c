@@ -274,6 +274,7 @@ int session_lock_tree(struct sdb_session *session, uint64_t header)
     }
     if (session_holds(session, shard))
         return SDB_OK;
+    __atomic_store_n(&session->pool->trees_elsewhere, true, __ATOMIC_RELAXED);
     lock = &session->pool->shards[shard].lock;
     if (!lock_try(lock)) {
         stat_add(&session->stats.conflicts, 1);
@@ -558,12 +559,37 @@ static int begin(struct sdb_session *session)
     return SDB_OK;
 }
 
+/*
+ * The shards of the keys' trees that are in other shards, behind what stands in the list: keys that were renamed. Under the keys' locks.
+ * Returns how many stand there now.
+ */
+static size_t add_tree_shards(struct sdb_session *session, unsigned physical, const struct sdb_slice *keys, size_t count, uint32_t *shards)
+{
+    struct heap *heap = &session->pool->heap;
+    size_t n = count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct index_found found;
+        struct index_key key;
+
+        index_key_init(&key, &session->pool->file, physical, keys[i].size ? keys[i].data : "", keys[i].size);
+        if (index_find_staged(heap, &session->tx, &key, &found) == INDEX_FOUND && meta_value_code(found.words[0]) == CODE_TREE &&
+            tree_shard(heap, &session->tx, entry_tree(found.words), &shards[n]) && !session_holds(session, shards[n]))
+            n++;
+    }
+    return n;
+}
+
+/* shards: room for two to a key. */
 static int lock_named(struct sdb_session *session, const struct sdb_slice *keys, size_t count, uint32_t *shards)
 {
     unsigned physical;
+    size_t trees = 0;
     int error;
 
     do {
+        const size_t n = count + trees;
+
         physical = session_physical(session, session->database);
         for (size_t i = 0; i < count; i++) {
             struct index_key key;
@@ -571,20 +597,23 @@ static int lock_named(struct sdb_session *session, const struct sdb_slice *keys,
             index_key_init(&key, &session->pool->file, physical, keys[i].size ? keys[i].data : "", keys[i].size);
             shards[i] = key.shard;
         }
-        error = session_lock_many(session, shards, count);
+        error = session_lock_many(session, shards, n);
+        trees = 0;
+        if (!error && __atomic_load_n(&session->pool->trees_elsewhere, __ATOMIC_RELAXED))
+            trees = add_tree_shards(session, physical, keys, count, shards) - count;
         /* Databases change places under all shards' locks: what was read before these locks may be out of date. */
-    } while (!error && physical != session_physical(session, session->database));
+    } while (!error && (trees || physical != session_physical(session, session->database)));
     return error;
 }
 
 int sdb_begin(struct sdb_session *session, const struct sdb_slice *keys, size_t count)
 {
-    uint32_t few[16], *shards = few;
+    uint32_t few[32], *shards = few;
     int error;
 
     if (session->depth == SDB_TRANSACTION_DEPTH)
         return SDB_EINVAL;
-    if (count > 16 && !(shards = malloc(count * sizeof(*shards))))
+    if (count > 16 && !(shards = malloc(2 * count * sizeof(*shards))))
         return SDB_ENOMEM;
     error = count ? lock_named(session, keys, count, shards) : SDB_OK;
     if (shards != few)
