@@ -19,12 +19,35 @@
 #define READ_SIZE 65536u
 #define HEADER_SIZE_MAX 32u /* of a line "$1234\r\n" */
 #define ARGUMENTS_MAX 5
+#define WORD_SIZE_MAX 16u
+#define SCORE_SIZE_MAX 64u
 
 enum format { FORMAT_UNKNOWN = 0, FORMAT_TEXT, FORMAT_COMMANDS };
 
 /* A part of the unread bytes. */
 struct part {
     size_t at, size;
+};
+
+/* Types that have elements. */
+struct element_type {
+    const char *name, *command;
+    uint32_t type;
+    bool second; /* an element has a value, or a score */
+};
+static const struct element_type element_types[] = {
+    {"hash", "HSET", SDB_TYPE_HASH, true},
+    {"list", "RPUSH", SDB_TYPE_LIST, false},
+    {"set", "SADD", SDB_TYPE_SET, false},
+    {"zset", "ZADD", SDB_TYPE_ZSET, true},
+};
+
+/* What was read of a key. */
+struct parts {
+    enum import_kind kind;
+    const struct element_type *type; /* NULL: a string */
+    struct part key, name, value;
+    int64_t expire_ms;
 };
 
 void import_reader_init(struct import_reader *reader, import_read *read, void *context)
@@ -120,12 +143,44 @@ static struct sdb_slice slice_of(const struct import_reader *reader, struct part
     return (struct sdb_slice){reader->buffer + reader->start + part.at, part.size};
 }
 
-static int check_sizes(struct import_reader *reader, size_t key_size, size_t value_size)
+/* ---- what both formats say ---------------------------------------------------------------------------------------- */
+
+static bool is_word(const struct import_reader *reader, struct part part, const char *word)
 {
-    if (key_size > SDB_KEY_SIZE_MAX)
-        return fail(reader, SDB_ETOOBIG, "a key of %zu bytes", key_size);
-    if (value_size > SDB_VALUE_SIZE_MAX)
-        return fail(reader, SDB_ETOOBIG, "a value of %zu bytes", value_size);
+    return part.size == strlen(word) && memcmp(text_at(reader, part.at), word, part.size) == 0;
+}
+
+static const struct element_type *element_type_of(const struct import_reader *reader, struct part word, int command)
+{
+    for (size_t i = 0; i < sizeof(element_types) / sizeof(element_types[0]); i++)
+        if (is_word(reader, word, command ? element_types[i].command : element_types[i].name))
+            return &element_types[i];
+    return NULL;
+}
+
+static bool parse_score(const struct import_reader *reader, struct part part, double *score)
+{
+    char text[SCORE_SIZE_MAX + 1], *end;
+
+    if (part.size == 0 || part.size > SCORE_SIZE_MAX)
+        return false;
+    memcpy(text, text_at(reader, part.at), part.size);
+    text[part.size] = '\0';
+    *score = strtod(text, &end);
+    return end == text + part.size && *score == *score && strchr("-.0123456789i", text[0]) != NULL;
+}
+
+static int key_of(struct import_reader *reader, uint32_t database, const struct parts *parts, struct import_key *key)
+{
+    *key = (struct import_key){.kind = parts->kind,
+                               .type = parts->type ? parts->type->type : SDB_TYPE_STRING,
+                               .database = database,
+                               .key = slice_of(reader, parts->key),
+                               .name = slice_of(reader, parts->name),
+                               .value = slice_of(reader, parts->value),
+                               .expire_ms = parts->expire_ms};
+    if (key->type == SDB_TYPE_ZSET && !parse_score(reader, parts->value, &key->score))
+        return fail(reader, SDB_EFORMAT, "a score is no number");
     return 1;
 }
 
@@ -187,8 +242,22 @@ static int unescape(struct import_reader *reader, size_t *at, uint8_t *byte)
     return fail(reader, SDB_EFORMAT, "an unknown escape at byte %llu", (unsigned long long)(reader->taken + *at));
 }
 
-/* A quoted part, unquoted in place (it never becomes longer), and the blank behind it. */
-static int text_quoted(struct import_reader *reader, size_t *at, size_t size_max, const char *what, struct part *part)
+/* The byte behind a part: a blank, or the end of the line, which the last line may lack. */
+static int text_behind(struct import_reader *reader, size_t *at, char behind)
+{
+    int result = behind == '\n' ? fill(reader, *at + 1) : need(reader, *at + 1);
+
+    if (result < 0)
+        return result;
+    if (result > 0 && byte_at(reader, *at) != (uint8_t)behind)
+        return fail(reader, SDB_EFORMAT, behind == ' ' ? "a blank is expected at byte %llu" : "the line's end is expected at byte %llu",
+                    (unsigned long long)(reader->taken + *at));
+    *at += (size_t)result;
+    return 1;
+}
+
+/* A quoted part, unquoted in place (it never becomes longer), and the byte behind it. */
+static int text_quoted(struct import_reader *reader, size_t *at, char behind, size_t size_max, const char *what, struct part *part)
 {
     int result = need(reader, *at + 1);
 
@@ -216,18 +285,52 @@ static int text_quoted(struct import_reader *reader, size_t *at, size_t size_max
             return fail(reader, SDB_ETOOBIG, "a %s of more than %zu bytes", what, size_max);
         reader->buffer[reader->start + part->at + part->size++] = byte;
     }
-    result = need(reader, *at + 1);
+    return text_behind(reader, at, behind);
+}
+
+static int text_element(struct import_reader *reader, size_t *at, const struct element_type *type, struct parts *parts)
+{
+    int result = text_quoted(reader, at, type->second ? ' ' : '\n', SDB_ELEMENT_SIZE_MAX, "element", &parts->name);
+
+    parts->kind = IMPORT_ELEMENT;
+    parts->type = type;
+    if (result > 0 && type->second)
+        result = text_quoted(reader, at, '\n', SDB_ELEMENT_SIZE_MAX, "value", &parts->value);
+    return result;
+}
+
+/* What stands behind the key, where it is no value. */
+static int text_word(struct import_reader *reader, size_t *at, struct parts *parts)
+{
+    struct part word = {*at, 0};
+    int result;
+
+    while ((result = fill(reader, *at + 1)) > 0 && byte_at(reader, *at) != ' ' && byte_at(reader, *at) != '\n' && word.size < WORD_SIZE_MAX) {
+        word.size++;
+        ++*at;
+    }
     if (result < 0)
         return result;
-    if (byte_at(reader, (*at)++) != ' ')
-        return fail(reader, SDB_EFORMAT, "a blank is expected at byte %llu", (unsigned long long)(reader->taken + *at - 1));
-    return 1;
+    if (is_word(reader, word, "delete")) {
+        parts->kind = IMPORT_DELETE;
+        return text_behind(reader, at, '\n');
+    }
+    const struct element_type *type = element_type_of(reader, word, 0);
+    if (type == NULL && !is_word(reader, word, "expire"))
+        return fail(reader, SDB_EFORMAT, "a value or a type is expected at byte %llu", (unsigned long long)(reader->taken + word.at));
+    result = text_behind(reader, at, ' ');
+    if (result < 0)
+        return result;
+    if (type != NULL)
+        return text_element(reader, at, type, parts);
+    parts->kind = IMPORT_EXPIRE;
+    return text_number(reader, at, '\n', &parts->expire_ms);
 }
 
 static int next_text(struct import_reader *reader, struct import_key *key, size_t *size)
 {
-    struct part name = {0}, value = {0};
-    int64_t database = 0, expire_ms = 0;
+    struct parts parts = {0};
+    int64_t database = 0;
     size_t at = 0;
     int result = text_number(reader, &at, ' ', &database);
 
@@ -235,19 +338,23 @@ static int next_text(struct import_reader *reader, struct import_key *key, size_
         return result;
     if (database < 0 || database >= (int64_t)SDB_DATABASES)
         return fail(reader, SDB_EFORMAT, "there is no database %lld", (long long)database);
-    result = text_quoted(reader, &at, SDB_KEY_SIZE_MAX, "key", &name);
+    result = text_quoted(reader, &at, ' ', SDB_KEY_SIZE_MAX, "key", &parts.key);
     if (result > 0)
-        result = text_quoted(reader, &at, SDB_VALUE_SIZE_MAX, "value", &value);
-    if (result > 0)
-        result = text_number(reader, &at, '\n', &expire_ms);
+        result = need(reader, at + 1);
+    if (result > 0 && byte_at(reader, at) == '"') {
+        result = text_quoted(reader, &at, ' ', SDB_VALUE_SIZE_MAX, "value", &parts.value);
+        if (result > 0)
+            result = text_number(reader, &at, '\n', &parts.expire_ms);
+    } else if (result > 0) {
+        result = text_word(reader, &at, &parts);
+    }
     if (result < 0)
         return result;
-    if (expire_ms < 0)
-        return fail(reader, SDB_EFORMAT, "a negative time to live");
-    *key = (struct import_key){(uint32_t)database, slice_of(reader, name), slice_of(reader, value), expire_ms};
+    if (parts.expire_ms < 0 || (parts.kind == IMPORT_EXPIRE && parts.expire_ms == 0))
+        return fail(reader, SDB_EFORMAT, parts.expire_ms < 0 ? "a negative time to live" : "a time to live of 0");
     *size = at;
     reader->lines++;
-    return 1;
+    return key_of(reader, (uint32_t)database, &parts, key);
 }
 
 /* ---- commands --------------------------------------------------------------------------------------------------- */
@@ -290,11 +397,6 @@ static int command_argument(struct import_reader *reader, size_t *at, struct par
     return 1;
 }
 
-static bool is_word(const struct import_reader *reader, struct part part, const char *word)
-{
-    return part.size == strlen(word) && memcmp(text_at(reader, part.at), word, part.size) == 0;
-}
-
 static int select_database(struct import_reader *reader, struct part part)
 {
     int64_t database;
@@ -308,16 +410,34 @@ static int select_database(struct import_reader *reader, struct part part)
 
 static int take_set(struct import_reader *reader, const struct part *words, int64_t count, struct import_key *key)
 {
-    int64_t expire_ms = 0;
-    int result = check_sizes(reader, words[1].size, words[2].size);
+    struct parts parts = {.key = words[1], .value = words[2]};
 
-    if (result < 0)
-        return result;
     if (count == 5 && (!is_word(reader, words[3], "PXAT") ||
-                       !number_parse_i64(text_at(reader, words[4].at), words[4].size, &expire_ms) || expire_ms <= 0))
+                       !number_parse_i64(text_at(reader, words[4].at), words[4].size, &parts.expire_ms) || parts.expire_ms <= 0))
         return fail(reader, SDB_EFORMAT, "SET takes PXAT and a time, as dump writes it, and nothing else");
-    *key = (struct import_key){reader->database, slice_of(reader, words[1]), slice_of(reader, words[2]), expire_ms};
-    return 1;
+    return key_of(reader, reader->database, &parts, key);
+}
+
+static int take_element(struct import_reader *reader, const struct part *words, const struct element_type *type, struct import_key *key)
+{
+    struct parts parts = {.kind = IMPORT_ELEMENT, .type = type, .key = words[1], .name = words[2]};
+
+    if (type->second)
+        parts.value = words[3];
+    if (type->type == SDB_TYPE_ZSET) { /* the score comes first */
+        parts.name = words[3];
+        parts.value = words[2];
+    }
+    return key_of(reader, reader->database, &parts, key);
+}
+
+static int take_expiry(struct import_reader *reader, const struct part *words, struct import_key *key)
+{
+    struct parts parts = {.kind = IMPORT_EXPIRE, .key = words[1]};
+
+    if (!number_parse_i64(text_at(reader, words[2].at), words[2].size, &parts.expire_ms) || parts.expire_ms <= 0)
+        return fail(reader, SDB_EFORMAT, "PEXPIREAT takes a time");
+    return key_of(reader, reader->database, &parts, key);
 }
 
 /* 1: a key; 0: a SELECT. */
@@ -340,8 +460,17 @@ static int next_command(struct import_reader *reader, struct import_key *key, si
     *size = at;
     if (count == 2 && is_word(reader, words[0], "SELECT"))
         return select_database(reader, words[1]);
+    if (count > 1 && words[1].size > SDB_KEY_SIZE_MAX)
+        return fail(reader, SDB_ETOOBIG, "a key of %zu bytes", words[1].size);
     if ((count == 3 || count == 5) && is_word(reader, words[0], "SET"))
         return take_set(reader, words, count, key);
+    if (count == 2 && is_word(reader, words[0], "DEL"))
+        return key_of(reader, reader->database, &(struct parts){.kind = IMPORT_DELETE, .key = words[1]}, key);
+    if (count == 3 && is_word(reader, words[0], "PEXPIREAT"))
+        return take_expiry(reader, words, key);
+    const struct element_type *type = element_type_of(reader, words[0], 1);
+    if (type != NULL && count == (type->second ? 4 : 3))
+        return take_element(reader, words, type, key);
     return fail(reader, SDB_EFORMAT, "a command that dump does not write");
 }
 

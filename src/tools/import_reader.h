@@ -2,8 +2,15 @@
 /*
  * import_reader.h - reads what `superdb-pool dump` writes, in either format, a key at a time. Pure: no pool, no I/O of its own
  *
- * Text: a line a key: database, "key", "value", time to live (0: never). Commands: SELECT and SET, with PXAT or without, as
- * RESP; the first byte tells which ('*' begins a command). Blank lines between keys are skipped.
+ * Text: a line a string: database, "key", "value", time to live (0: never). A collection is a line that deletes its key, one for each
+ * element, and perhaps one with its time to live:
+ *
+ *     0 "user:1" delete
+ *     0 "user:1" hash "name" "Ada"
+ *     0 "user:1" expire 1900000000000
+ *
+ * and in the same way list "element", set "member", zset "member" "1.5". Commands: SELECT, SET with PXAT or without, DEL, HSET, RPUSH, SADD
+ * and ZADD of one element, and PEXPIREAT, as RESP; the first byte tells which ('*' begins a command). Blank lines are skipped.
  *
  * Memory: one buffer, which grows with the bytes of the largest key and value that did come, never with what was announced.
  */
@@ -18,11 +25,17 @@
 /* Gives up to size bytes; returns how many, 0 at the end, -1 with errno set. */
 typedef int64_t import_read(void *context, void *buffer, size_t size);
 
+enum import_kind { IMPORT_STRING, IMPORT_ELEMENT, IMPORT_DELETE, IMPORT_EXPIRE };
+
 struct import_key {
+    enum import_kind kind;
+    uint32_t type; /* of an element: SDB_TYPE_ */
     uint32_t database;
-    struct sdb_slice key; /* into the reader's buffer, until the next call */
-    struct sdb_slice value;
-    int64_t expire_ms; /* 0: never */
+    struct sdb_slice key;   /* into the reader's buffer, until the next call */
+    struct sdb_slice name;  /* of an element: a field, a member, an element of a list */
+    struct sdb_slice value; /* of a string, or a field */
+    double score;           /* of a sorted set's member */
+    int64_t expire_ms;      /* of a string (0: never), or IMPORT_EXPIRE */
 };
 
 struct import_reader {

@@ -72,7 +72,7 @@ static void print_text(const struct dump *dump, const struct sdb_slice *key, con
     (void)printf(" %" PRId64 "\n", view->expire_ms);
 }
 
-static void print_resp(struct dump *dump, const struct sdb_slice *key, const struct sdb_view *view)
+static void print_select(struct dump *dump)
 {
     char number[NUMBER_TEXT_SIZE];
     size_t size;
@@ -83,6 +83,14 @@ static void print_resp(struct dump *dump, const struct sdb_slice *key, const str
         print_bulk(number, size);
         dump->selected = true;
     }
+}
+
+static void print_resp(struct dump *dump, const struct sdb_slice *key, const struct sdb_view *view)
+{
+    char number[NUMBER_TEXT_SIZE];
+    size_t size;
+
+    print_select(dump);
     (void)fputs(view->expire_ms != 0 ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n", stdout);
     print_bulk(key->data, key->size);
     print_bulk(view->data, view->size);
@@ -91,6 +99,100 @@ static void print_resp(struct dump *dump, const struct sdb_slice *key, const str
         size = number_format_i64(number, view->expire_ms);
         print_bulk(number, size);
     }
+}
+
+/* ---- collections: see import_reader.h ---- */
+
+struct elements {
+    struct dump *dump;
+    const struct sdb_scan_item *item;
+};
+
+/* The beginning of a line, or a command of so many words, of which the key is the second. */
+static void print_begin(struct dump *dump, const struct sdb_slice *key, unsigned words, const char *command, const char *word)
+{
+    if (dump->options->format == TOOL_FORMAT_RESP) {
+        print_select(dump);
+        (void)printf("*%u\r\n", words);
+        print_bulk(command, strlen(command));
+        print_bulk(key->data, key->size);
+        return;
+    }
+    (void)printf("%" PRIu32 " ", dump->database);
+    print_quoted(key->data, key->size);
+    (void)printf(" %s", word);
+}
+
+static void print_part(const struct dump *dump, const void *data, size_t size)
+{
+    if (dump->options->format == TOOL_FORMAT_RESP) {
+        print_bulk(data, size);
+        return;
+    }
+    (void)putchar(' ');
+    print_quoted(data, size);
+}
+
+static void print_end(const struct dump *dump)
+{
+    if (dump->options->format != TOOL_FORMAT_RESP)
+        (void)putchar('\n');
+}
+
+static int print_element(void *context, const struct sdb_element *element)
+{
+    const struct elements *elements = context;
+    struct dump *dump = elements->dump;
+    const struct sdb_slice *key = &elements->item->key;
+    char score[64];
+    const size_t score_size = (size_t)snprintf(score, sizeof(score), "%.17g", element->score);
+
+    switch (elements->item->type) {
+    case SDB_TYPE_HASH:
+        print_begin(dump, key, 4, "HSET", "hash");
+        print_part(dump, element->name.data, element->name.size);
+        print_part(dump, element->value.data, element->value.size);
+        break;
+    case SDB_TYPE_ZSET:
+        print_begin(dump, key, 4, "ZADD", "zset");
+        if (dump->options->format == TOOL_FORMAT_RESP)
+            print_part(dump, score, score_size);
+        print_part(dump, element->name.data, element->name.size);
+        if (dump->options->format != TOOL_FORMAT_RESP)
+            print_part(dump, score, score_size);
+        break;
+    case SDB_TYPE_SET:
+        print_begin(dump, key, 3, "SADD", "set");
+        print_part(dump, element->name.data, element->name.size);
+        break;
+    default:
+        print_begin(dump, key, 3, "RPUSH", "list");
+        print_part(dump, element->name.data, element->name.size);
+    }
+    print_end(dump);
+    return ferror(stdout);
+}
+
+static int dump_collection(struct dump *dump, const struct sdb_scan_item *item)
+{
+    struct elements elements = {dump, item};
+    char number[NUMBER_TEXT_SIZE];
+    int error;
+
+    print_begin(dump, &item->key, 2, "DEL", "delete");
+    print_end(dump);
+    error = sdb_collection_each(dump->session, item->key.data, item->key.size, item->type, print_element, &elements);
+    if (item->expire_ms != 0) {
+        const size_t size = number_format_i64(number, item->expire_ms);
+
+        print_begin(dump, &item->key, 3, "PEXPIREAT", "expire ");
+        if (dump->options->format == TOOL_FORMAT_RESP)
+            print_bulk(number, size);
+        else
+            (void)fwrite(number, 1, size, stdout);
+        print_end(dump);
+    }
+    return error;
 }
 
 static void report_damage(struct dump *dump, const struct sdb_slice *key)
@@ -103,14 +205,31 @@ static void report_damage(struct dump *dump, const struct sdb_slice *key)
     (void)fputc('\n', stderr);
 }
 
+/* What has expired and was not swept yet counts, and is not shown. */
+static bool is_expired(const struct dump *dump, int64_t expire_ms)
+{
+    return expire_ms != 0 && expire_ms <= dump->now;
+}
+
+static void visit_string(struct dump *dump, const struct sdb_scan_item *item, const struct sdb_view *view)
+{
+    if (!is_expired(dump, view->expire_ms) && dump->options->format == TOOL_FORMAT_RESP)
+        print_resp(dump, &item->key, view);
+    else if (!is_expired(dump, view->expire_ms))
+        print_text(dump, &item->key, view);
+}
+
 static int visit(void *context, const struct sdb_scan_item *item)
 {
     struct dump *dump = context;
     struct sdb_view view;
 
     /* By handle, so that a key to which a damaged index does not lead any more is dumped all the same. */
-    int error = sdb_view_by_handle(dump->session, item->handle, &view);
-    if (error == SDB_ECORRUPT || error == SDB_ESTALE) {
+    int error = item->type == SDB_TYPE_STRING ? sdb_view_by_handle(dump->session, item->handle, &view) : SDB_ETYPE;
+    const bool is_string = error == SDB_OK;
+    if (error == SDB_ETYPE)
+        error = is_expired(dump, item->expire_ms) ? SDB_OK : dump_collection(dump, item);
+    if (error == SDB_ECORRUPT || error == SDB_ESTALE || error == SDB_ENOTFOUND) {
         report_damage(dump, &item->key);
         return 0;
     }
@@ -119,13 +238,10 @@ static int visit(void *context, const struct sdb_scan_item *item)
         return 1;
     }
     dump->visited++;
-    /* What has expired and was not swept yet counts, and is not shown. */
-    const bool expired = view.expire_ms != 0 && view.expire_ms <= dump->now;
-    if (!expired && dump->options->format == TOOL_FORMAT_RESP)
-        print_resp(dump, &item->key, &view);
-    else if (!expired)
-        print_text(dump, &item->key, &view);
-    sdb_view_release(dump->session, &view);
+    if (is_string) {
+        visit_string(dump, item, &view);
+        sdb_view_release(dump->session, &view);
+    }
     return ferror(stdout);
 }
 

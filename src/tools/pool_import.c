@@ -2,9 +2,9 @@
 /*
  * pool_import.c - superdb-pool import: writes what dump wrote into a pool
  *
- * Keys are written in transactions of BATCH_KEYS or BATCH_BYTES, each of which is there as a whole or not at all: where the input
- * is at fault, or the pool is full, or the process is killed, a whole number of batches has been written. To import again is
- * harmless: the same keys get the same values.
+ * Keys and elements are written in transactions of BATCH_STEPS or BATCH_BYTES, each of which is there as a whole or not at all: where the
+ * input is at fault, or the pool is full, or the process is killed, a whole number of batches has been written. To import again is
+ * harmless: the same keys get the same values, and a collection begins with nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "import_reader.h"
 #include "pool_tool.h"
 
-#define BATCH_KEYS 1024u
+#define BATCH_STEPS 1024u
 #define BATCH_BYTES (1u << 20)
 
 struct import {
@@ -26,8 +26,8 @@ struct import {
     struct sdb_session *session;
     struct import_reader reader;
     uint64_t keys, expired;          /* written durably; and left out, their time having come */
-    uint64_t batch_keys, batch_bytes; /* in the open transaction */
-    uint64_t batch_expired;
+    int64_t batch_keys;               /* in the open transaction */
+    uint64_t batch_steps, batch_bytes, batch_expired;
     int64_t now;
     bool reading; /* the reader failed, not the pool */
 };
@@ -45,6 +45,7 @@ static int64_t read_descriptor(void *context, void *buffer, size_t size)
 static int begin(struct import *import)
 {
     import->batch_keys = 0;
+    import->batch_steps = 0;
     import->batch_bytes = 0;
     import->batch_expired = 0;
     return sdb_begin(import->session, NULL, 0);
@@ -55,13 +56,25 @@ static int commit(struct import *import)
     int error = sdb_commit(import->session);
 
     if (error == SDB_OK) {
-        import->keys += import->batch_keys;
+        import->keys += (uint64_t)import->batch_keys;
         import->expired += import->batch_expired;
     }
     return error;
 }
 
-static int put(struct import *import, const struct import_key *key)
+/* A time to live that has come takes the key out again. */
+static int put_expiry(struct import *import, const struct import_key *key)
+{
+    int error = sdb_expire(import->session, key->key.data, key->key.size, key->expire_ms);
+
+    if (error == SDB_OK && key->expire_ms <= import->now) {
+        import->batch_expired++;
+        import->batch_keys--;
+    }
+    return error == SDB_ENOTFOUND ? SDB_OK : error;
+}
+
+static int put_string(struct import *import, const struct import_key *key)
 {
     const struct sdb_set_options options = {.expire_ms = key->expire_ms};
 
@@ -69,12 +82,31 @@ static int put(struct import *import, const struct import_key *key)
         import->batch_expired++;
         return SDB_OK;
     }
-    int error = sdb_select(import->session, key->database);
-    if (error == SDB_OK)
-        error = sdb_set(import->session, key->key.data, key->key.size, key->value.data, key->value.size, &options);
     import->batch_keys++;
-    import->batch_bytes += key->key.size + key->value.size;
-    return error;
+    return sdb_set(import->session, key->key.data, key->key.size, key->value.data, key->value.size, &options);
+}
+
+static int put(struct import *import, const struct import_key *key)
+{
+    const struct sdb_element element = {key->name, key->value, key->score};
+    int error = sdb_select(import->session, key->database);
+
+    import->batch_steps++;
+    import->batch_bytes += key->key.size + key->name.size + key->value.size;
+    if (error != SDB_OK)
+        return error;
+    switch (key->kind) {
+    case IMPORT_ELEMENT:
+        return sdb_collection_add(import->session, key->key.data, key->key.size, key->type, &element);
+    case IMPORT_DELETE: /* a collection begins */
+        import->batch_keys++;
+        error = sdb_delete(import->session, key->key.data, key->key.size);
+        return error == SDB_ENOTFOUND ? SDB_OK : error;
+    case IMPORT_EXPIRE:
+        return put_expiry(import, key);
+    default:
+        return put_string(import, key);
+    }
 }
 
 /* Every key of the input, the open transaction committed at its end, aborted where something is wrong. */
@@ -85,7 +117,7 @@ static int import_all(struct import *import)
 
     while (error == SDB_OK && (more = import_reader_next(&import->reader, &key)) > 0) {
         error = put(import, &key);
-        if (error == SDB_OK && (import->batch_keys == BATCH_KEYS || import->batch_bytes >= BATCH_BYTES)) {
+        if (error == SDB_OK && (import->batch_steps == BATCH_STEPS || import->batch_bytes >= BATCH_BYTES)) {
             error = commit(import);
             if (error == SDB_OK)
                 error = begin(import);

@@ -79,33 +79,75 @@ static void add_bulk(struct text *text, const void *data, size_t size)
     add_text(text, "\r\n");
 }
 
+static const char *const type_names[] = {"", "", "list", "set", "hash", "zset"};
+static const char *const type_commands[] = {"", "", "RPUSH", "SADD", "HSET", "ZADD"};
+
 /* As dump would write it. */
 static void dump_text(struct text *text, const struct import_key *key)
 {
-    char number[32];
+    struct sdb_slice score;
+    char number[64];
 
     (void)snprintf(number, sizeof(number), "%" PRIu32 " ", key->database);
     add_text(text, number);
     add_quoted(text, &key->key);
     add_text(text, " ");
-    add_quoted(text, &key->value);
-    (void)snprintf(number, sizeof(number), " %" PRId64 "\n", key->expire_ms);
-    add_text(text, number);
+    switch (key->kind) {
+    case IMPORT_STRING:
+        add_quoted(text, &key->value);
+        (void)snprintf(number, sizeof(number), " %" PRId64, key->expire_ms);
+        add_text(text, number);
+        break;
+    case IMPORT_DELETE:
+        add_text(text, "delete");
+        break;
+    case IMPORT_EXPIRE:
+        (void)snprintf(number, sizeof(number), "expire %" PRId64, key->expire_ms);
+        add_text(text, number);
+        break;
+    case IMPORT_ELEMENT:
+        add_text(text, type_names[key->type]);
+        add_text(text, " ");
+        add_quoted(text, &key->name);
+        if (key->type == SDB_TYPE_HASH || key->type == SDB_TYPE_ZSET) {
+            score = (struct sdb_slice){number, (size_t)snprintf(number, sizeof(number), "%.17g", key->score)};
+            add_text(text, " ");
+            add_quoted(text, key->type == SDB_TYPE_HASH ? &key->value : &score);
+        }
+        break;
+    }
+    add_text(text, "\n");
 }
 
 static void dump_commands(struct text *text, const struct import_key *key)
 {
-    char number[32];
+    const int two = key->kind == IMPORT_ELEMENT && (key->type == SDB_TYPE_HASH || key->type == SDB_TYPE_ZSET);
+    const char *command = key->kind == IMPORT_STRING    ? "SET"
+                          : key->kind == IMPORT_DELETE  ? "DEL"
+                          : key->kind == IMPORT_EXPIRE  ? "PEXPIREAT"
+                                                        : type_commands[key->type];
+    char number[64];
 
     (void)snprintf(number, sizeof(number), "%" PRIu32, key->database);
     add_text(text, "*2\r\n$6\r\nSELECT\r\n");
     add_bulk(text, number, strlen(number));
-    add_text(text, key->expire_ms != 0 ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n");
+    (void)snprintf(number, sizeof(number), "*%d\r\n",
+                   key->kind == IMPORT_DELETE ? 2 : key->kind == IMPORT_STRING && key->expire_ms != 0 ? 5 : two ? 4 : 3);
+    add_text(text, number);
+    add_bulk(text, command, strlen(command));
     add_bulk(text, key->key.data, key->key.size);
-    add_bulk(text, key->value.data, key->value.size);
+    if (key->kind == IMPORT_ELEMENT && key->type == SDB_TYPE_ZSET) {
+        (void)snprintf(number, sizeof(number), "%.17g", key->score);
+        add_bulk(text, number, strlen(number));
+    }
+    if (key->kind == IMPORT_ELEMENT)
+        add_bulk(text, key->name.data, key->name.size);
+    if (key->kind == IMPORT_STRING || (key->kind == IMPORT_ELEMENT && key->type == SDB_TYPE_HASH))
+        add_bulk(text, key->value.data, key->value.size);
+    if (key->kind == IMPORT_STRING && key->expire_ms != 0)
+        add_bulk(text, "PXAT", 4);
     if (key->expire_ms != 0) {
         (void)snprintf(number, sizeof(number), "%" PRId64, key->expire_ms);
-        add_bulk(text, "PXAT", 4);
         add_bulk(text, number, strlen(number));
     }
 }

@@ -216,6 +216,40 @@ out_has "1 keys imported, 1 had expired"
 expect 0 dump "$directory/text.sdb" --database 5
 [ "$(cat "$directory/out")" = '5 "new" "v" 0' ] || fail "a last line without its end"
 
+# ---- collections of every type, small and large, in both formats
+{
+    printf '0 "small" delete\n0 "small" hash "name" "Ada"\n0 "small" hash "\\x00" ""\n0 "small" expire 4000000000000\n'
+    printf '0 "old" delete\n0 "old" set "m"\n0 "old" expire 5\n'
+    printf '3 "scores" delete\n3 "scores" zset "low" "-inf"\n3 "scores" zset "one" "1.5"\n3 "few" delete\n3 "few" list "x"\n3 "few" list ""\n3 "few" list "x"\n'
+    for type in hash list set zset; do
+        printf '1 "%s" delete\n' $type
+        for i in $(seq 1000 1700); do
+            case $type in
+                hash) printf '1 "hash" hash "f%d" "v"\n' $i ;;
+                zset) printf '1 "zset" zset "m%d" "%d"\n' $i $((i * 3)) ;;
+                *) printf '1 "%s" %s "e%d"\n' $type $type $i ;;
+            esac
+        done
+    done
+} >"$directory/collections"
+grep -v '"old"' "$directory/collections" | sort >"$directory/sorted"
+expect 0 create "$directory/types.sdb" --size 32mb
+expect 0 import "$directory/types.sdb" "$directory/collections"
+out_has "7 keys imported, 1 had expired"
+"$tool" dump "$directory/types.sdb" --format resp >"$directory/commands"
+expect 0 create "$directory/types2.sdb" --size 32mb
+expect 0 import "$directory/types2.sdb" "$directory/commands"
+expect 0 import "$directory/types2.sdb" "$directory/commands"
+for copy in types types2; do
+    expect 0 check "$directory/$copy.sdb"
+    expect 0 dump "$directory/$copy.sdb"
+    sort "$directory/out" | cmp -s - "$directory/sorted" || fail "the collections of $copy differ"
+    for ordered in '1 "list" list' '1 "zset" zset' '3 "few" list' '3 "scores" zset'; do
+        [ "$(grep -F "$ordered" "$directory/out")" = "$(grep -F "$ordered" "$directory/collections")" ] || fail "the order of $ordered"
+    done
+done
+rm -f "$directory/types.sdb" "$directory/types2.sdb"
+
 # ---- import: what is wrong with the input is told with its place, and whole batches are written
 refuse()
 {
