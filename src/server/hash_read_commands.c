@@ -77,7 +77,7 @@ static int measure_field(struct client *client, const struct request_arg *argv, 
 
 void hstrlen_command(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct measured measured;
+    struct measured measured = {0};
 
     (void)argc;
     if (measure_field(client, argv, &measured))
@@ -86,7 +86,7 @@ void hstrlen_command(struct client *client, const struct request_arg *argv, int 
 
 void hexists_command(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct measured measured;
+    struct measured measured = {0};
 
     (void)argc;
     if (measure_field(client, argv, &measured))
