@@ -561,7 +561,7 @@ struct sdb_scan_item {
     uint64_t handle;
     int64_t expire_ms;
     uint8_t type;
-    uint8_t encoding;
+    uint8_t encoding; /* of a string; of a collection 0: sdb_stat says which */
 };
 /* Return 0 to go on, anything else to stop after this item. It may call read functions of the same session, and no others. */
 typedef int sdb_scan_fn(void *context, const struct sdb_scan_item *item);

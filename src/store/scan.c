@@ -138,7 +138,8 @@ static int visit_entry(struct sdb_session *session, uint64_t entry, const uint64
     const uint8_t *key;
 
     item.expire_ms = entry_expiry(words);
-    item.encoding = code == CODE_BLOB ? SDB_ENCODING_BLOB : code == CODE_INTEGER ? SDB_ENCODING_INT : SDB_ENCODING_INLINE;
+    if (item.type == SDB_TYPE_STRING)
+        item.encoding = code == CODE_BLOB ? SDB_ENCODING_BLOB : code == CODE_INTEGER ? SDB_ENCODING_INT : SDB_ENCODING_INLINE;
     if (!entry_key(&session->pool->file, words, scratch, &key, &item.key.size))
         return 0;
     item.key.data = key;
