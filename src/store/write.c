@@ -123,23 +123,22 @@ static int set_by_handle(struct sdb_session *session, uint64_t handle, const voi
 {
     struct operation operation = {.mark = tx_savepoint(&session->tx)};
     struct entry_content content = {0};
-    uint64_t words[4];
     uint8_t scratch[16];
     int error = check_value(value_size);
 
     if (!error)
         error = pool_writable(session->pool);
-    if (!error)
-        error = read_handle(session, handle, &operation.found.entry, words);
     if (error)
         return error;
+    operation.found.entry = handle_entry(handle);
+    if (!heap_is_entry(&session->pool->heap, operation.found.entry))
+        return SDB_ESTALE;
     if (!heap_owner(&session->pool->heap, &session->tx, operation.found.entry, &operation.key.shard))
         return SDB_ECORRUPT;
     error = session_lock(session, operation.key.shard);
     if (error)
         return error;
     operation.mark = tx_savepoint(&session->tx);
-    /* Under the lock the entry may have become another's meanwhile. */
     error = read_handle(session, handle, &operation.found.entry, operation.found.words);
     if (!error) {
         const uint8_t *key;
@@ -153,10 +152,12 @@ static int set_by_handle(struct sdb_session *session, uint64_t handle, const voi
                                    : entry_hash(&session->pool->file, operation.key.database, operation.key.data,
                                                 operation.key.size);
         content.expire_ms = entry_expiry(operation.found.words);
-        content_set_value(&content, value_size ? value : "", value_size);
     }
-    if (!error)
+    if (!error && (content.expire_ms || session->transaction ||
+                   !overwrite(session, &operation.key, &operation.found, &(struct sdb_slice){value_size ? value : "", value_size}))) {
+        content_set_value(&content, value_size ? value : "", value_size);
         error = operation_put(session, &operation, &content);
+    }
     return operation_end(session, &operation.mark, error);
 }
 
