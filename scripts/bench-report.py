@@ -213,6 +213,34 @@ def print_network():
     print_memory()
 
 
+# By what of a request: RESP's operation, the frame's, the frame's by handle.
+PROTOCOL_ROWS = [("protocol", "GET", "get", "get", "geth", PIPELINES), ("protocol", "SET", "set", "set", "seth", PIPELINES),
+                 ("many", "64 keys read", "mget", "mget", "mgeth", [1, 4]), ("many", "64 keys written", "mset", "mset", None, [1, 4])]
+
+
+def print_protocols():
+    if not documents("protocol", "binary"):
+        return
+    print("## The binary protocol beside RESP: one server, one core, 50 connections, 16-byte keys and values, 1 M keys\n")
+    print("Thousand keys a second, and the server's CPU time for a key in ns; at the same pipelines, in turns. 64 keys: one MGET or MSET, one "
+          "frame.\n")
+    for prefix, title, resp, frame, handle, pipelines in PROTOCOL_ROWS:
+        ways = [("RESP", "resp", resp), ("frames, by key", "binary", frame)] + ([("frames, by handle", "binary", handle)] if handle else [])
+        rows = []
+        for field, unit, shown in (("keys_per_second", "thousand/s", thousands), ("server_cpu_ns_per_key", "ns", plain)):
+            base = {p: figure(prefix, "resp", resp, p, field) for p in pipelines}
+            for name, protocol, operation in ways:
+                values = {p: figure(prefix, protocol, operation, p, field) for p in pipelines}
+                rows.append([f"{name}, {unit}"] + [shown(values[p]) for p in pipelines])
+                if protocol == "binary":
+                    rows.append([f"{name} / RESP" if unit == "thousand/s" else f"RESP / {name}"] +
+                                [ratio(values[p], base[p]) if unit == "thousand/s" else ratio(base[p], values[p]) for p in pipelines])
+                    if unit == "thousand/s":
+                        for p in pipelines:
+                            lose(f"{title} at pipeline {p}, {name}, beside RESP", values[p], base[p], "keys a second", True)
+        table([title] + [f"P{p}" for p in pipelines], rows)
+
+
 def both(low, high):
     return "-" if low is None else f"{low / 1000:.1f} / {high / 1000:.1f}"
 
@@ -440,6 +468,7 @@ def main():
     print_machine(lines)
     print_floor()
     print_network()
+    print_protocols()
     print_restart()
     print_tables()
     print_threads()

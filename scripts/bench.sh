@@ -9,7 +9,7 @@
 #   quick            about ten minutes: 1 M keys, 3 rounds, curves with 2                   (the default)
 #   full             about an hour: 5 rounds, curves with 3; 10 M keys, too, and 100 M on the curves where memory allows
 #   --rounds N       other than the mode's
-#   --only LIST      sections, comma-separated: medium, network, connections, restart, embedded,
+#   --only LIST      sections, comma-separated: medium, network, binary, connections, restart, embedded,
 #                    hot, cache, size, growth, bytes
 #   --report         measures nothing: writes the document anew from what --results holds
 #   --build-dir DIR  programs built already; without it the release preset is built
@@ -22,7 +22,7 @@ cd "$(dirname "$0")/.."
 
 mode=quick
 rounds=
-sections=medium,network,connections,restart,embedded,hot,cache,size,growth,bytes
+sections=medium,network,binary,connections,restart,embedded,hot,cache,size,growth,bytes
 report=0
 build_dir=
 dir=
@@ -306,6 +306,38 @@ time_restart()
     rm -rf "$at"
 }
 
+# Both protocols of one server, in turns: one key a request, and many.
+run_binary()
+{
+    local round seed=0
+    say "starting and filling superdb for both protocols"
+    start_server superdb 1gb
+    load superdb --preload --verify "$keys" --operation ping --duration-ms 10 --warmup-ms 0 --json "$results/fill-binary.json"
+    for round in $(seq "$rounds"); do
+        say "round $round of $rounds: both protocols"
+        seed=$((seed + 100))
+        for protocol in resp binary; do
+            local operations=get,set
+            [ "$protocol" = resp ] || operations=get,set,geth,seth
+            protocols[superdb]=$protocol
+            noted "load $protocol" taskset -c "$generator_cpu" "$bench" network --port N --protocol "$protocol" --keys "$keys" \
+                --value-size "$value_size" --connections 50 --operation "$operations" --pipeline 1,16,64,256 --duration-ms "$duration"
+            load superdb --connections 50 --operation "$operations" --pipeline 1,16,64,256 --duration-ms "$duration" --warmup-ms 100 \
+                --seed "$((seed + 1))" --json "$results/protocol-$protocol-$round.json"
+            operations=mget,mset
+            [ "$protocol" = resp ] || operations=mget,mset,mgeth
+            noted "load $protocol, many" taskset -c "$generator_cpu" "$bench" network --port N --protocol "$protocol" --keys "$keys" \
+                --value-size "$value_size" --connections 50 --operation "$operations" --mget-keys 64 --pipeline 1,4 \
+                --prebuilt 20k --duration-ms "$duration"
+            load superdb --connections 50 --operation "$operations" --mget-keys 64 --pipeline 1,4 --prebuilt 20k --duration-ms "$duration" \
+                --warmup-ms 100 --seed "$((seed + 2))" --json "$results/many-$protocol-$round.json"
+        done
+    done
+    protocols[superdb]=resp
+    end_server superdb
+    rm -rf "$(directory_of superdb)"
+}
+
 run_restart()
 {
     local count
@@ -410,6 +442,7 @@ report_failure() { say "section $1 failed"; failed=1; }
 if wanted medium; then run_medium || report_failure medium; fi
 if wanted network; then run_network || report_failure network; fi
 if wanted connections; then run_connections || report_failure connections; fi
+if wanted binary; then run_binary || report_failure binary; fi
 if wanted restart; then run_restart || report_failure restart; fi
 if wanted embedded; then run_embedded || report_failure embedded; fi
 if wanted hot; then run_hot || report_failure hot; fi
