@@ -248,6 +248,22 @@ static void set_each(struct oracle *oracle, struct sdb_session *session, uint32_
     oracle_end(oracle, 0);
 }
 
+/* By handle, where there is such a key: a small value in the place of a small one, and all others. */
+static void set_by_handle(struct oracle *oracle, struct sdb_session *session, uint32_t key, struct cell cell)
+{
+    char name[80], value[512];
+    uint64_t handle;
+    int error = sdb_handle(session, name, oracle_name(key, name), &handle);
+
+    if (error == SDB_ENOTFOUND) {
+        oracle_set(oracle, session, 0, key, cell);
+        return;
+    }
+    MUST(error);
+    oracle_change(oracle, 0, key, cell);
+    MUST(sdb_set_by_handle(session, handle, value, oracle_value(cell, value)));
+}
+
 int work_batches(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
 {
     struct oracle *oracle = context;
@@ -262,8 +278,13 @@ int work_batches(void *context, struct sdb_crashtest *test, struct sdb_pool *poo
         oracle_begin(oracle);
         MUST(sdb_group_begin(session));
         for (unsigned i = 0; i < 40; i++) {
+            uint32_t key = oracle_roll(oracle, oracle->keys);
+
             oracle_operation(oracle, 0);
-            oracle_set(oracle, session, 0, oracle_roll(oracle, oracle->keys), oracle_cell(oracle, 310));
+            if (i % 2)
+                set_by_handle(oracle, session, key, oracle_cell(oracle, i % 4 == 1 ? 12 : 310));
+            else
+                oracle_set(oracle, session, 0, key, oracle_cell(oracle, 310));
         }
         MUST(sdb_group_end(session));
         oracle_end(oracle, 0);
