@@ -16,7 +16,7 @@ static int fetch_chunk(struct sdb_client *client, const struct network_options *
                        uint64_t *handles)
 {
     struct sdb_slice keys[CHUNK];
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
     int result;
 
     for (uint64_t i = 0; i < count; i++) {

@@ -104,7 +104,7 @@ static size_t write_resp(const struct network_options *options, enum request req
 
 /* ---- the binary protocol ---------------------------------------------------------------------------------------------- */
 
-static const uint8_t frame_opcodes[REQUESTS] = {
+static const uint8_t frame_opcodes[REQUESTS + 1] = {
     [REQUEST_GET] = WIRE_GET,
     [REQUEST_SET] = WIRE_SET,
     [REQUEST_MGET] = WIRE_GET_MANY,

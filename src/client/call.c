@@ -29,14 +29,14 @@ static int take(struct sdb_client *client, int queued, struct sdb_client_reply *
 
 static int finish(struct sdb_client *client, int queued)
 {
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
 
     return take(client, queued, &reply);
 }
 
 static int finish_get(struct sdb_client *client, int queued, void *buffer, size_t buffer_size, size_t *value_size)
 {
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
     int result = take(client, queued, &reply);
 
     if (result != SDB_OK)
@@ -70,7 +70,7 @@ int sdb_client_exists(struct sdb_client *client, const void *key, size_t key_siz
 
 int sdb_client_handle(struct sdb_client *client, const void *key, size_t key_size, uint64_t *handle)
 {
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
     int result = is_free(client) ? take(client, sdb_client_queue_handle(client, key, key_size), &reply) : not_free();
 
     if (result == SDB_OK)
@@ -100,7 +100,7 @@ int sdb_client_delete(struct sdb_client *client, const void *key, size_t key_siz
 
 int sdb_client_add(struct sdb_client *client, const void *key, size_t key_size, int64_t delta, int64_t *sum)
 {
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
     int result = is_free(client) ? take(client, sdb_client_queue_add(client, key, key_size, delta), &reply) : not_free();
 
     if (result == SDB_OK)
@@ -120,7 +120,7 @@ int sdb_client_set_many(struct sdb_client *client, const struct sdb_pair *pairs,
 
 int sdb_client_delete_many(struct sdb_client *client, const struct sdb_slice *keys, size_t count, size_t *deleted)
 {
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
     int result = is_free(client) ? take(client, sdb_client_queue_delete_many(client, keys, count), &reply) : not_free();
 
     if (result == SDB_OK && deleted != NULL)

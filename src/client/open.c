@@ -186,7 +186,7 @@ static int authenticate(struct sdb_client *client, const char *user, const char 
 {
     size_t user_size = user == NULL ? 0 : strlen(user), password_size = strlen(password);
     size_t size = WIRE_HEADER_SIZE + 8 + user_size + password_size;
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
     int error;
     char *to;
 
@@ -203,7 +203,7 @@ static int authenticate(struct sdb_client *client, const char *user, const char 
 
 static int greet(struct sdb_client *client, const struct sdb_client_options *options)
 {
-    struct sdb_client_reply reply;
+    struct sdb_client_reply reply = {0};
     int wants_password = 0;
     int result = queue_hello(client);
 
