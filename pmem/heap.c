@@ -461,6 +461,16 @@ static void quarantine(struct heap *heap, const struct tx_block *block, uint32_t
         heap_quarantine_add(heap, block->shard, &freed);
 }
 
+static void count_bytes(struct heap *heap, const struct tx_block *block)
+{
+    int64_t *bytes = &heap->shards[block->shard].block_bytes, before = __atomic_load_n(bytes, __ATOMIC_RELAXED);
+
+    if (block->kind == TX_BLOCK_ALLOCATED)
+        __atomic_store_n(bytes, before + (int64_t)block->size, __ATOMIC_RELAXED);
+    else if (block->kind == TX_BLOCK_FREED)
+        __atomic_store_n(bytes, before - (int64_t)block->size, __ATOMIC_RELAXED);
+}
+
 void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint64_t sequence)
 {
     uint64_t freed = 0;
@@ -473,6 +483,7 @@ void heap_committed(struct heap *heap, const struct tx *tx, uint32_t lane, uint6
         if (block->kind == TX_ENTRY_FREED || block->kind == TX_ENTRY_ALLOCATED)
             continue;
         heap_block_forget(heap, block);
+        count_bytes(heap, block);
         if (block->kind == TX_BLOCK_ALLOCATED)
             continue;
         quarantine(heap, block, lane, sequence);

@@ -79,6 +79,8 @@ struct heap_shard {
     struct heap_freed *quarantine; /* ring */
     size_t quarantine_head, quarantine_count, quarantine_capacity;
     size_t quarantine_owed; /* blocks of the open transaction, which may come: there is room for them */
+    /* Atomic, relaxed; stored by the lock's holder: bytes of blocks that commits took less those that they gave back. */
+    int64_t block_bytes;
 };
 
 /* The lowest epoch that a reader pins, or UINT64_MAX. */

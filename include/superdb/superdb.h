@@ -279,8 +279,9 @@ SDB_API int sdb_get(struct sdb_session *session, const void *key, size_t key_siz
 /* Deletes a key. One fence. Errors: SDB_ENOTFOUND, and those of sdb_set. */
 SDB_API int sdb_delete(struct sdb_session *session, const void *key, size_t key_size);
 
-/* SDB_OK or SDB_ENOTFOUND. No fence. */
+/* SDB_OK or SDB_ENOTFOUND. No fence. sdb_touch counts as a use of the key: sdb_track_access. */
 SDB_API int sdb_exists(struct sdb_session *session, const void *key, size_t key_size);
+SDB_API int sdb_touch(struct sdb_session *session, const void *key, size_t key_size);
 
 /*
  * A view: the value where it lies in the pool, or a copy inside the view where it is small. The bytes do not change and
@@ -366,6 +367,8 @@ struct sdb_stat {
     size_t memory;       /* bytes of the pool that the key takes: entry, its share of the index, blobs, trees */
     uint8_t type;
     uint8_t encoding;
+    uint8_t frequency;   /* of its use, 0 to 255, on a logarithmic scale: sdb_track_access */
+    uint64_t idle_ms;    /* since its last use, likewise */
 };
 
 /* What is known of a key, without reading its value. Errors: SDB_ENOTFOUND, SDB_ECORRUPT. No fence. */
@@ -535,6 +538,7 @@ enum sdb_change_kind {
     SDB_CHANGE_EMPTIED = 4, /* a database is about to be emptied; every shard is locked */
     SDB_CHANGE_SWAPPED = 5, /* database and other are about to change places; every shard is locked */
     SDB_CHANGE_CREATED = 6, /* a key that was not there was stored */
+    SDB_CHANGE_EVICTED = 7, /* a key was deleted by sdb_evict */
 };
 
 struct sdb_change {
@@ -612,6 +616,59 @@ SDB_API int sdb_swap_databases(struct sdb_session *session, uint32_t a, uint32_t
  */
 SDB_API int sdb_maintain(struct sdb_session *session, size_t effort, int *done);
 
+/*
+ * What a write that finds the pool full does by itself, but cannot inside a transaction: deletes expired keys, reclaims flushed
+ * databases and what deletions have left behind. Errors: SDB_ENOSPC (there was nothing), SDB_EINVAL (a transaction is open), and those
+ * of sdb_set.
+ */
+SDB_API int sdb_make_room(struct sdb_session *session);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Eviction: for those who use a pool as a cache, which forgets what it has no room for
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Bytes of the pool that entries, keys, values and the index take, with the pool's fixed part: what free memory inside of pages that are
+ * in use does not count to, so that deletions lower it at once. The first call counts, with every shard locked.
+ * Errors: SDB_EINVAL (the first call, in a transaction), SDB_ENOMEM.
+ */
+SDB_API int sdb_used(struct sdb_session *session, uint64_t *bytes);
+
+enum sdb_access {
+    SDB_ACCESS_NONE = 0,
+    SDB_ACCESS_RECENCY = 1,   /* when a key was last used */
+    SDB_ACCESS_FREQUENCY = 2, /* how often, of late */
+};
+
+/*
+ * Notes in DRAM, 4 bytes a key, when or how often keys are read or written; sdb_exists, sdb_stat and scans are no use. A key that
+ * was not used since this began counts as used then. Reads do not write to the pool. For frequencies: the counter is raised with a probability
+ * of 1 in (counter - 5) * log_factor + 1, and lowered by one for each decay_minutes without use (0: never).
+ * Any thread. Errors: SDB_ENOMEM, SDB_EINVAL.
+ */
+SDB_API int sdb_track_access(struct sdb_pool *pool, enum sdb_access what, unsigned log_factor, unsigned decay_minutes);
+
+enum sdb_evict_order {
+    SDB_EVICT_RECENCY = 0,   /* unused for longest; with sdb_track_access */
+    SDB_EVICT_FREQUENCY = 1, /* used least; likewise */
+    SDB_EVICT_RANDOM = 2,
+    SDB_EVICT_EXPIRY = 3,    /* those that expire soonest; with expiring_only */
+};
+
+struct sdb_evict_options {
+    enum sdb_evict_order order;
+    int expiring_only; /* only keys with a time to live */
+    unsigned samples;  /* keys that are looked at for each one that goes: 5 is usual, more choose better */
+};
+
+/*
+ * Deletes keys of any database, up to count_max of them, until sdb_used is not above target; *evicted, may be NULL, says how many.
+ * Commits what the session's group has staged before, and what it deletes: a fence for each 64 keys.
+ * Errors: SDB_ENOTFOUND (there is nothing more to delete), SDB_EINVAL (a transaction is open), and those of sdb_set.
+ */
+SDB_API int sdb_evict(struct sdb_session *session, const struct sdb_evict_options *options, uint64_t target, size_t count_max,
+                      size_t *evicted);
+
 /* ------------------------------------------------------------------------------------------------------------------
  * Figures, summed over all sessions since the pool was opened
  * ---------------------------------------------------------------------------------------------------------------- */
@@ -629,6 +686,7 @@ struct sdb_stats {
     uint64_t cache_copies;     /* entries that it holds */
     uint64_t cache_copies_max;
     uint64_t expired_keys;     /* deleted because their time had come */
+    uint64_t evicted_keys;     /* deleted to make room */
     uint64_t reclaimed_keys;   /* of flushed databases */
     uint64_t index_splits;
     uint64_t conflicts;        /* a shard was held by another thread */

@@ -81,6 +81,8 @@ static int count_shard(struct sdb_session *session, uint32_t shard)
         __atomic_store_n(&s->keys[d], 0, __ATOMIC_RELAXED);
         __atomic_store_n(&s->expiring[d], 0, __ATOMIC_RELAXED);
     }
+    __atomic_store_n(&s->entries, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->timed, 0, __ATOMIC_RELAXED);
     for (uint64_t page = 0; next_page(session, &page, &effort); page++) {
         uint32_t owner;
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "access.h"
 #include "entry.h"
 #include "error.h"
 #include "gather.h"
@@ -103,6 +104,8 @@ int sdb_view_by_handle(struct sdb_session *session, uint64_t handle, struct sdb_
         if (!error)
             error = read_view(session, entry, words, view);
     } while (error == SDB_EBUSY);
+    if (!error)
+        access_note(session, entry);
     return error;
 }
 
@@ -152,6 +155,10 @@ void sdb_get_many_by_handle(struct sdb_session *session, const uint64_t *handles
         for (size_t end = done + GATHER_GROUP; done < count && done < end; done++)
             get_inline(session, handles[done], &values[done]);
     }
+    if (__builtin_expect(access_of(session) != NULL, 0))
+        for (size_t i = 0; i < count; i++)
+            if (values[i].result == SDB_OK || values[i].result == SDB_ETOOBIG)
+                access_note(session, handle_entry(handles[i]));
 }
 
 void sdb_prefetch_by_handle(struct sdb_session *session, const uint64_t *handles, size_t count)

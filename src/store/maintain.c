@@ -18,6 +18,7 @@
 #include "word.h"
 
 #define ROOM_EFFORT 65536u
+#define DROPPED_EFFORT 4096u /* nodes and elements of dropped collections in one step of an eviction */
 #define ROOM_PAUSE_NS 1000000000ull
 
 /* Whether an entry is garbage; reads the root as it is committed. */
@@ -169,6 +170,21 @@ static int reclaim_dropped(struct sdb_session *session, size_t *effort)
     for (uint32_t i = 0; i < session->pool->shard_count && *effort > 0 && !error; i++)
         error = reclaim_shard(session, i, effort);
     return error;
+}
+
+int maintain_dropped(struct sdb_session *session)
+{
+    const bool group = session->group;
+    size_t effort = DROPPED_EFFORT;
+    int error, ended;
+
+    if (!anything_dropped(session->pool))
+        return 0;
+    session->group = true;
+    error = reclaim_dropped(session, &effort);
+    session->group = group;
+    ended = session_commit(session);
+    return error ? error : ended ? ended : 1;
 }
 
 static bool anything_to_do(const struct sdb_pool *pool)

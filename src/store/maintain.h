@@ -19,4 +19,7 @@ int database_counts_ready(struct sdb_session *session);
  */
 int maintain_for_room(struct sdb_session *session, size_t effort, int *done);
 
+/* Frees a part of what dropped collections had, and commits. 1: there was some, 0: there is none. Errors: negative. */
+int maintain_dropped(struct sdb_session *session);
+
 #endif

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "access.h"
 #include "ahead.h"
 #include "entry.h"
 #include "error.h"
@@ -113,8 +114,10 @@ static int find(struct sdb_session *session, struct operation *operation, uint64
             return error;
     }
     if (__builtin_expect(!(operation->found.words[0] & META_EXPIRES), 1) ||
-        !entry_is_expired(operation->found.words, session_now(session)))
+        !entry_is_expired(operation->found.words, session_now(session))) {
+        access_note(session, operation->found.entry);
         return SDB_OK;
+    }
     error = operation_remove(session, operation);
     if (!error)
         stat_add(&session->stats.expired, 1);
@@ -262,6 +265,7 @@ static int put_new(struct sdb_session *session, struct operation *operation, str
     tx_add_count(tx, shard, content->database, 1, content->expire_ms != 0);
     operation->found.entry = entry;
     memcpy(operation->found.words, words, sizeof(words));
+    access_note_new(session, entry);
     if (!error)
         session_changed(session, SDB_CHANGE_CREATED, &operation->key);
     return error;
@@ -325,7 +329,10 @@ int operation_remove(struct sdb_session *session, struct operation *operation)
     heap_free_entry(&session->tx, operation->key.shard, operation->found.entry);
     tx_add_count(&session->tx, operation->key.shard, operation->key.database, -1, old[0] & META_EXPIRES ? -1 : 0);
     tx_add_touch(&session->tx, operation->key.hash, operation->found.entry);
-    session_changed(session, entry_is_expired(old, session_now(session)) ? SDB_CHANGE_EXPIRED : SDB_CHANGE_DELETED,
+    session_changed(session,
+                    session->evicting                                 ? SDB_CHANGE_EVICTED
+                    : entry_is_expired(old, session_now(session)) ? SDB_CHANGE_EXPIRED
+                                                                      : SDB_CHANGE_DELETED,
                     &operation->key);
     operation->exists = false;
     operation->found.entry = 0;

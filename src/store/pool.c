@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "bucket.h"
 #include "cpu.h"
 #include "error.h"
@@ -78,9 +79,12 @@ void pool_count(struct sdb_pool *pool, uint32_t shard, unsigned database, int ke
     struct shard *s = &pool->shards[shard];
 
     __atomic_store_n(&s->keys[database], __atomic_load_n(&s->keys[database], __ATOMIC_RELAXED) + keys, __ATOMIC_RELAXED);
-    if (expiring)
-        __atomic_store_n(&s->expiring[database], __atomic_load_n(&s->expiring[database], __ATOMIC_RELAXED) + expiring,
-                         __ATOMIC_RELAXED);
+    __atomic_store_n(&s->entries, __atomic_load_n(&s->entries, __ATOMIC_RELAXED) + keys, __ATOMIC_RELAXED);
+    if (!expiring)
+        return;
+    __atomic_store_n(&s->expiring[database], __atomic_load_n(&s->expiring[database], __ATOMIC_RELAXED) + expiring,
+                     __ATOMIC_RELAXED);
+    __atomic_store_n(&s->timed, __atomic_load_n(&s->timed, __ATOMIC_RELAXED) + expiring, __ATOMIC_RELAXED);
 }
 
 /* -- opening -- */
@@ -109,6 +113,8 @@ static void load_counters(struct sdb_pool *pool)
     for (unsigned d = 0; d < DATABASE_IDS && !pool->file.created; d++) {
         pool->shards[0].keys[d] = (int64_t)counters->keys[d];
         pool->shards[0].expiring[d] = (int64_t)counters->expiring[d];
+        pool->shards[0].entries += pool->shards[0].keys[d];
+        pool->shards[0].timed += pool->shards[0].expiring[d];
     }
 }
 
@@ -170,10 +176,13 @@ int pool_open_structures(struct sdb_pool *pool, const struct sdb_options *option
 void pool_release_structures(struct sdb_pool *pool)
 {
     cache_destroy(pool->cache);
+    access_end(pool->access_memory);
     heap_close(&pool->heap);
     lanes_close(&pool->lanes);
     free(pool->shards);
     pool->cache = NULL;
+    pool->access = NULL;
+    pool->access_memory = NULL;
     pool->shards = NULL;
 }
 

@@ -32,10 +32,12 @@ struct shard {
     /* Atomic, relaxed; stored by the lock's holder: changes since open (counted) or totals. */
     int64_t keys[DATABASE_IDS];
     int64_t expiring[DATABASE_IDS];
+    int64_t entries; /* all of keys together, emptied databases' included */
+    int64_t timed;   /* all of expiring */
 };
 
 struct session_stats { /* Atomic, relaxed; stored by the session's thread */
-    uint64_t gets, hits, cache_hits, cache_misses, expired, reclaimed, splits, conflicts, retries, checksum_errors;
+    uint64_t gets, hits, cache_hits, cache_misses, expired, evicted, reclaimed, splits, conflicts, retries, checksum_errors;
 };
 
 struct sdb_pool {
@@ -43,6 +45,8 @@ struct sdb_pool {
     struct lanes lanes;
     struct heap heap;
     struct cache *cache; /* NULL: none */
+    struct access *access;        /* Atomic: NULL: the use of keys is not noted. access.h */
+    struct access *access_memory; /* Owner: sessions_lock. Once there, it stays until the pool is closed */
     sdb_observer *observer; /* Atomic: NULL: none. Set under the lock of the shard whose changes are to be told, or earlier */
     bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     struct sdb_limits limits; /* Atomic, relaxed, each */
@@ -52,6 +56,7 @@ struct sdb_pool {
     bool recovered;
     /* Atomic. */
     uint32_t failed;        /* sticky: no more commits */
+    uint32_t blocks_counted; /* every shard's block_bytes is a total: used.c */
     uint32_t hides_keys;    /* damage kept keys from being counted: a count of 0 does not mean that there are none */
     uint8_t physical[SDB_DATABASES];
     uint64_t databases_sequence; /* odd while a commit that gives databases other numbers is being applied */

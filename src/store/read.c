@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "ahead.h"
 #include "collection.h"
 #include "entry.h"
@@ -245,6 +246,8 @@ int sdb_view(struct sdb_session *session, const void *key, size_t key_size, stru
         if (!error)
             error = read_view(session, found.entry, found.words, view);
     } while (error == SDB_EBUSY);
+    if (!error)
+        access_note(session, found.entry);
     return error;
 }
 
@@ -318,6 +321,16 @@ int sdb_exists(struct sdb_session *session, const void *key, size_t key_size)
     return find_key(session, key, key_size, &found);
 }
 
+int sdb_touch(struct sdb_session *session, const void *key, size_t key_size)
+{
+    struct index_found found;
+    int error = find_key(session, key, key_size, &found);
+
+    if (!error)
+        access_note(session, found.entry);
+    return error;
+}
+
 static size_t blob_memory(const struct pool_file *file, uint64_t reference, size_t *size)
 {
     const uint8_t *data;
@@ -369,6 +382,10 @@ static int stat_string(struct sdb_session *session, const void *key, size_t key_
 
         stat->size = number_format_i64(text, (int64_t)found.words[entry_value_index(found.words[0])]);
     }
+    if (access_of(session)) {
+        stat->idle_ms = access_idle_ms(access_of(session), found.entry, session_now(session));
+        stat->frequency = (uint8_t)access_frequency(access_of(session), found.entry, session_now(session));
+    }
     session_unpin(session);
     return SDB_OK;
 }
@@ -415,6 +432,7 @@ static inline void take_inline(struct sdb_session *session, struct index_probe *
         *value = (struct sdb_inline){.result = error};
         return;
     }
+    access_note(session, probe->found.entry);
     read_inline(probe->found.words, value);
     if (value->result == SDB_ETOOBIG) {
         value->value.big.handle = handle_of(probe->found.entry, probe->found.words[0]);
@@ -520,6 +538,8 @@ static void view_window(struct sdb_session *session, const struct index_key *key
             results[i] = read_view(session, probes[i].found.entry, probes[i].found.words, &views[i]);
         if (results[i] == SDB_EBUSY)
             results[i] = view_key(session, &keys[i], &views[i]);
+        if (results[i] == SDB_OK && views)
+            access_note(session, handle_entry(views[i].handle));
     }
 }
 

@@ -76,6 +76,7 @@ void sdb_session_close(struct sdb_session *session)
     pool->closed_thread.msyncs += session->tx.thread.msyncs;
     lock_release(&pool->sessions_lock);
     tx_free(&session->tx);
+    free(session->evict.pages);
     free(session->held);
     free(session);
 }

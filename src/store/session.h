@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "evict.h"
 #include "index_probe.h"
 #include "pool.h"
 
@@ -48,6 +49,8 @@ struct sdb_session {
     struct session_stats stats;
     struct cache_pace pace;
     struct ahead ahead;
+    struct evict_pool evict;
+    bool evicting; /* what is being removed makes room */
     struct sdb_session *next; /* Owner: the pool's sessions_lock */
 };
 

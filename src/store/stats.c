@@ -20,6 +20,7 @@ static void add_session(struct sdb_stats *stats, const struct session_stats *s)
     ADD(cache_hits, cache_hits);
     ADD(cache_misses, cache_misses);
     ADD(expired_keys, expired);
+    ADD(evicted_keys, evicted);
     ADD(reclaimed_keys, reclaimed);
     ADD(index_splits, splits);
     ADD(conflicts, conflicts);
