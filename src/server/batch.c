@@ -11,6 +11,8 @@
 #include "command.h"
 #include "config.h"
 #include "connection.h"
+#include "evict.h"
+#include "guards.h"
 #include "latency.h"
 #include "log.h"
 #include "multi.h"
@@ -69,7 +71,7 @@ static int is_postponed(const struct worker *worker, const struct batch_request 
     if (worker->pause_mode != 1 || slot == NULL)
         return worker->pause_mode == 2;
     return (slot->command->flags & (COMMAND_WRITE | COMMAND_MAY_WRITE)) != 0 ||
-           (strcmp(slot->command->name, "exec") == 0 && multi_writes(&request->connection->client));
+           (strcmp(slot->command->name, "exec") == 0 && (multi_flags(&request->connection->client) & (COMMAND_WRITE | COMMAND_MAY_WRITE)) != 0);
 }
 
 /* What a web page makes a browser send to a port like ours: cross-protocol requests, dropped as Redis drops them. */
@@ -122,6 +124,9 @@ static unsigned count_alike(const struct batch_request *requests, unsigned count
     handler = slot->command->handler;
     argc = handler == get_command ? 2 : handler == set_command ? 3 : 0;
     if (argc == 0 || (argc == 3 && changes_are_wanted())) /* which are told of command by command */
+        return 0;
+    if (guards_now() != 0 && ((argc == 2 && (guards_now() & GUARD_MISSES) != 0) ||
+                              (argc == 3 && !evict_has_room(requests[0].connection->client.session))))
         return 0;
     while (n < count && requests[n].slot == slot && requests[n].argc == argc && requests[n].connection->client.database == database)
         n++;

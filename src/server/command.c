@@ -21,6 +21,9 @@
 #include "client.h"
 #include "command_table.h"
 #include "config.h"
+#include "errors.h"
+#include "evict.h"
+#include "guards.h"
 #include "latency.h"
 #include "latency_events.h"
 #include "multi.h"
@@ -513,14 +516,51 @@ static __attribute__((noinline)) void finish_refused(struct client *client, size
 }
 
 /* Outside of a transaction a command's errors are its own. Here EXEC is refused, and with it all that was queued. */
-static __attribute__((noinline)) void refuse_exec(struct client *client, const struct command *command, size_t before)
+static __attribute__((noinline)) void refuse_exec(struct client *client, const struct command *command, size_t before,
+                                                  const char *why)
 {
-    char name[COMMAND_FULL_NAME_SIZE];
-
     multi_discard(client);
-    command_full_name(command, name);
-    reply_errorf(&client->reply, "EXECABORT Transaction discarded because of: wrong number of arguments for '%s' command", name);
+    reply_errorf(&client->reply, "EXECABORT Transaction discarded because of: %s", why);
     finish_refused(client, before, command);
+}
+
+#define OOM_TEXT "OOM command not allowed when used memory > 'maxmemory'."
+
+static int is_queued(const struct client *client, const struct command *command)
+{
+    return (client->flags & CLIENT_MULTI) != 0 && !(command->flags & COMMAND_UNQUEUED);
+}
+
+/* maxmemory: makes room. 1: there is none, and the command was refused. */
+static int refuse_for_memory(struct client *client, const struct command *command, size_t before)
+{
+    const int is_exec = strcmp(command->name, "exec") == 0;
+
+    if ((guards_now() & GUARD_MEMORY) == 0 || evict_make_room(client->session))
+        return 0;
+    if (((is_exec ? multi_flags(client) : command->flags) & COMMAND_DENYOOM) == 0 && !is_queued(client, command))
+        return 0;
+    if (is_exec) {
+        refuse_exec(client, command, before, OOM_TEXT);
+    } else {
+        reply_error(&client->reply, OOM_TEXT);
+        finish_refused(client, before, command);
+    }
+    return 1;
+}
+
+/* A command that found the pool full has changed nothing: where keys may be evicted, it is run once more. */
+static __attribute__((noinline)) void repeat_with_room(struct client *client, const struct command *command,
+                                                       const struct request_arg *argv, int argc, size_t before)
+{
+    if ((client->flags & CLIENT_MULTI) != 0 || !command_met_full_pool() || CONFIG_READ(maxmemory_policy) == EVICT_NONE)
+        return;
+    if ((client->flags & CLIENT_EVENTS) != 0)
+        notify_command_ended(client, command, argv, argc, 1);
+    if (!evict_for_full_pool(client->session))
+        return;
+    reply_truncate(&client->reply, before);
+    command->handler(client, argv, argc);
 }
 
 static inline void run(struct client *client, const struct command *command, size_t number, int sampled,
@@ -545,8 +585,11 @@ static inline void run(struct client *client, const struct command *command, siz
     worker_stats_add(&counters->calls, 1);
     worker_stats_add(&stats->counters.commands, 1);
     if (__builtin_expect(failed(client, before), 0)) {
-        worker_stats_add(&counters->failed, 1);
-        count_failure(client, before);
+        repeat_with_room(client, command, argv, argc, before);
+        if (failed(client, before)) {
+            worker_stats_add(&counters->failed, 1);
+            count_failure(client, before);
+        }
     }
     if (__builtin_expect(client->flags & (CLIENT_FLAGS_REPLY | CLIENT_EVENTS), 0))
         finish_rare(client, command, argv, argc, before);
@@ -559,6 +602,8 @@ void command_run_queued(struct client *client, const struct command *command, si
     uint32_t kept = client->flags & skips;
 
     client->flags &= ~skips;
+    if ((guards_now() & GUARD_MISSES) != 0)
+        notify_misses(client, command, argv, argc);
     run(client, command, number, 0, argv, argc, client->reply.size);
     if ((client->flags & skips) != 0) /* CLIENT REPLY SKIP: the one behind EXEC is meant */
         kept |= CLIENT_REPLY_SKIP_NEXT;
@@ -610,7 +655,7 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
         }
     }
     if (!command_arity_fits(command, argc) && command == container && strcmp(command->name, "exec") == 0) {
-        refuse_exec(client, command, before);
+        refuse_exec(client, command, before, "wrong number of arguments for 'exec' command");
         return;
     }
     if (!command_arity_fits(command, argc) || command->handler == NULL) {
@@ -635,7 +680,11 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
         finish_refused(client, before, command);
         return;
     }
-    if ((client->flags & CLIENT_MULTI) != 0 && !(command->flags & COMMAND_UNQUEUED))
+    if (guards_now() != 0 && refuse_for_memory(client, command, before))
+        return;
+    if ((guards_now() & GUARD_MISSES) != 0 && !is_queued(client, command))
+        notify_misses(client, command, argv, argc);
+    if (is_queued(client, command))
         queue(client, command, number, argv, argc, before);
     else
         run(client, command, number, command == container && slot->sampled, argv, argc, before);
@@ -657,7 +706,7 @@ void command_dispatch_to(const struct command_slot *slot, struct client *client,
     }
     command = slot->command;
     if (__builtin_expect(command->subcommands != NULL || !command_arity_fits(command, argc) ||
-                             (client->flags & CLIENT_FLAGS_PLAIN) != CLIENT_AUTHENTICATED,
+                             ((client->flags & CLIENT_FLAGS_PLAIN) ^ CLIENT_AUTHENTICATED) | guards_now(),
                          0)) {
         dispatch_rest(client, slot, argv, argc, before);
         return;

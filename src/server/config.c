@@ -18,6 +18,7 @@
 #include "bits.h"
 #include "collections.h"
 #include "config_option.h"
+#include "evict.h"
 #include "lock.h"
 #include "log.h"
 #include "notify.h"
@@ -331,6 +332,15 @@ static const struct config_choice durabilities[] = {{"auto", SDB_DURABILITY_AUTO
                                                     {"msync", SDB_DURABILITY_MSYNC},
                                                     {"process", SDB_DURABILITY_PROCESS},
                                                     {NULL, 0}};
+static const struct config_choice policies[] = {{"volatile-lru", EVICT_VOLATILE_LRU},
+                                                {"volatile-lfu", EVICT_VOLATILE_LFU},
+                                                {"volatile-random", EVICT_VOLATILE_RANDOM},
+                                                {"volatile-ttl", EVICT_VOLATILE_TTL},
+                                                {"allkeys-lru", EVICT_ALL_LRU},
+                                                {"allkeys-lfu", EVICT_ALL_LFU},
+                                                {"allkeys-random", EVICT_ALL_RANDOM},
+                                                {"noeviction", EVICT_NONE},
+                                                {NULL, 0}};
 static const struct config_choice loglevels[] = {{"debug", CONFIG_LOG_DEBUG},
                                                  {"verbose", CONFIG_LOG_VERBOSE},
                                                  {"notice", CONFIG_LOG_NOTICE},
@@ -383,7 +393,6 @@ static const struct config_choice debug_choices[] = {
 #define CONSTANT(name, alias, value, why) FIXED(name, alias, value, why, OPTION_IGNORABLE)
 
 #define WHY_DURABLE "every write is durable when it is acknowledged: there is nothing to save"
-#define WHY_POOL "the pool's size bounds the memory, and nothing is evicted: see pool-size"
 #define WHY_SINGLE "there is no replication and no cluster"
 #define WHY_THREADS "see threads"
 #define WHY_FREE "memory is given back in the background in any case"
@@ -431,6 +440,17 @@ static const struct config_option options[] = {
          "of a new pool, auto: 1gb; CONFIG SET grows the open one"),
     SIZE("pool-size-max", pool_size_max, "auto", 0, INT64_MAX, OPTION_AUTO, NULL,
          "how far a new pool can grow; auto: 64 times pool-size"),
+    SIZE("maxmemory", maxmemory, "0", 0, INT64_MAX, OPTION_SETTABLE, evict_apply,
+         "how much of the pool keys, values and index may take; 0: all of it"),
+    CHOICE("maxmemory-policy", maxmemory_policy, "noeviction", policies, OPTION_SETTABLE, evict_apply,
+           "which keys go when there is no room: noeviction, volatile-ttl, allkeys- or volatile- with lru, lfu, random"),
+    INT("maxmemory-samples", maxmemory_samples, "5", 1, INT32_MAX, OPTION_SETTABLE, NULL, "keys that are looked at for each that goes"),
+    INT("maxmemory-eviction-tenacity", maxmemory_eviction_tenacity, "10", 0, 100, OPTION_SETTABLE, NULL,
+        "how long a command may take to evict: 0 not at all, 10 half a millisecond, 100 as long as it takes"),
+    INT("lfu-log-factor", lfu_log_factor, "10", 0, INT32_MAX, OPTION_SETTABLE, evict_apply,
+        "the larger the more uses a frequency stands for"),
+    INT("lfu-decay-time", lfu_decay_time, "1", 0, INT32_MAX, OPTION_SETTABLE, evict_apply,
+        "minutes without use that lower a frequency by one; 0: it stays"),
     INT("pool-shards", pool_shards, "0", 0, 1024, 0, NULL, "of a new pool, a power of two; 0: by size"),
     CHOICE("durability", durability, "auto", durabilities, 0, NULL,
            "what an acknowledged write must survive: auto, pmem, msync (a power cut), process (a kill)"),
@@ -460,7 +480,7 @@ static const struct config_option options[] = {
     LONG("latency-monitor-threshold", latency_monitor_threshold, "0", 0, INT64_MAX, OPTION_SETTABLE, NULL,
          "milliseconds from which LATENCY remembers events; 0: none"),
     SPECIAL("notify-keyspace-events", "", OPTION_SETTABLE, set_notifications, notify_letters,
-            "which changes of keys are published: letters as Redis has them; there are no events for m and e"),
+            "which changes of keys are published: letters as Redis has them"),
     {"busy-reply-threshold", "lua-time-limit", "5000",
      "milliseconds that a script runs before the other clients are told that the server is busy", KIND_LONG, OPTION_SETTABLE,
      FIELD(busy_reply_threshold), 0, INT64_MAX / 1000000, NULL, NULL, NULL, NULL},
@@ -476,9 +496,6 @@ static const struct config_option options[] = {
     CONSTANT("appendonly", NULL, "no", WHY_DURABLE),
     CONSTANT("appendfsync", NULL, "always", WHY_DURABLE),
     CONSTANT("stop-writes-on-bgsave-error", NULL, "no", WHY_DURABLE),
-    CONSTANT("maxmemory", NULL, "0", WHY_POOL),
-    CONSTANT("maxmemory-policy", NULL, "noeviction", WHY_POOL),
-    CONSTANT("maxmemory-samples", NULL, "5", WHY_POOL),
     CONSTANT("maxmemory-clients", NULL, "0", "see client-output-buffer-limit and client-query-buffer-limit"),
     REFUSING("replicaof", "slaveof", "", WHY_SINGLE),
     REFUSING("min-replicas-to-write", "min-slaves-to-write", "0", WHY_SINGLE),

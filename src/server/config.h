@@ -76,6 +76,12 @@ struct config {
     int64_t set_max_intset_entries, zset_max_listpack_entries, zset_max_listpack_value;
     int64_t scrub_interval;          /* seconds from one search for damage to the next; 0: only on request */
     int64_t scrub_rate;              /* bytes a second; 0: no limit */
+    int64_t maxmemory;               /* bytes that the data may take of the pool; 0: all of it */
+    int maxmemory_policy;            /* enum evict_policy */
+    int maxmemory_samples;
+    int maxmemory_eviction_tenacity;
+    int lfu_log_factor;
+    int lfu_decay_time;
     int hz;                          /* rounds of background work a second */
     int busy_poll;                   /* microseconds that an idle worker spins before it sleeps */
     int loglevel;                    /* enum config_loglevel */

@@ -38,8 +38,7 @@ static const struct {
     {"entries never move",
      " active-defrag-ignore-bytes active-defrag-threshold-lower active-defrag-threshold-upper active-defrag-cycle-min "
      "active-defrag-cycle-max active-defrag-max-scan-fields jemalloc-bg-thread "},
-    {"the pool's size bounds the memory, and nothing is evicted: see pool-size",
-     " lfu-log-factor lfu-decay-time maxmemory-eviction-tenacity active-expire-effort "},
+    {"expired keys are swept in any case, in rounds whose number hz says", " active-expire-effort "},
     {"there is no client tracking", " tracking-table-max-keys "},
     {"see logfile", " syslog-ident syslog-facility crash-log-enabled crash-memcheck-enabled "},
     {"a service manager does this",

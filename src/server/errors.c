@@ -7,6 +7,16 @@
 
 #include "client.h"
 
+static __thread int met_full_pool;
+
+int command_met_full_pool(void)
+{
+    const int met = met_full_pool;
+
+    met_full_pool = 0;
+    return met;
+}
+
 /* The store's own story of the failure. */
 static void reply_story(struct client *client, const char *code, int error)
 {
@@ -21,6 +31,7 @@ void command_reply_error(struct client *client, int code)
 {
     switch (code) {
     case SDB_ENOSPC:
+        met_full_pool = 1;
         reply_error(&client->reply, "-OOM the pool is full: delete keys, or let it grow (superdb-pool resize)");
         break;
     case SDB_ENOMEM:

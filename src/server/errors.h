@@ -15,6 +15,9 @@ struct client;
  */
 void command_reply_error(struct client *client, int code);
 
+/* Whether the thread has told anybody since the last call that the pool is full. */
+int command_met_full_pool(void);
+
 /* Takes back what the command replied since `mark` (a reply.size) and writes the error instead. */
 void command_reply_error_instead(struct client *client, size_t mark, int code);
 

@@ -11,8 +11,10 @@
 #include "command.h"
 #include "config.h"
 #include "connection.h"
+#include "evict.h"
 #include "frame_commands.h"
 #include "frame_reply.h"
+#include "guards.h"
 #include "latency.h"
 #include "notify.h"
 #include "number.h"
@@ -145,6 +147,11 @@ static uint32_t run_handler(struct client *client, const struct wire_frame *fram
     }
     if (__builtin_expect((client->flags & CLIENT_RESTRICTED) != 0, 0) && !frame_is_allowed(client, frame))
         return WIRE_STATUS_PERMISSION;
+    if (__builtin_expect(guards_now() & GUARD_MEMORY, 0) && slots[wire_opcode(frame->header)] != NULL &&
+        !evict_make_room(client->session) && (slots[wire_opcode(frame->header)]->command->flags & COMMAND_DENYOOM) != 0)
+        return frame_reply_error(client, frame->header, SDB_ENOSPC);
+    if (__builtin_expect(guards_now() & GUARD_MISSES, 0) && wire_opcode(frame->header) == WIRE_GET)
+        notify_miss(client, &(struct sdb_slice){frame->key, frame->key_size});
     return kind->handler(client, frame);
 }
 
@@ -175,6 +182,11 @@ static int run_one(struct worker *worker, struct connection *connection, const s
     turn_select(worker, client);
     worker_stats_self->client = client;
     status = run_handler(client, frame);
+    if (__builtin_expect(status == (uint32_t)-SDB_ENOSPC, 0) && CONFIG_READ(maxmemory_policy) != EVICT_NONE &&
+        evict_for_full_pool(client->session)) { /* it has changed nothing */
+        reply_truncate(&client->reply, mark);
+        status = run_handler(client, frame);
+    }
     if (__builtin_expect((client->flags & CLIENT_EVENTS) != 0, 0))
         tell_changes(client, frame, status);
     if (client->database != (uint32_t)worker->session_database)
@@ -346,9 +358,11 @@ static unsigned run_some(struct worker *worker, struct frames *frames, unsigned 
     }
     count = command_may_run_together() ? run_length(frames, first) : 1;
     begin = count > 1 || command_is_timed(slots[opcode]) ? latency_ticks() : 0;
-    if ((frame->header & KIND_MASK) == WIRE_GET || (frame->header & KIND_MASK) == WIRE_GET_BY_HANDLE) {
+    if (((frame->header & KIND_MASK) == WIRE_GET && (guards_now() & GUARD_MISSES) == 0) ||
+        (frame->header & KIND_MASK) == WIRE_GET_BY_HANDLE) {
         done = run_gets(worker, frames, first, count, &ran);
-    } else if (count > 1 && (frame->header & KIND_MASK) == WIRE_SET && !changes_are_wanted()) { /* which are told of one by one */
+    } else if (count > 1 && (frame->header & KIND_MASK) == WIRE_SET && !changes_are_wanted() &&
+               ((guards_now() & GUARD_MEMORY) == 0 || evict_has_room(worker->session))) { /* which are told of one by one */
         done = run_sets(worker, frames, first, count, &ran);
     } else {
         if (count > 1 && frame_kinds[opcode].has_key)

@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "command_table.h"
 #include "config.h"
+#include "evict.h"
 #include "latency.h"
 #include "lock.h"
 #include "process.h"
@@ -155,9 +156,8 @@ void info_memory(struct reply *text, struct client *client)
     struct process_memory memory;
     struct sdb_pool_info info;
     struct sdb_stats stats;
-    uint64_t used, dataset, overhead;
+    uint64_t used, dataset, overhead, compared;
 
-    (void)client;
     process_memory(&memory);
     sdb_pool_info(runtime.pool, &info);
     sdb_stats(runtime.pool, &stats);
@@ -178,9 +178,10 @@ void info_memory(struct reply *text, struct client *client)
     line(text, "allocator_resident:%llu", (unsigned long long)memory.resident_private);
     with_human(text, "total_system_memory", memory.machine);
     script_lines(text);
-    line(text, "maxmemory:0");
-    line(text, "maxmemory_human:0B");
-    line(text, "maxmemory_policy:noeviction");
+    with_human(text, "maxmemory", (uint64_t)CONFIG_READ(maxmemory));
+    line(text, "maxmemory_policy:%s", evict_policy_name());
+    if (CONFIG_READ(maxmemory) > 0 && sdb_used(client->session, &compared) == SDB_OK)
+        line(text, "maxmemory_compared:%llu", (unsigned long long)compared);
     line(text, "allocator_frag_ratio:%.2f", ratio(memory.active, memory.allocated));
     line(text, "allocator_frag_bytes:%llu",
          (unsigned long long)(memory.active > memory.allocated ? memory.active - memory.allocated : 0));
@@ -280,7 +281,7 @@ void info_cluster(struct reply *text, struct client *client)
 
 /* What the engine counted when the statistics were last reset. */
 static struct lock baseline_lock = LOCK_INIT;
-static struct sdb_stats baseline; /* Under baseline_lock: gets, hits, expired_keys. */
+static struct sdb_stats baseline; /* Under baseline_lock: gets, hits, expired_keys, evicted_keys. */
 
 void info_reset(void)
 {
@@ -302,19 +303,20 @@ static uint64_t since(uint64_t now, uint64_t before)
 static void keyspace_stats(struct reply *text)
 {
     struct sdb_stats stats;
-    uint64_t gets, hits, expired;
+    uint64_t gets, hits, expired, evicted;
 
     sdb_stats(runtime.pool, &stats);
     lock_acquire(&baseline_lock);
     gets = since(stats.gets, baseline.gets);
     hits = since(stats.hits, baseline.hits);
     expired = since(stats.expired_keys, baseline.expired_keys);
+    evicted = since(stats.evicted_keys, baseline.evicted_keys);
     lock_release(&baseline_lock);
     line(text, "expired_keys:%llu", (unsigned long long)expired);
     line(text, "expired_stale_perc:0.00");
     line(text, "expired_time_cap_reached_count:0");
     line(text, "expire_cycle_cpu_milliseconds:0");
-    line(text, "evicted_keys:0");
+    line(text, "evicted_keys:%llu", (unsigned long long)evicted);
     line(text, "evicted_clients:0");
     line(text, "total_eviction_exceeded_time:0");
     line(text, "current_eviction_exceeded_time:0");

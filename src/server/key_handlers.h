@@ -8,7 +8,7 @@
 #include "command.h"
 
 /* keyspace_commands.c */
-command_handler del_command, exists_command, type_command, randomkey_command;
+command_handler del_command, exists_command, touch_command, type_command, randomkey_command;
 command_handler rename_command, renamenx_command, copy_command, move_command;
 
 /* expire_commands.c */

@@ -10,7 +10,9 @@
 #include "args.h"
 #include "client.h"
 #include "collections.h"
+#include "config.h"
 #include "errors.h"
+#include "evict.h"
 #include "key_handlers.h"
 
 #define NO_SUCH_KEY "no such key"
@@ -55,6 +57,14 @@ void exists_command(struct client *client, const struct request_arg *argv, int a
         reply_integer(&client->reply, (int64_t)count);
     else
         command_reply_error(client, result);
+}
+
+void touch_command(struct client *client, const struct request_arg *argv, int argc)
+{
+    if (CONFIG_READ(maxmemory_policy) != EVICT_NONE)
+        for (int i = 1; i < argc; i++)
+            (void)sdb_touch(client->session, argv[i].data, argv[i].size);
+    exists_command(client, argv, argc);
 }
 
 void type_command(struct client *client, const struct request_arg *argv, int argc)

@@ -24,6 +24,7 @@
 #include "collections.h"
 #include "config.h"
 #include "config_ignored.h"
+#include "evict.h"
 #include "io.h"
 #include "latency.h"
 #include "listener.h"
@@ -258,6 +259,7 @@ static void log_ready(void)
 static int serve(struct sdb_pool *pool)
 {
     const struct io_operations *operations = choose_backend();
+    const char *evict_error;
     char error[512];
 
     if (operations == NULL)
@@ -274,6 +276,8 @@ static int serve(struct sdb_pool *pool)
     log_ready();
     changes_begin();
     collections_apply_limits();
+    if (evict_apply(&evict_error) != 0)
+        return fail("maxmemory-policy", evict_error);
     if (workers_start(pool, (unsigned)runtime.threads, operations, error, sizeof(error)) != 0) {
         listeners_close();
         return fail(error, "");

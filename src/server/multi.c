@@ -21,6 +21,7 @@
 #include "client_list.h"
 #include "command_table.h"
 #include "errors.h"
+#include "evict.h"
 #include "key_handlers.h"
 #include "watch.h"
 
@@ -38,7 +39,7 @@ struct multi {
     struct queued *items;
     int count, capacity;
     size_t bytes;
-    int writes;
+    uint32_t flags; /* of all commands */
 };
 
 /* ---- the queue -------------------------------------------------------------------------------------------------------- */
@@ -93,7 +94,7 @@ int multi_queue(struct client *client, const struct command *command, size_t num
         return 0;
     multi->items[multi->count++] = (struct queued){command, number, argc, copy};
     multi->bytes += bytes;
-    multi->writes |= (command->flags & COMMAND_WRITE) != 0;
+    multi->flags |= command->flags;
     return 1;
 }
 
@@ -128,9 +129,9 @@ size_t multi_memory(const struct client *client)
     return client->multi == NULL ? 0 : client->multi->bytes;
 }
 
-int multi_writes(const struct client *client)
+uint32_t multi_flags(const struct client *client)
 {
-    return client->multi != NULL && client->multi->writes;
+    return client->multi != NULL ? client->multi->flags : 0;
 }
 
 /* ---- what to lock ----------------------------------------------------------------------------------------------------- */
@@ -263,8 +264,11 @@ static void run_queued(struct client *client)
     }
 }
 
-/* One try: SDB_OK with the replies written, or the error that took everything back. */
-static int run_transaction(struct client *client, const struct locks *locks)
+/*
+ * One try: SDB_OK with the replies written, or the error that took everything back: SDB_ENOSPC, where a command found the pool full and
+ * may_repeat says that there is something to be done about it.
+ */
+static int run_transaction(struct client *client, const struct locks *locks, int may_repeat)
 {
     int result;
 
@@ -277,9 +281,14 @@ static int run_transaction(struct client *client, const struct locks *locks)
         reply_null_array(&client->reply);
         return SDB_OK;
     }
+    (void)command_met_full_pool();
     watch_exempt(client);
     run_queued(client);
     watch_exempt(NULL);
+    if (command_met_full_pool() && may_repeat) {
+        sdb_abort(client->session);
+        return SDB_ENOSPC;
+    }
     return sdb_commit(client->session);
 }
 
@@ -307,14 +316,18 @@ static void run_locked(struct client *client, struct locks *locks)
     const uint32_t database = client->database, was_off = client->flags & CLIENT_REPLY_OFF;
     const size_t mark = client->reply.size;
     struct message **messages = hold_messages(client);
-    int result = run_transaction(client, locks);
+    int result = run_transaction(client, locks, 1), repeat = result == SDB_ECONFLICT;
 
-    if (result == SDB_ECONFLICT) {
+    if (result == SDB_ENOSPC) { /* no room can be made inside of a transaction: before it is run again, then */
+        (void)evict_for_full_pool(client->session);
+        repeat = 1;
+    }
+    if (repeat) {
         take_messages_back(client, messages);
         reply_truncate(&client->reply, mark);
         client->database = database;
-        locks->everything = 1;
-        result = run_transaction(client, locks);
+        locks->everything |= result == SDB_ECONFLICT;
+        result = run_transaction(client, locks, 0);
     }
     if (result != SDB_OK) {
         client->database = database;

@@ -10,6 +10,7 @@
 #define SDB_SERVER_MULTI_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "command.h"
 
@@ -34,7 +35,7 @@ int multi_count(const struct client *client);
 /* Bytes of arguments that are queued. */
 size_t multi_memory(const struct client *client);
 
-/* Whether one of them may write. */
-int multi_writes(const struct client *client);
+/* The flags of all of them together: whether one may write, or take memory. */
+uint32_t multi_flags(const struct client *client);
 
 #endif

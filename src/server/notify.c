@@ -12,6 +12,7 @@
 #include "args.h"
 #include "changes.h"
 #include "client.h"
+#include "guards.h"
 #include "lock.h"
 #include "pubsub.h"
 #include "worker_stats.h"
@@ -124,6 +125,7 @@ int notify_set(const char *text)
     before = __atomic_exchange_n(&wanted, flags, __ATOMIC_RELAXED);
     if ((before != 0) != (flags != 0))
         changes_wanted(flags != 0 ? 1 : -1);
+    guards_set(GUARD_MISSES, (flags & NOTIFY_MISS) != 0 && (flags & (NOTIFY_KEYSPACE | NOTIFY_KEYEVENT)) != 0);
     lock_release(&set_lock);
     return 1;
 }
@@ -203,9 +205,11 @@ void notify_on_change(const struct sdb_change *change)
 
     if (__atomic_load_n(&wanted, __ATOMIC_RELAXED) == 0 || change->key.data == NULL || worker_stats_self == NULL)
         return;
-    if (client == NULL) { /* no command: expired keys are being swept */
+    if (client == NULL) { /* no command: expired keys are being swept, or others evicted */
         if (change->kind == SDB_CHANGE_EXPIRED && worker_stats_self->worker != NULL)
             send_event(worker_stats_self->worker, NOTIFY_EXPIRED, "expired", change->database, &change->key);
+        if (change->kind == SDB_CHANGE_EVICTED && worker_stats_self->worker != NULL)
+            send_event(worker_stats_self->worker, NOTIFY_EVICTED, "evicted", change->database, &change->key);
         return;
     }
     if (!make_room(change->key.size))
@@ -312,6 +316,48 @@ void notify_command_ended(struct client *client, const struct command *command, 
     notes.count = 0;
     notes.size = 0;
     notes.event = NULL;
+}
+
+/* ---- reads that find nothing ------------------------------------------------------------------------------------------- */
+
+void notify_miss(struct client *client, const struct sdb_slice *key)
+{
+    if (client->worker != NULL && sdb_exists(client->session, key->data, key->size) == SDB_ENOTFOUND)
+        send_event(client->worker, NOTIFY_MISS, "keymiss", client->database, key);
+}
+
+static int has_word(const struct request_arg *argv, int argc, int from, const char *word)
+{
+    for (int i = from; i < argc; i++)
+        if (args_is(&argv[i], word))
+            return 1;
+    return 0;
+}
+
+/* The first argument that is a key which the command reads, and the last; 0: there is none. OBJECT and MEMORY do not read. */
+static int read_keys(const struct command *command, const struct request_arg *argv, int argc, int *last)
+{
+    const char *name = command->name;
+
+    *last = command->last_key < 0 ? argc + command->last_key : command->last_key;
+    if ((command->flags & COMMAND_READONLY) != 0)
+        return command->first_key == 1 ? 1 : 0;
+    if (strcmp(name, "bitop") == 0)
+        return *last = argc - 1, 3;
+    *last = 1;
+    if (strcmp(name, "getset") == 0 || strcmp(name, "getdel") == 0 || strcmp(name, "getex") == 0 || strcmp(name, "copy") == 0)
+        return 1;
+    if (strcmp(name, "bitfield") == 0)
+        return !has_word(argv, argc, 2, "SET") && !has_word(argv, argc, 2, "INCRBY");
+    return strcmp(name, "set") == 0 && has_word(argv, argc, 3, "GET");
+}
+
+void notify_misses(struct client *client, const struct command *command, const struct request_arg *argv, int argc)
+{
+    int last, step = command->key_step > 0 ? command->key_step : 1;
+
+    for (int i = read_keys(command, argv, argc, &last); i > 0 && i <= last && i < argc; i += step)
+        notify_miss(client, &(struct sdb_slice){argv[i].data, argv[i].size});
 }
 
 void notify_leave(void)

@@ -47,6 +47,12 @@ void notify_on_change(const struct sdb_change *change);
 /* The client's command has ended: says what it did, or, where it failed, forgets it. */
 void notify_command_ended(struct client *client, const struct command *command, const struct request_arg *argv, int argc, int failed);
 
+/*
+ * Before a command runs, where GUARD_MISSES is set: tells of the keys that it will read and not find. The client's database is selected.
+ */
+void notify_misses(struct client *client, const struct command *command, const struct request_arg *argv, int argc);
+void notify_miss(struct client *client, const struct sdb_slice *key);
+
 /* The thread ends: the memory of its notes is given back. */
 void notify_leave(void);
 

@@ -7,6 +7,7 @@
 #include "client.h"
 #include "collections.h"
 #include "errors.h"
+#include "evict.h"
 #include "key_handlers.h"
 
 #define SHARED_INTEGERS 10000 /* Redis keeps one object for each of the integers below */
@@ -40,7 +41,11 @@ void object_freq_command(struct client *client, const struct request_arg *argv, 
     struct sdb_stat stat;
 
     (void)argc;
-    if (find(client, argv, &stat))
+    if (!find(client, argv, &stat))
+        return;
+    if (evict_counts_frequency())
+        reply_integer(&client->reply, stat.frequency);
+    else
         reply_error(&client->reply,
                     "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
                     "when switching between policies at runtime LRU and LFU data will take some time to "
@@ -52,8 +57,14 @@ void object_idletime_command(struct client *client, const struct request_arg *ar
     struct sdb_stat stat;
 
     (void)argc;
-    if (find(client, argv, &stat))
-        reply_integer(&client->reply, 0);
+    if (!find(client, argv, &stat))
+        return;
+    if (evict_counts_frequency())
+        reply_error(&client->reply,
+                    "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
+                    "policies at runtime LRU and LFU data will take some time to adjust.");
+    else
+        reply_integer(&client->reply, (int64_t)(stat.idle_ms / 1000));
 }
 
 void object_refcount_command(struct client *client, const struct request_arg *argv, int argc)

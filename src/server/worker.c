@@ -26,6 +26,7 @@
 #include "client_list.h"
 #include "clock.h"
 #include "config.h"
+#include "evict.h"
 #include "listener.h"
 #include "log.h"
 #include "notify.h"
@@ -414,6 +415,7 @@ static void maintain(struct worker *worker)
     int done = 0;
 
     worker->maintain_ms = worker->now_ms + 1000 / CONFIG_READ(hz);
+    evict_go_on(worker->session);
     if (!CONFIG_READ(active_expire) || worker->pause_mode != 0)
         return;
     do {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "entry.h"
 #include "error.h"
 #include "read.h"
@@ -275,6 +276,7 @@ static int open_locked(struct collection *collection, const void *key, size_t ke
     error = read_find(session, &k, found);
     if (error)
         return error;
+    access_note(session, found->entry);
     if (meta_value_code(found->words[0]) == CODE_TREE && tree_shard(&session->pool->heap, &session->tx, entry_tree(found->words), &shard) &&
         !session_holds(session, shard)) {
         error = session_lock_tree(session, entry_tree(found->words));

@@ -92,8 +92,8 @@ def test_a_redis_configuration_starts_and_what_means_nothing_is_named():
     theirs = dict(zip(words[::2], words[1::2]))
     assert len(theirs) > 150, len(theirs)
     lines = [f"{name} {value or chr(34) * 2}" for name, value in theirs.items()]
-    other = ("daemonize yes", "save 3600 1 300 100", "save 60 10000", "appendonly yes", "appendfsync everysec", "maxmemory 100mb",
-             "maxmemory-policy allkeys-lru", "databases 4", "supervised systemd", "io-threads 4", "SYSLOG-ENABLED yes")
+    other = ("daemonize yes", "save 3600 1 300 100", "save 60 10000", "appendonly yes", "appendfsync everysec",
+             "databases 4", "supervised systemd", "io-threads 4", "SYSLOG-ENABLED yes")
     with Superdb() as server:
         serve_file(server, [*lines, *other])
         with server.connect() as connection:
