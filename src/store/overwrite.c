@@ -7,7 +7,6 @@
  * Threads: the session's
  * Memory:  none
  */
-#include "access.h"
 #include "overwrite.h"
 
 #include <string.h>
@@ -76,7 +75,6 @@ bool overwrite(struct sdb_session *session, const struct index_key *key, const s
     entry_seal(words, entry);
     if (!tx_put_entry(&session->tx, line, entry, words, key->hash))
         return false;
-    access_note(session, entry);
     session_changed(session, SDB_CHANGE_STORED, key);
     return true;
 }

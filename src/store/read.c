@@ -266,6 +266,8 @@ int read_packed(struct sdb_session *session, const void *key, size_t key_size, u
             return SDB_EBUSY;
         error = view_blob(session, found->entry, found->words, view);
     } while (error == SDB_EBUSY);
+    if (!error)
+        access_note(session, found->entry);
     return error;
 }
 
@@ -283,6 +285,8 @@ int sdb_get(struct sdb_session *session, const void *key, size_t key_size, void 
     struct sdb_view view;
     int error = find_key(session, key, key_size, &found);
 
+    if (!error)
+        access_note(session, found.entry);
     if (!error && read_copy(found.words, buffer, buffer_size, value_size))
         return SDB_OK;
     while (!error && (error = read_view(session, found.entry, found.words, &view)) == SDB_EBUSY)
@@ -443,7 +447,7 @@ static inline void take_inline(struct sdb_session *session, struct index_probe *
 /* Most are plain: they are counted together. */
 static void take_window(struct sdb_session *session, struct index_probe *probes, size_t count, struct sdb_inline *values)
 {
-    bool alone = !session->transaction && session->held_count == 0;
+    bool alone = !session->transaction && session->held_count == 0 && access_of(session) == NULL;
     uint64_t plain = 0;
 
     for (size_t i = 0; i < count; i++) {

@@ -8,6 +8,7 @@
  * Threads: the session's
  * Memory:  none
  */
+#include "access.h"
 #include "ahead.h"
 #include "overwrite.h"
 #include "session.h"
@@ -63,8 +64,10 @@ static size_t set_window(struct sdb_session *session, const struct sdb_pair *pai
             return i;
         }
         if (ahead->probes[i].state == INDEX_PROBE_FOUND &&
-            overwrite(session, &ahead->probes[i].key, &ahead->probes[i].found, &pairs[i].value))
+            overwrite(session, &ahead->probes[i].key, &ahead->probes[i].found, &pairs[i].value)) {
+            access_note(session, ahead->probes[i].found.entry);
             continue;
+        }
         ahead->next = (uint32_t)i;
         if (set_singly(session, &pairs[i], 1, error) == 0)
             return i;
