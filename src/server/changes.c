@@ -10,6 +10,7 @@
 #include "notify.h"
 #include "request.h"
 #include "runtime.h"
+#include "tracking.h"
 #include "watch.h"
 
 static struct lock wanted_lock = LOCK_INIT;
@@ -19,6 +20,7 @@ static void on_change(const struct sdb_change *change)
 {
     watch_on_change(change);
     notify_on_change(change);
+    tracking_on_change(change);
 }
 
 int changes_are_wanted(void)

@@ -22,6 +22,7 @@ struct acl_user;
 struct multi;
 struct request_arg;
 struct subscription;
+struct tracking;
 struct watch;
 struct worker;
 
@@ -39,6 +40,8 @@ enum client_flags {
     CLIENT_MULTI_FAILED = 1u << 10, /* one of them was refused */
     CLIENT_PUBSUB = 1u << 12,       /* has subscriptions */
     CLIENT_EVENTS = 1u << 13,       /* the command has changed keys that somebody may want to hear of: notify.h */
+    CLIENT_TRACKING = 1u << 14,     /* client->tracking is there */
+    CLIENT_INVALIDATED = 1u << 15,  /* the command has changed keys that this very client caches: tracking.h */
     CLIENT_REPLY_KEEP = 1u << 11,   /* this command's reply is not dropped, although CLIENT_REPLY_OFF is set */
     CLIENT_RESTRICTED = 1u << 16,   /* its user may not do everything: each command is asked for (acl.h) */
 };
@@ -46,13 +49,13 @@ enum client_flags {
 /* Their requests are run one by one. */
 #define CLIENT_FLAGS_APART                                                                                             \
     (CLIENT_CLOSE_AFTER_REPLY | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_MULTI |              \
-     CLIENT_PUBSUB | CLIENT_RESTRICTED)
+     CLIENT_PUBSUB | CLIENT_RESTRICTED | CLIENT_TRACKING)
 
 /* Something is to be done about a command's reply. */
 #define CLIENT_FLAGS_REPLY (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT)
 
 /* Of these only CLIENT_AUTHENTICATED is set: any command may run. */
-#define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_RESTRICTED)
+#define CLIENT_FLAGS_PLAIN (CLIENT_AUTHENTICATED | CLIENT_MULTI | CLIENT_PUBSUB | CLIENT_RESTRICTED | CLIENT_TRACKING)
 
 struct client {
     /* Owner: the client's worker thread; other threads read under the worker's client-list lock. */
@@ -76,6 +79,7 @@ struct client {
     int fd;
     struct multi *multi;         /* what is queued since MULTI; NULL: there is none. multi.h */
     struct watch *watches;       /* watch.h */
+    struct tracking *tracking;   /* NULL: it does not track. tracking.h */
     uint32_t watch_touched;      /* Atomic: a watched key was changed. Set by any thread */
     uint32_t subscription_counts[PUBSUB_KINDS];
     struct subscription *subscriptions[PUBSUB_KINDS]; /* pubsub.h */

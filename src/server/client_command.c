@@ -16,6 +16,8 @@
 #include "command_table.h"
 #include "config.h"
 #include "multi.h"
+#include "tracking.h"
+#include "tracking_commands.h"
 #include "watch.h"
 
 #define FLAGS_TEXT_SIZE 16 /* a letter for each of client_flags that CLIENT LIST shows */
@@ -30,6 +32,13 @@ static void flags_text(const struct client *client, char text[FLAGS_TEXT_SIZE])
         text[at++] = 'P';
     if (client->flags & CLIENT_MULTI)
         text[at++] = 'x';
+    if (client->tracking != NULL) {
+        text[at++] = 't';
+        if (client->tracking->flags & TRACKING_BROKEN)
+            text[at++] = 'R';
+        if (client->tracking->flags & TRACKING_BCAST)
+            text[at++] = 'B';
+    }
     if (watch_is_touched(client))
         text[at++] = 'd';
     if (client->flags & CLIENT_CLOSE_AFTER_REPLY)
@@ -70,13 +79,14 @@ void client_list_describe(struct reply *out, const struct client *client, int64_
         "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=%zu psub=%zu ssub=%zu multi=%d "
         "qbuf=%zu "
         "qbuf-free=0 argv-mem=0 multi-mem=%zu rbs=%zu rbp=%zu obl=%zu oll=0 omem=%zu tot-mem=%zu events=r cmd=%s user=%s "
-        "redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
+        "redir=%lld resp=%u lib-name=%s lib-ver=%s\n",
         (unsigned long long)client->id, client->address, client->local_address, client->fd, name,
         (long long)((now_ms - client->created_ms) / 1000), (long long)((now_ms - client->last_active_ms) / 1000), flags,
         client->database, pubsub_count(client, PUBSUB_CHANNEL), pubsub_count(client, PUBSUB_PATTERN),
         pubsub_count(client, PUBSUB_SHARD), multi_count(client), client->query_bytes, multi_memory(client), client->reply.capacity, client->reply.size, client->reply.size,
         client->reply.capacity, buffers, command,
-        client->user != NULL ? client->user->name : "", client->reply.protocol,
+        client->user != NULL ? client->user->name : "",
+        client->tracking == NULL ? -1LL : (long long)client->tracking->redirect, client->reply.protocol,
         library, version);
 }
 
@@ -434,51 +444,6 @@ static void client_unblock(struct client *client, const struct request_arg *argv
         reply_integer(&client->reply, 0);
 }
 
-/* ---- tracking, which there is none of --------------------------------------------------------------------------- */
-
-static void client_tracking(struct client *client, const struct request_arg *argv, int argc)
-{
-    (void)argc;
-    if (args_is(&argv[2], "off"))
-        reply_ok(&client->reply);
-    else if (args_is(&argv[2], "on"))
-        reply_error(&client->reply, "ERR Client tracking is not supported");
-    else
-        command_syntax_error(client);
-}
-
-static void client_trackinginfo(struct client *client, const struct request_arg *argv, int argc)
-{
-    struct reply *reply = &client->reply;
-
-    (void)argv;
-    (void)argc;
-    reply_map(reply, 3);
-    reply_bulk_text(reply, "flags");
-    reply_set(reply, 1);
-    reply_bulk_text(reply, "off");
-    reply_bulk_text(reply, "redirect");
-    reply_integer(reply, -1);
-    reply_bulk_text(reply, "prefixes");
-    reply_array(reply, 0);
-}
-
-static void client_caching(struct client *client, const struct request_arg *argv, int argc)
-{
-    (void)argv;
-    (void)argc;
-    reply_error(&client->reply,
-                "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
-                "OPTOUT mode enabled");
-}
-
-static void client_getredir(struct client *client, const struct request_arg *argv, int argc)
-{
-    (void)argv;
-    (void)argc;
-    reply_integer(&client->reply, -1);
-}
-
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
 
 #define SELF_FLAGS (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE)
@@ -491,8 +456,7 @@ static void client_getredir(struct client *client, const struct request_arg *arg
 
 const struct command client_subcommands[] = {
     {ROW("caching", "6.0.0", "O(1)", "<YES | NO>", 3, SELF_FLAGS, SELF_CATEGORIES, client_caching),
-     .summary = "Says whether the next command's keys are tracked",
-     .difference = "There is no client tracking: it answers with the error that Redis gives outside tracking mode"},
+     .summary = "Says whether the next command's keys are tracked"},
     {ROW("getname", "2.6.9", "O(1)", NULL, 2, SELF_FLAGS, SELF_CATEGORIES, client_getname),
      .summary = "Gives the connection's name"},
     {ROW("getredir", "6.0.0", "O(1)", NULL, 2, SELF_FLAGS, SELF_CATEGORIES, client_getredir),
@@ -532,7 +496,9 @@ const struct command client_subcommands[] = {
     {ROW("tracking", "6.0.0", "O(1)",
          "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]", -3,
          SELF_FLAGS, SELF_CATEGORIES, client_tracking),
-     .summary = "Turns client-side caching on or off", .difference = "ON is refused: there is no client tracking"},
+     .summary = "Turns client-side caching on or off",
+     .difference = "Messages leave behind the fence of what changed the keys; those to other threads' clients may come later than to "
+                   "the thread's own"},
     {ROW("trackinginfo", "6.2.0", "O(1)", NULL, 2, SELF_FLAGS, SELF_CATEGORIES, client_trackinginfo),
      .summary = "Tells how client-side caching stands on this connection"},
     {ROW("unblock", "5.0.0", "O(log N) where N is the number of client connections", "client-id [TIMEOUT | ERROR]", -3,

@@ -29,6 +29,7 @@
 #include "multi.h"
 #include "notify.h"
 #include "slowlog.h"
+#include "tracking.h"
 #include "worker_stats.h"
 
 #define NAME_SIZE_MAX 15
@@ -499,6 +500,8 @@ static __attribute__((noinline)) void finish_rare(struct client *client, const s
     if ((client->flags & CLIENT_EVENTS) != 0)
         notify_command_ended(client, command, argv, argc, failed(client, before));
     finish(client, before);
+    if ((client->flags & (CLIENT_INVALIDATED | CLIENT_MULTI)) == CLIENT_INVALIDATED)
+        tracking_tell_self(client);
 }
 
 static __attribute__((noinline)) void finish_refused(struct client *client, size_t before,
@@ -591,7 +594,7 @@ static inline void run(struct client *client, const struct command *command, siz
             count_failure(client, before);
         }
     }
-    if (__builtin_expect(client->flags & (CLIENT_FLAGS_REPLY | CLIENT_EVENTS), 0))
+    if (__builtin_expect(client->flags & (CLIENT_FLAGS_REPLY | CLIENT_EVENTS | CLIENT_INVALIDATED), 0))
         finish_rare(client, command, argv, argc, before);
 }
 
@@ -604,6 +607,8 @@ void command_run_queued(struct client *client, const struct command *command, si
     client->flags &= ~skips;
     if ((guards_now() & GUARD_MISSES) != 0)
         notify_misses(client, command, argv, argc);
+    if ((client->flags & CLIENT_TRACKING) != 0)
+        tracking_before(client, command, argv, argc);
     run(client, command, number, 0, argv, argc, client->reply.size);
     if ((client->flags & skips) != 0) /* CLIENT REPLY SKIP: the one behind EXEC is meant */
         kept |= CLIENT_REPLY_SKIP_NEXT;
@@ -684,10 +689,15 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
         return;
     if ((guards_now() & GUARD_MISSES) != 0 && !is_queued(client, command))
         notify_misses(client, command, argv, argc);
-    if (is_queued(client, command))
+    if (is_queued(client, command)) {
         queue(client, command, number, argv, argc, before);
-    else
+    } else {
+        if ((client->flags & CLIENT_TRACKING) != 0)
+            tracking_before(client, command, argv, argc);
         run(client, command, number, command == container && slot->sampled, argv, argc, before);
+    }
+    if ((client->flags & CLIENT_TRACKING) != 0)
+        tracking_after(client, container);
 }
 
 void command_dispatch(struct client *client, const struct request_arg *argv, int argc)

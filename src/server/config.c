@@ -479,6 +479,8 @@ static const struct config_option options[] = {
             text_percentiles, "those that INFO latencystats shows"),
     LONG("latency-monitor-threshold", latency_monitor_threshold, "0", 0, INT64_MAX, OPTION_SETTABLE, NULL,
          "milliseconds from which LATENCY remembers events; 0: none"),
+    LONG("tracking-table-max-keys", tracking_table_max_keys, "1000000", 0, INT64_MAX, OPTION_SETTABLE, NULL,
+         "keys that are remembered for clients that cache; 0: no limit"),
     SPECIAL("notify-keyspace-events", "", OPTION_SETTABLE, set_notifications, notify_letters,
             "which changes of keys are published: letters as Redis has them"),
     {"busy-reply-threshold", "lua-time-limit", "5000",

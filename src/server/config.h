@@ -82,6 +82,7 @@ struct config {
     int maxmemory_eviction_tenacity;
     int lfu_log_factor;
     int lfu_decay_time;
+    int64_t tracking_table_max_keys; /* 0: no limit */
     int hz;                          /* rounds of background work a second */
     int busy_poll;                   /* microseconds that an idle worker spins before it sleeps */
     int loglevel;                    /* enum config_loglevel */

@@ -39,7 +39,6 @@ static const struct {
      " active-defrag-ignore-bytes active-defrag-threshold-lower active-defrag-threshold-upper active-defrag-cycle-min "
      "active-defrag-cycle-max active-defrag-max-scan-fields jemalloc-bg-thread "},
     {"expired keys are swept in any case, in rounds whose number hz says", " active-expire-effort "},
-    {"there is no client tracking", " tracking-table-max-keys "},
     {"see logfile", " syslog-ident syslog-facility crash-log-enabled crash-memcheck-enabled "},
     {"a service manager does this",
      " set-proc-title proc-title-template oom-score-adj oom-score-adj-values server_cpulist bio_cpulist aof_rewrite_cpulist "

@@ -21,6 +21,7 @@
 #include "frame_reply.h"
 #include "log.h"
 #include "multi.h"
+#include "tracking.h"
 #include "worker.h"
 #include "worker_stats.h"
 
@@ -165,6 +166,7 @@ void connection_destroy(struct connection *connection)
     remove_from_lists(worker, connection);
     multi_discard(&connection->client);
     pubsub_forget(&connection->client);
+    tracking_disable(&connection->client);
     if (!connection->detached)
         unlink_connection(worker, connection);
     connection->detached = 1;

@@ -16,6 +16,7 @@
 #include "config.h"
 #include "multi.h"
 #include "runtime.h"
+#include "tracking.h"
 
 #define WRONG_PASSWORD "WRONGPASS invalid username-password pair or user is disabled."
 
@@ -251,6 +252,7 @@ static void reset(struct client *client, const struct request_arg *argv, int arg
     acl_client_init(client);
     multi_discard(client);
     pubsub_forget(client);
+    tracking_disable(client);
     client->database = 0;
     client->reply.protocol = 2;
     free(client->name);

@@ -12,6 +12,7 @@
 
 #include "acl.h"
 #include "client.h"
+#include "args.h"
 #include "command.h"
 #include "config.h"
 #include "connection.h"
@@ -120,8 +121,8 @@ static int is_refused(const struct command *command, const struct request_parser
     if ((strcmp(command->group, "pubsub") == 0 && strstr(command->name, "subscribe") != NULL) ||
         strcmp(command->group, "transactions") == 0 || strcmp(command->name, "monitor") == 0)
         return 1;
-    return strcmp(command->name, "client") == 0 && parser->argc > 1 && parser->argv[1].size == 5 &&
-           strncasecmp(parser->argv[1].data, "reply", 5) == 0;
+    return strcmp(command->name, "client") == 0 && parser->argc > 1 &&
+           (args_is(&parser->argv[1], "reply") || args_is(&parser->argv[1], "tracking"));
 }
 
 /* The command's reply, behind a header whose size is known only then. */

@@ -27,6 +27,7 @@
 #include "pubsub.h"
 #include "runtime.h"
 #include "scrub.h"
+#include "tracking.h"
 #include "worker_stats.h"
 
 #define NO_REPLICATION_ID "0000000000000000000000000000000000000000"
@@ -113,6 +114,7 @@ void info_server(struct reply *text, struct client *client)
 
 void info_clients(struct reply *text, struct client *client)
 {
+    struct tracking_figures tracking;
     uint64_t input, output;
 
     (void)client;
@@ -124,7 +126,8 @@ void info_clients(struct reply *text, struct client *client)
     line(text, "client_recent_max_input_buffer:%llu", (unsigned long long)input);
     line(text, "client_recent_max_output_buffer:%llu", (unsigned long long)output);
     line(text, "blocked_clients:0");
-    line(text, "tracking_clients:0");
+    tracking_figures(&tracking);
+    line(text, "tracking_clients:%zu", tracking.clients);
     line(text, "clients_in_timeout_table:0");
 }
 
@@ -358,6 +361,7 @@ static struct rates measure_rates(const struct worker_counters *now)
 void info_stats(struct reply *text, struct client *client)
 {
     struct worker_counters counters;
+    struct tracking_figures tracking;
     struct rates rates;
 
     (void)client;
@@ -394,9 +398,10 @@ void info_stats(struct reply *text, struct client *client)
     line(text, "active_defrag_key_misses:0");
     line(text, "total_active_defrag_time:0");
     line(text, "current_active_defrag_time:0");
-    line(text, "tracking_total_keys:0");
-    line(text, "tracking_total_items:0");
-    line(text, "tracking_total_prefixes:0");
+    tracking_figures(&tracking);
+    line(text, "tracking_total_keys:%zu", tracking.keys);
+    line(text, "tracking_total_items:%zu", tracking.items);
+    line(text, "tracking_total_prefixes:%zu", tracking.prefixes);
     line(text, "unexpected_error_replies:%llu", (unsigned long long)counters.unexpected_errors);
     line(text, "total_error_replies:%llu", (unsigned long long)counters.error_replies);
     line(text, "dump_payload_sanitizations:0");

@@ -29,10 +29,12 @@
 #include "evict.h"
 #include "listener.h"
 #include "log.h"
+#include "mail.h"
 #include "notify.h"
 #include "placement.h"
 #include "runtime.h"
 #include "script_commands.h"
+#include "tracking.h"
 #include "worker_stats.h"
 
 #define TURN_OUTPUT_FULL (4u * 1024 * 1024)  /* bytes of replies at which a turn goes to its fence */
@@ -199,6 +201,7 @@ void io_on_woken(struct worker *worker)
 {
     empty_mailbox(worker);
     pubsub_deliver(worker);
+    mail_open(worker);
 }
 
 void io_on_crowded(struct worker *worker)
@@ -299,6 +302,7 @@ static void end_group(struct worker *worker)
     if (__builtin_expect(result == SDB_OK, 1)) {
         if (worker->outbox != NULL)
             pubsub_post(worker);
+        tracking_committed(worker);
         return;
     }
     pubsub_drop(worker);
@@ -306,6 +310,7 @@ static void end_group(struct worker *worker)
     snprintf(error, sizeof(error), "MISCONF the commit failed, nothing since the last reply is durable: %s", sdb_strerror(result));
     for (struct connection *connection = worker->touched; connection != NULL; connection = connection->touched_next)
         connection_disown_replies(connection, result, error);
+    tracking_failed(worker);
 }
 
 static void settle_touched(struct worker *worker)
@@ -424,6 +429,7 @@ static void maintain(struct worker *worker)
     } while (!done && clock_ns() < end);
     if (worker->outbox != NULL)
         pubsub_post(worker);
+    tracking_committed(worker);
 }
 
 static void run_timers(struct worker *worker)
@@ -616,6 +622,8 @@ static void close_worker(struct worker *worker)
     empty_mailbox(worker);
     pubsub_deliver(worker); /* to nobody */
     pubsub_drop(worker);
+    mail_open(worker); /* likewise */
+    tracking_leave(worker);
     notify_leave();
     script_leave();
     while (worker->spare_count > 0)

@@ -52,6 +52,7 @@ struct worker {
     struct lock mailbox_lock;
     struct worker_handover *mailbox;
     size_t mailbox_count, mailbox_capacity;
+    struct letter *letters, **letters_end; /* mail.h; the end is known where there are some */
     struct message *inbox, **inbox_end; /* messages for subscribers, from other workers; the end is known where there are some */
 
     /* Owner: the worker. */
