@@ -493,6 +493,8 @@ static inline void finish(struct client *client, size_t before)
         drop_reply(client, before);
 }
 
+static __thread unsigned nesting; /* of EXEC's commands, and scripts' */
+
 /* Behind a command that ran. */
 static __attribute__((noinline)) void finish_rare(struct client *client, const struct command *command,
                                                   const struct request_arg *argv, int argc, size_t before)
@@ -500,7 +502,7 @@ static __attribute__((noinline)) void finish_rare(struct client *client, const s
     if ((client->flags & CLIENT_EVENTS) != 0)
         notify_command_ended(client, command, argv, argc, failed(client, before));
     finish(client, before);
-    if ((client->flags & (CLIENT_INVALIDATED | CLIENT_MULTI)) == CLIENT_INVALIDATED)
+    if ((client->flags & CLIENT_INVALIDATED) != 0 && nesting == 0)
         tracking_tell_self(client);
 }
 
@@ -556,7 +558,7 @@ static int refuse_for_memory(struct client *client, const struct command *comman
 static __attribute__((noinline)) void repeat_with_room(struct client *client, const struct command *command,
                                                        const struct request_arg *argv, int argc, size_t before)
 {
-    if ((client->flags & CLIENT_MULTI) != 0 || !command_met_full_pool() || CONFIG_READ(maxmemory_policy) == EVICT_NONE)
+    if (nesting != 0 || !command_met_full_pool() || CONFIG_READ(maxmemory_policy) == EVICT_NONE)
         return;
     if ((client->flags & CLIENT_EVENTS) != 0)
         notify_command_ended(client, command, argv, argc, 1);
@@ -609,7 +611,9 @@ void command_run_queued(struct client *client, const struct command *command, si
         notify_misses(client, command, argv, argc);
     if ((client->flags & CLIENT_TRACKING) != 0)
         tracking_before(client, command, argv, argc);
+    nesting++;
     run(client, command, number, 0, argv, argc, client->reply.size);
+    nesting--;
     if ((client->flags & skips) != 0) /* CLIENT REPLY SKIP: the one behind EXEC is meant */
         kept |= CLIENT_REPLY_SKIP_NEXT;
     client->flags = (client->flags & ~skips) | kept;

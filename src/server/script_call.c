@@ -16,6 +16,8 @@
 #include "client.h"
 #include "command.h"
 #include "command_table.h"
+#include "evict.h"
+#include "guards.h"
 #include "script_api.h"
 #include "script_reply.h"
 #include "script_run.h"
@@ -107,6 +109,10 @@ static const char *refusal(const struct script_run *run, const struct request_ar
     why = denial(run->client, command, *number, argv, argc);
     if (why == NULL && (command->flags & (COMMAND_WRITE | COMMAND_MAY_WRITE)) != 0 && run->read_only)
         why = "Write commands are not allowed from read-only scripts.";
+    /* Not in the middle of what the script does. */
+    if (why == NULL && (guards_now() & GUARD_MEMORY) != 0 && !run->wrote && (command->flags & COMMAND_DENYOOM) != 0 &&
+        !evict_has_room(run->client->session))
+        why = "-OOM command not allowed when used memory > 'maxmemory'.";
     return why;
 }
 

@@ -17,6 +17,7 @@
 #include "connection.h"
 #include "mail.h"
 #include "worker.h"
+#include "worker_stats.h"
 
 #define CHANNEL "__redis__:invalidate"
 
@@ -301,7 +302,9 @@ static void send_to(struct worker *worker, struct tracking *tracking, const stru
 
     if (tracking->redirect == 0) {
         write_to(client, 0, payload);
-    } else if (tracking->redirect_worker != worker->number) {
+    } else if (tracking->redirect_worker != worker->number ||
+               (worker_stats_self->client != NULL && worker_stats_self->client->id == tracking->redirect)) {
+        /* Another worker's, or the one whose command runs: not in the middle of its reply. */
         mail_redirected(open_redirected, tracking->redirect_worker, tracking->redirect, tracking->id, worker->number, payload);
     } else if ((client = find_client(worker, tracking->redirect)) != NULL) {
         write_to(client, 1, payload);
