@@ -5,6 +5,7 @@
  */
 #include "changes.h"
 
+#include "block.h"
 #include "client.h"
 #include "lock.h"
 #include "notify.h"
@@ -21,6 +22,7 @@ static void on_change(const struct sdb_change *change)
     watch_on_change(change);
     notify_on_change(change);
     tracking_on_change(change);
+    block_on_change(change);
 }
 
 int changes_are_wanted(void)

@@ -23,6 +23,7 @@ struct multi;
 struct request_arg;
 struct subscription;
 struct tracking;
+struct waiter;
 struct watch;
 struct worker;
 
@@ -43,6 +44,8 @@ enum client_flags {
     CLIENT_TRACKING = 1u << 14,     /* client->tracking is there */
     CLIENT_INVALIDATED = 1u << 15,  /* the command has changed keys that this very client caches: tracking.h */
     CLIENT_REPLY_KEEP = 1u << 11,   /* this command's reply is not dropped, although CLIENT_REPLY_OFF is set */
+    CLIENT_BLOCKED = 1u << 17,      /* client->waiter is there: block.h */
+    CLIENT_WAKES = 1u << 18,        /* the command has changed keys that somebody waits for */
     CLIENT_RESTRICTED = 1u << 16,   /* its user may not do everything: each command is asked for (acl.h) */
 };
 
@@ -79,6 +82,7 @@ struct client {
     int fd;
     struct multi *multi;         /* what is queued since MULTI; NULL: there is none. multi.h */
     struct watch *watches;       /* watch.h */
+    struct waiter *waiter;       /* what it waits for; NULL: nothing. block.h */
     struct tracking *tracking;   /* NULL: it does not track. tracking.h */
     uint32_t watch_touched;      /* Atomic: a watched key was changed. Set by any thread */
     uint32_t subscription_counts[PUBSUB_KINDS];

@@ -10,6 +10,7 @@
 
 #include "acl.h"
 #include "args.h"
+#include "block.h"
 #include "client_list.h"
 #include "clock.h"
 #include "command_help.h"
@@ -32,6 +33,8 @@ static void flags_text(const struct client *client, char text[FLAGS_TEXT_SIZE])
         text[at++] = 'P';
     if (client->flags & CLIENT_MULTI)
         text[at++] = 'x';
+    if (client->flags & CLIENT_BLOCKED)
+        text[at++] = 'b';
     if (client->tracking != NULL) {
         text[at++] = 't';
         if (client->tracking->flags & TRACKING_BROKEN)
@@ -441,7 +444,7 @@ static void client_unblock(struct client *client, const struct request_arg *argv
         return;
     }
     if (command_get_integer(client, &argv[2], INT64_MIN, INT64_MAX, NULL, &id))
-        reply_integer(&client->reply, 0);
+        reply_integer(&client->reply, block_unblock((uint64_t)id, argc == 4 && args_is(&argv[3], "error")));
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------- */
@@ -503,8 +506,7 @@ const struct command client_subcommands[] = {
      .summary = "Tells how client-side caching stands on this connection"},
     {ROW("unblock", "5.0.0", "O(log N) where N is the number of client connections", "client-id [TIMEOUT | ERROR]", -3,
          ADMIN_FLAGS, ADMIN_CATEGORIES, client_unblock),
-     .summary = "Wakes a client that waits in a blocking command",
-     .difference = "No command blocks: the answer is always 0"},
+     .summary = "Wakes a client that waits in a blocking command"},
     {ROW("unpause", "6.2.0", "O(N) where N is the number of paused clients", NULL, 2, ADMIN_FLAGS, ADMIN_CATEGORIES,
          client_unpause),
      .summary = "Ends CLIENT PAUSE"},

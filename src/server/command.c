@@ -18,6 +18,7 @@
 #include <strings.h>
 
 #include "acl.h"
+#include "block.h"
 #include "client.h"
 #include "command_table.h"
 #include "config.h"
@@ -495,6 +496,11 @@ static inline void finish(struct client *client, size_t before)
 
 static __thread unsigned nesting; /* of EXEC's commands, and scripts' */
 
+int command_is_nested(void)
+{
+    return nesting != 0;
+}
+
 /* Behind a command that ran. */
 static __attribute__((noinline)) void finish_rare(struct client *client, const struct command *command,
                                                   const struct request_arg *argv, int argc, size_t before)
@@ -504,6 +510,10 @@ static __attribute__((noinline)) void finish_rare(struct client *client, const s
     finish(client, before);
     if ((client->flags & CLIENT_INVALIDATED) != 0 && nesting == 0)
         tracking_tell_self(client);
+    if ((client->flags & CLIENT_WAKES) != 0 && nesting == 0) {
+        client->flags &= ~(uint32_t)CLIENT_WAKES;
+        block_serve_ready(client->worker);
+    }
 }
 
 static __attribute__((noinline)) void finish_refused(struct client *client, size_t before,
@@ -596,7 +606,7 @@ static inline void run(struct client *client, const struct command *command, siz
             count_failure(client, before);
         }
     }
-    if (__builtin_expect(client->flags & (CLIENT_FLAGS_REPLY | CLIENT_EVENTS | CLIENT_INVALIDATED), 0))
+    if (__builtin_expect(client->flags & (CLIENT_FLAGS_REPLY | CLIENT_EVENTS | CLIENT_INVALIDATED | CLIENT_WAKES), 0))
         finish_rare(client, command, argv, argc, before);
 }
 

@@ -105,6 +105,9 @@ void command_dispatch(struct client *client, const struct request_arg *argv, int
 /* The same for a name that was looked up; slot NULL: there is no such command. */
 void command_dispatch_to(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc);
 
+/* Whether the thread runs a command inside another one's: EXEC's, or a script's. */
+int command_is_nested(void);
+
 /* Runs a queued command inside EXEC, with its share of the statistics. number: command_number's. */
 void command_run_queued(struct client *client, const struct command *command, size_t number, const struct request_arg *argv,
                         int argc);

@@ -17,6 +17,7 @@
 
 #include "acl.h"
 #include "batch.h"
+#include "block.h"
 #include "config.h"
 #include "frame_reply.h"
 #include "log.h"
@@ -167,6 +168,7 @@ void connection_destroy(struct connection *connection)
     multi_discard(&connection->client);
     pubsub_forget(&connection->client);
     tracking_disable(&connection->client);
+    block_end(&connection->client);
     if (!connection->detached)
         unlink_connection(worker, connection);
     connection->detached = 1;

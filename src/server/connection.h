@@ -25,6 +25,7 @@ enum connection_block {
     CONNECTION_BLOCK_OUTPUT = 1u << 0,  /* too much waits to be sent: until half of it is gone */
     CONNECTION_BLOCK_PAUSE = 1u << 1,   /* CLIENT PAUSE */
     CONNECTION_BLOCK_TURN = 1u << 2,    /* it had its share of this turn */
+    CONNECTION_BLOCK_WAIT = 1u << 4,    /* it waits for keys: block.h */
     CONNECTION_BLOCK_CLOSING = 1u << 3, /* for good: what it sent is dropped */
 };
 

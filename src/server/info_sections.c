@@ -16,6 +16,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "block.h"
 #include "client_list.h"
 #include "clock.h"
 #include "command_table.h"
@@ -125,10 +126,10 @@ void info_clients(struct reply *text, struct client *client)
     line(text, "maxclients:%d", CONFIG_READ(maxclients));
     line(text, "client_recent_max_input_buffer:%llu", (unsigned long long)input);
     line(text, "client_recent_max_output_buffer:%llu", (unsigned long long)output);
-    line(text, "blocked_clients:0");
+    line(text, "blocked_clients:%zu", block_count());
     tracking_figures(&tracking);
     line(text, "tracking_clients:%zu", tracking.clients);
-    line(text, "clients_in_timeout_table:0");
+    line(text, "clients_in_timeout_table:%zu", block_timed_count());
 }
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */

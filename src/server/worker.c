@@ -24,6 +24,7 @@
 
 #include "acl.h"
 #include "client_list.h"
+#include "block.h"
 #include "clock.h"
 #include "config.h"
 #include "evict.h"
@@ -303,6 +304,7 @@ static void end_group(struct worker *worker)
         if (worker->outbox != NULL)
             pubsub_post(worker);
         tracking_committed(worker);
+        block_committed(worker);
         return;
     }
     pubsub_drop(worker);
@@ -311,6 +313,7 @@ static void end_group(struct worker *worker)
     for (struct connection *connection = worker->touched; connection != NULL; connection = connection->touched_next)
         connection_disown_replies(connection, result, error);
     tracking_failed(worker);
+    block_failed(worker, error);
 }
 
 static void settle_touched(struct worker *worker)
@@ -443,6 +446,7 @@ static void run_timers(struct worker *worker)
     }
     if (worker->number == 0 && worker->now_ms >= worker->maintain_ms)
         maintain(worker);
+    block_timers(worker);
 }
 
 /* Nanoseconds until something is due without anybody's sending. */
@@ -452,6 +456,8 @@ static int64_t time_to_wait(const struct worker *worker)
 
     if (worker->ready != NULL || worker->touched != NULL)
         return 0;
+    if (block_next_ms(worker) < due_ms)
+        due_ms = block_next_ms(worker);
     if (worker->number == 0 && worker->maintain_ms < due_ms)
         due_ms = worker->maintain_ms;
     if (worker->pause_mode != 0 && worker->pause_end_ms < due_ms)
@@ -561,6 +567,7 @@ static void run_turn(struct worker *worker)
         batch_finish(worker);
     }
     worker_stats_self->client = NULL;
+    block_serve_ready(worker); /* what was made ready by frames */
     end_group(worker);
     settle_touched(worker);
     run_timers(worker);
