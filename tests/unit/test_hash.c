@@ -68,7 +68,7 @@ static void fields_are_stored_together_or_not_at_all(void **state)
 
 static void a_write_of_a_small_or_a_large_hash_is_one_fence(void **state)
 {
-    char name[16];
+    char name[32];
 
     (void)state;
     assert_ok(set_one("h", "field", "that takes the first extent"));
@@ -86,7 +86,7 @@ static void a_full_pool_takes_nothing_of_a_change(void **state)
 {
     static char value[100000];
     struct sdb_pair pairs[8];
-    char names[8][16];
+    char names[8][32];
     uint64_t before;
     int error = SDB_OK;
 
@@ -164,7 +164,7 @@ static int meet(void *context, const struct sdb_element *element)
 
 static void fill(unsigned count)
 {
-    char name[16];
+    char name[32];
 
     for (unsigned i = 0; i < count; i++) {
         const struct sdb_pair pair = {{name, (size_t)sprintf(name, "%u", i) + 1}, {"v", 1}}; /* with the NUL, for atoi */
@@ -200,7 +200,7 @@ static void a_scan_meets_all_that_stays_whatever_comes_and_goes(void **state)
     struct met met = {.total = 0};
     uint64_t cursor = 0;
     unsigned calls = 0;
-    char name[16];
+    char name[32];
 
     (void)state;
     fill(900);
