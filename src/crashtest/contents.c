@@ -55,7 +55,7 @@ static int add_collection(struct reading *reading, const struct sdb_scan_item *i
 {
     const uint64_t key = hash_key(reading->seed, item->key.data, item->key.size);
     struct operation operation;
-    struct entry_content content;
+    struct entry_content content = {0};
     uint8_t scratch[16];
     int error = operation_begin(reading->session, reading->database, item->key.data, item->key.size, &operation);
 
