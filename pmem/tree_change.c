@@ -7,6 +7,7 @@
  * Threads: tree.h
  * Memory:  images of nodes on the stack
  */
+#include <assert.h>
 #include <string.h>
 
 #include "entry.h"
@@ -139,6 +140,7 @@ static void take_ordered(struct tree *tree, const struct tree_node *leaf, unsign
 {
     uint64_t slots[TREE_ROOM];
 
+    assert(at < leaf->count);
     for (unsigned i = 0, n = 0; i < leaf->count; i++)
         if (i != at)
             slots[n++] = tree_slot_of(leaf, i);

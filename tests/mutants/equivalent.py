@@ -3,8 +3,6 @@
 REASONS = {
     "pmem/entry.c:entry_write_blob_parts:torn persist_store":
         "E1, E2: nobody can reach a fresh blob before the fence of its commit, and the record verifies it",
-    "recovery: of a clean pool, too":
-        "E4, E7: the words of each lane's newest records are in place already, and storing them again changes nothing",
     "collections: nodes that were taken back count as fresh":
         "until the session lets go of their shard nobody else is given them, and whoever is given one notes it again; tx_reset, "
         "which forgets them all, comes before that",
