@@ -38,12 +38,26 @@ static const struct fact {
     {"decr", "RW access update", NULL},
     {"decrby", "RW access update", NULL},
     {"del", "RM delete", "request_policy:multi_shard response_policy:agg_sum"},
+    {"eval", "RW access update", NULL},
+    {"evalsha", "RW access update", NULL},
     {"exists", "RO", "request_policy:multi_shard response_policy:agg_sum"},
     {"flushall", NULL, "request_policy:all_shards response_policy:all_succeeded"},
     {"flushdb", NULL, "request_policy:all_shards response_policy:all_succeeded"},
     {"getdel", "RW access delete", NULL},
     {"getex", "RW access update", NULL},
     {"getset", "RW access update", NULL},
+    {"hdel", "RW delete", NULL},
+    {"hexists", "RO", NULL},
+    {"hgetall", NULL, "nondeterministic_output_order"},
+    {"hincrby", "RW access update", NULL},
+    {"hincrbyfloat", "RW access update", NULL},
+    {"hkeys", NULL, "nondeterministic_output_order"},
+    {"hlen", "RO", NULL},
+    {"hrandfield", NULL, "nondeterministic_output"},
+    {"hscan", NULL, "nondeterministic_output"},
+    {"hsetnx", "RW insert", NULL},
+    {"hstrlen", "RO", NULL},
+    {"hvals", NULL, "nondeterministic_output_order"},
     {"incr", "RW access update", NULL},
     {"incrby", "RW access update", NULL},
     {"incrbyfloat", "RW access update", NULL},
@@ -228,12 +242,50 @@ static void reply_key_spec(struct reply *reply, const char *flags, size_t size, 
     reply_integer(reply, 0);
 }
 
+/* Where the number of keys stands that precedes them, by the syntax; 0: there is none. */
+static int numkeys_position(const struct command *command)
+{
+    const char *found = command->keys != NULL && command->syntax != NULL ? strstr(command->syntax, "numkeys") : NULL;
+
+    return found != NULL ? 1 + (int)count_words(command->syntax, (size_t)(found - command->syntax)) : 0;
+}
+
+static void reply_numkeys_spec(struct reply *reply, const char *flags, int position)
+{
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "flags");
+    reply_status_set(reply, flags, strlen(flags));
+    reply_bulk_text(reply, "begin_search");
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, "index");
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, 1);
+    reply_bulk_text(reply, "index");
+    reply_integer(reply, position);
+    reply_bulk_text(reply, "find_keys");
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, "keynum");
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "keynumidx");
+    reply_integer(reply, 0);
+    reply_bulk_text(reply, "firstkey");
+    reply_integer(reply, 1);
+    reply_bulk_text(reply, "keystep");
+    reply_integer(reply, 1);
+}
+
 static void reply_key_specs(struct reply *reply, const struct command *command)
 {
     const char *flags = key_flags(command), *second = strchr(flags, ';');
     int first = command->first_key;
 
-    if (first == 0) {
+    if (first == 0 && numkeys_position(command) > 0) {
+        reply_set(reply, 1);
+        reply_numkeys_spec(reply, flags, numkeys_position(command));
+    } else if (first == 0) {
         reply_set(reply, 0);
     } else if (second == NULL) {
         reply_set(reply, 1);

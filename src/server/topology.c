@@ -4,14 +4,13 @@
  */
 #include "topology.h"
 
-#include <fcntl.h>
+#include <limits.h>
 #include <numa.h>
 #include <numaif.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -101,33 +100,48 @@ static int node_of_device(dev_t device, const char *system)
     return TOPOLOGY_UNKNOWN;
 }
 
-static int node_of_first_page(int fd)
+/* Where the file's beginning is mapped in this process. NULL: nowhere. */
+static void *mapped_beginning(const struct stat *status)
 {
-    volatile const char *page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[PATH_MAX + 128];
+    void *found = NULL;
+
+    if (maps == NULL)
+        return NULL;
+    while (found == NULL && fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long start, offset, inode;
+        unsigned major_number, minor_number;
+
+        if (sscanf(line, "%lx-%*x %*s %lx %x:%x %lu", &start, &offset, &major_number, &minor_number, &inode) == 5 && offset == 0 &&
+            makedev(major_number, minor_number) == status->st_dev && inode == status->st_ino)
+            found = (void *)start;
+    }
+    (void)fclose(maps);
+    return found;
+}
+
+static int node_of_page(const volatile char *page)
+{
     int node = TOPOLOGY_UNKNOWN;
 
-    if (page == MAP_FAILED)
-        return TOPOLOGY_UNKNOWN;
     (void)page[0]; /* it has no node before it is there */
     if (get_mempolicy(&node, NULL, 0, (void *)(uintptr_t)page, MPOL_F_NODE | MPOL_F_ADDR) != 0)
-        node = TOPOLOGY_UNKNOWN;
-    (void)munmap((void *)(uintptr_t)page, PAGE);
+        return TOPOLOGY_UNKNOWN;
     return node;
 }
 
+/* The file is not opened: to close it again would give up every lock of this process on it, that of the open pool among them. */
 int topology_node_of_file(const char *path, const char *system)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     int node = TOPOLOGY_UNKNOWN;
     struct stat status;
+    void *page;
 
-    if (fd < 0)
+    if (stat(path, &status) != 0 || status.st_size < (off_t)PAGE)
         return TOPOLOGY_UNKNOWN;
-    if (fstat(fd, &status) == 0 && status.st_size >= (off_t)PAGE) {
-        node = node_of_device(status.st_dev, system);
-        if (node == TOPOLOGY_UNKNOWN)
-            node = node_of_first_page(fd);
-    }
-    close(fd);
+    node = node_of_device(status.st_dev, system);
+    if (node == TOPOLOGY_UNKNOWN && (page = mapped_beginning(&status)) != NULL)
+        node = node_of_page(page);
     return node;
 }

@@ -469,10 +469,10 @@ static void impossible_entries_are_named(void **state)
     uint64_t words[4];
 
     (void)state;
-    const uint64_t entry = find_entry(0, 6, ANY_CODE);
-    memcpy(words, pool.base + entry, sizeof(words));
+    const uint64_t entry = find_entry(0, 6, ANY_CODE), number = find_entry(0, ANY_CODE, CODE_INTEGER);
+    memcpy(words, pool.base + number, sizeof(words));
     words[0] ^= 3;
-    expect_entry(entry, words, "impossible type");
+    expect_entry(number, words, "impossible type");
     memcpy(words, pool.base + entry, sizeof(words));
     words[0] |= (uint64_t)17 << META_KEY_SHIFT;
     expect_entry(entry, words, "impossible type");

@@ -2,6 +2,7 @@
 /*
  * test_server_topology.c - the node of a pool's file, as sysfs tells it (a made-up one here), or its pages
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -73,10 +76,21 @@ static void a_partition_has_the_node_of_its_disk(void **state)
     assert_int_equal(topology_node_of_file(pool, directory), 1);
 }
 
+static void *map_pool(void)
+{
+    int fd = open(pool, O_RDONLY | O_CLOEXEC);
+    void *mapped = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+    assert_true(mapped != MAP_FAILED);
+    close(fd);
+    return mapped;
+}
+
 /* tmpfs has no device, and a device that does not know says -1: then the pages are asked, on this machine's own nodes. */
 static void without_a_device_the_first_page_is_asked(void **state)
 {
     static struct topology machine;
+    void *mapped = map_pool();
     int node = topology_node_of_file(pool, directory);
 
     (void)state;
@@ -88,6 +102,29 @@ static void without_a_device_the_first_page_is_asked(void **state)
     run("mkdir -p %s/device", device);
     run("echo -1 >%s/device/numa_node", device);
     assert_int_equal(topology_node_of_file(pool, directory), node);
+    assert_int_equal(munmap(mapped, 4096), 0);
+    assert_int_equal(topology_node_of_file(pool, directory), TOPOLOGY_UNKNOWN);
+}
+
+/* Whoever opens and closes a file gives up every lock that its process has on it. */
+static void the_lock_that_names_the_pool_s_owner_is_kept(void **state)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 1};
+    int fd = open(pool, O_RDWR | O_CLOEXEC), status;
+    void *mapped = map_pool();
+    pid_t child;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_SETLK, &lock), 0);
+    (void)topology_node_of_file(pool, directory);
+    child = fork();
+    if (child == 0)
+        _exit(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(munmap(mapped, 4096), 0);
+    close(fd);
 }
 
 static void a_file_that_is_not_there_or_empty_has_no_node(void **state)
@@ -122,6 +159,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_device_tells_its_node, setup, teardown),
         cmocka_unit_test_setup_teardown(a_partition_has_the_node_of_its_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_device_the_first_page_is_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_lock_that_names_the_pool_s_owner_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_is_not_there_or_empty_has_no_node, setup, teardown),
         cmocka_unit_test(every_cpu_is_on_a_node_that_is_there),
     };
