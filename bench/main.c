@@ -3,6 +3,7 @@
  * main.c - superdb-bench: picks the mode
  */
 #include "growth.h"
+#include "lines.h"
 #include "network.h"
 #include "table.h"
 
@@ -14,6 +15,7 @@ static const char usage[] =
     "  embedded     times the operations of libsuperdb in this process\n"
     "  network      loads a RESP or memcached server\n"
     "  growth       times every SET of new keys, in this process or through a server\n"
+    "  lines        runs an operation for scripts/shared-lines.py, which counts the cache lines that threads share\n"
     "  first-reply  starts a server and times its way to the first right reply\n"
     "Each mode tells its options with --help.\n";
 
@@ -25,6 +27,8 @@ int main(int argc, char **argv)
         return network_benchmark(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "growth"))
         return growth_benchmark(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "lines"))
+        return lines_benchmark(argc - 1, argv + 1);
     if (argc > 1 && !strcmp(argv[1], "first-reply"))
         return first_reply_benchmark(argc - 1, argv + 1);
     fputs(usage, stderr);

@@ -8,6 +8,7 @@
 # growth:      the SET of a new key from an empty store on, each call timed: in this process, through superdb-server, and through
 #              redis-server, which rehashes, and forks where it saves
 # bytes:       where each byte of a pool goes, for values of several sizes, beside what other servers take of memory
+# lines:       the cache lines that operations share with other threads, and those that they write
 # connections: 1 to 10,000 of them, and io_uring beside epoll
 
 run_size()
@@ -68,6 +69,13 @@ run_bytes()
             rm -rf "$(directory_of "$name")"
         done
     done
+}
+
+run_lines()
+{
+    say "lines that threads share"
+    noted "lines" scripts/shared-lines.py "$bench" POOLS
+    scripts/shared-lines.py "$bench" "$work" --json "$results/lines.json"
 }
 
 run_connections()

@@ -479,6 +479,7 @@ def main():
     bench_curves.print_growth(curves)
     bench_curves.print_bytes(curves)
     bench_curves.print_connections(curves)
+    bench_curves.print_lines(curves)
     print("## Where SuperDB loses, or misses what it set out for\n")
     print("\n".join(f"- {loss}" for loss in losses) if losses else "Nowhere in this run.")
     print()

@@ -10,7 +10,7 @@
 #   full             about an hour: 5 rounds, curves with 3; 10 M keys, too, and 100 M on the curves where memory allows
 #   --rounds N       other than the mode's
 #   --only LIST      sections, comma-separated: medium, network, binary, connections, restart, embedded,
-#                    hot, cache, size, growth, bytes
+#                    hot, cache, size, growth, bytes, lines
 #   --report         measures nothing: writes the document anew from what --results holds
 #   --build-dir DIR  programs built already; without it the release preset is built
 #   --dir DIR        where pools and logs go, instead of an emulated persistent memory
@@ -22,7 +22,7 @@ cd "$(dirname "$0")/.."
 
 mode=quick
 rounds=
-sections=medium,network,binary,connections,restart,embedded,hot,cache,size,growth,bytes
+sections=medium,network,binary,connections,restart,embedded,hot,cache,size,growth,bytes,lines
 report=0
 build_dir=
 dir=
@@ -450,6 +450,7 @@ if wanted cache; then run_cache || report_failure cache; fi
 if wanted size; then run_size || report_failure size; fi
 if wanted growth; then run_growth || report_failure growth; fi
 if wanted bytes; then run_bytes || report_failure bytes; fi
+if wanted lines; then run_lines || report_failure lines; fi
 echo "load average after: $(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$results/facts.txt"
 python3 scripts/bench-report.py "$results" "$out"
 say "wrote $out"

@@ -247,3 +247,26 @@ def print_connections(curves):
         row([words] + [cell(connection_figure(curves, name, 50, operation, depth, "server_cpu_ns_per_request"))
                        for operation in ("get", "set") for depth in depths])
     print()
+
+
+# ---- shared lines ------------------------------------------------------------------------------------------------------------
+LINES = [("get", "GET, in the cache"), ("get_many", "GET of 32, in the cache"), ("get_cold", "GET, not in the cache"), ("update", "update"),
+         ("group", "update in a group of 32"), ("insert", "insert")]
+
+
+def print_lines(curves):
+    found = curves.documents("lines.json")
+    if not found:
+        return
+    print("## Cache lines for a key: shared with other threads, and written\n")
+    print("From traces of every access to memory (`scripts/shared-lines.py`), the same in every run: two threads use different keys of "
+          "200,000.\nA line is shared where one of them writes it and the other one touches it: between two cores it would travel. Lines "
+          "and blocks\n(256 bytes) of the pool are those that a key's operation changes; \"to the medium\" are blocks behind a buffer of "
+          "64 blocks, and the\namplification is their bytes over the 24 of key and value.\n")
+    head(["for a key", "shared, DRAM", "shared, pool", "lines written", "blocks written", "blocks to the medium", "amplification"])
+    for operation, words in LINES:
+        figures = found[0].get(operation)
+        if figures:
+            row([words, cell(figures["shared_dram"], 2), cell(figures["shared_pool"], 2), cell(figures["pool_lines"], 2),
+                 cell(figures["pool_blocks"], 2), cell(figures["media_blocks"], 2), cell(figures["media_blocks"] * 256 / 24, 1)])
+    print("\nWhat follows for many cores: [ARCHITECTURE.md](ARCHITECTURE.md#what-limits-many-cores).\n")

@@ -80,6 +80,16 @@ check "$work/wide.json" 'abs(sum(d["bytes_per_key"].values()) / d["pool_bytes_pe
 ! "$bench" embedded --keys nonsense 2>/dev/null || fail "a bad number is taken"
 ! "$bench" embedded --path "$work/missing/pool" --json "$work/bad.json" 2>/dev/null || fail "a bad path is taken"
 
+# ---- lines ----
+"$bench" lines --path "$work/lines.sdb" --prepare --keys 5000 || fail "lines --prepare"
+for operation in get get_many get_cold update group insert; do
+    "$bench" lines --path "$work/lines.sdb" --keys 5000 --operation "$operation" --count 64 >"$work/lines.txt" || fail "lines $operation"
+    grep -Eq '^pool [0-9a-f]{6,} [0-9a-f]{6,}$' "$work/lines.txt" || fail "lines $operation does not say where the pool is"
+done
+! "$bench" lines --path "$work/lines.sdb" --keys 500000 --operation get_cold 2>/dev/null || fail "keys that are not there are found"
+! "$bench" lines --path "$work/lines.sdb" --operation nonsense 2>/dev/null || fail "an operation that there is not is run"
+rm "$work/lines.sdb"
+
 # ---- network ----
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 start_server
