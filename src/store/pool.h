@@ -54,9 +54,9 @@ struct sdb_pool {
     uint32_t shard_count;
     bool readonly;
     bool recovered;
+    bool blocks_counted; /* Atomic: every shard's block_bytes is a total: used.c */
     /* Atomic. */
     uint32_t failed;        /* sticky: no more commits */
-    uint32_t blocks_counted; /* every shard's block_bytes is a total: used.c */
     uint32_t hides_keys;    /* damage kept keys from being counted: a count of 0 does not mean that there are none */
     uint8_t physical[SDB_DATABASES];
     uint64_t databases_sequence; /* odd while a commit that gives databases other numbers is being applied */

@@ -48,15 +48,19 @@ static void count_blocks(struct sdb_pool *pool)
         __atomic_store_n(&heap->shards[i].block_bytes, 0, __ATOMIC_RELAXED);
     for (uint32_t e = heap_extent_of(pool->file.superblock.heap_offset); e < extents; e++) {
         const uint64_t map = value_at(pool, heap_map_offset(heap, e));
-        int64_t bytes = 0, *total = &heap->shards[extent_value_shard(map) % pool->shard_count].block_bytes;
+        const uint32_t shard = extent_value_shard(map);
+        int64_t bytes = 0, *total;
 
+        if (shard >= pool->shard_count) /* damage: what is there is nobody's */
+            continue;
+        total = &heap->shards[shard].block_bytes;
         if (extent_value_state(map) == EXTENT_RUN)
             bytes = (int64_t)extent_value_run(map) << EXTENT_SHIFT;
         for (unsigned p = 1; p < PAGES_PER_EXTENT && extent_value_state(map) == EXTENT_PAGES; p++)
             bytes += page_bytes(pool, e * PAGES_PER_EXTENT + p);
         __atomic_store_n(total, __atomic_load_n(total, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
     }
-    __atomic_store_n(&pool->blocks_counted, 1, __ATOMIC_RELEASE); /* pairs with sdb_used */
+    __atomic_store_n(&pool->blocks_counted, true, __ATOMIC_RELEASE); /* pairs with sdb_used */
 }
 
 static int count(struct sdb_session *session)

@@ -22,7 +22,7 @@ static uint64_t used(void)
 /* The same, counted anew by a walk. */
 static uint64_t counted(void)
 {
-    f.pool->blocks_counted = 0;
+    f.pool->blocks_counted = false;
     return used();
 }
 
