@@ -276,7 +276,6 @@ static int open_locked(struct collection *collection, const void *key, size_t ke
     error = read_find(session, &k, found);
     if (error)
         return error;
-    access_note(session, found->entry);
     if (meta_value_code(found->words[0]) == CODE_TREE && tree_shard(&session->pool->heap, &session->tx, entry_tree(found->words), &shard) &&
         !session_holds(session, shard)) {
         error = session_lock_tree(session, entry_tree(found->words));
@@ -291,7 +290,21 @@ static int open_locked(struct collection *collection, const void *key, size_t ke
     return collection_open(collection, found->words);
 }
 
-static int look_locked(struct collection *collection, const void *key, size_t key_size, collection_fn *fn, void *context)
+/* How the key is looked at. */
+struct look {
+    collection_fn *fn;
+    void *context;
+    bool used; /* it counts as a use of the key */
+};
+
+static int run_look(struct collection *collection, const struct look *look)
+{
+    if (look->used)
+        access_note(collection->session, collection->operation.found.entry);
+    return look->fn(collection, look->context);
+}
+
+static int look_locked(struct collection *collection, const void *key, size_t key_size, const struct look *look)
 {
     const bool held = collection->session->held_count != 0;
     int error, tries = 0;
@@ -301,13 +314,12 @@ static int look_locked(struct collection *collection, const void *key, size_t ke
         error = open_locked(collection, key, key_size);
     } while (error == SDB_EBUSY && tries++ < TREE_TRIES);
     if (!error)
-        error = fn(collection, context);
+        error = run_look(collection, look);
     unlock(collection, held);
     return error == SDB_EBUSY ? SDB_ECONFLICT : error;
 }
 
-int collection_look(struct sdb_session *session, const void *key, size_t key_size, unsigned type, collection_fn *fn,
-                    void *context)
+static int look_at(struct sdb_session *session, const void *key, size_t key_size, unsigned type, const struct look *look)
 {
     struct collection collection;
     struct sdb_view view;
@@ -316,14 +328,26 @@ int collection_look(struct sdb_session *session, const void *key, size_t key_siz
     init(&collection, session, type);
     error = read_packed(session, key, key_size, type, &collection.operation.found, &view);
     if (error == SDB_EBUSY)
-        return look_locked(&collection, key, key_size, fn, context);
+        return look_locked(&collection, key, key_size, look);
     if (error)
         return error;
     error = open_packed(&collection, view.data, view.size);
     if (!error)
-        error = fn(&collection, context);
+        error = run_look(&collection, look);
     sdb_view_release(session, &view);
     return error;
+}
+
+int collection_look(struct sdb_session *session, const void *key, size_t key_size, unsigned type, collection_fn *fn,
+                    void *context)
+{
+    return look_at(session, key, key_size, type, &(struct look){fn, context, true});
+}
+
+int collection_peek(struct sdb_session *session, const void *key, size_t key_size, unsigned type, collection_fn *fn,
+                    void *context)
+{
+    return look_at(session, key, key_size, type, &(struct look){fn, context, false});
 }
 
 /* -- several keys -- */

@@ -76,6 +76,10 @@ int collection_store(struct sdb_session *session, const void *key, size_t key_si
 int collection_look(struct sdb_session *session, const void *key, size_t key_size, unsigned type, collection_fn *look,
                     void *context);
 
+/* The same, but it does not count as a use of the key. */
+int collection_peek(struct sdb_session *session, const void *key, size_t key_size, unsigned type, collection_fn *look,
+                    void *context);
+
 /*
  * For several keys that change, or are looked at, together: a transaction that names them, around a function that calls the two
  * functions above. Starts again where another thread was in the way.

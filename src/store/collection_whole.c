@@ -6,6 +6,9 @@
  * Memory:  none
  */
 #include "collection.h"
+
+#include <string.h>
+
 #include "entry.h"
 #include "read.h"
 
@@ -18,6 +21,7 @@ static int fill_stat(struct collection *collection, void *context)
     const uint8_t *data;
     uint32_t size;
 
+    memset(stat, 0, sizeof(*stat));
     stat->type = (uint8_t)collection->type;
     stat->version = words[0];
     stat->expire_ms = entry_expiry(words);
@@ -26,6 +30,7 @@ static int fill_stat(struct collection *collection, void *context)
     stat->encoding = collection->form & PACKED_LARGE  ? SDB_ENCODING_LARGE
                      : collection->form & PACKED_INTS ? SDB_ENCODING_INTS
                                                       : SDB_ENCODING_PACKED;
+    read_use(collection->session, found->entry, stat);
     stat->memory = ENTRY_SIZE + WORD_SIZE;
     if (meta_key_code(words[0]) == CODE_BLOB && entry_blob(file, words[1], &data, &size))
         stat->memory += heap_block_size(size + sizeof(struct sdb_m_blob));
@@ -40,7 +45,7 @@ static int fill_stat(struct collection *collection, void *context)
 
 int collection_stat(struct sdb_session *session, const void *key, size_t key_size, unsigned type, struct sdb_stat *stat)
 {
-    return collection_look(session, key, key_size, type, fill_stat, stat);
+    return collection_peek(session, key, key_size, type, fill_stat, stat);
 }
 
 /* -- copying -- */

@@ -266,8 +266,6 @@ int read_packed(struct sdb_session *session, const void *key, size_t key_size, u
             return SDB_EBUSY;
         error = view_blob(session, found->entry, found->words, view);
     } while (error == SDB_EBUSY);
-    if (!error)
-        access_note(session, found->entry);
     return error;
 }
 
@@ -346,6 +344,14 @@ static size_t blob_memory(const struct pool_file *file, uint64_t reference, size
     return (size_t)heap_block_size(bytes + sizeof(struct sdb_m_blob));
 }
 
+void read_use(const struct sdb_session *session, uint64_t entry, struct sdb_stat *stat)
+{
+    const struct access *access = access_of(session);
+
+    stat->idle_ms = access ? access_idle_ms(access, entry, session_now(session)) : 0;
+    stat->frequency = access ? (uint8_t)access_frequency(access, entry, session_now(session)) : 0;
+}
+
 /* SDB_ETYPE: it is a collection, of the type. */
 static int stat_string(struct sdb_session *session, const void *key, size_t key_size, struct sdb_stat *stat,
                        unsigned *type)
@@ -386,10 +392,7 @@ static int stat_string(struct sdb_session *session, const void *key, size_t key_
 
         stat->size = number_format_i64(text, (int64_t)found.words[entry_value_index(found.words[0])]);
     }
-    if (access_of(session)) {
-        stat->idle_ms = access_idle_ms(access_of(session), found.entry, session_now(session));
-        stat->frequency = (uint8_t)access_frequency(access_of(session), found.entry, session_now(session));
-    }
+    read_use(session, found.entry, stat);
     session_unpin(session);
     return SDB_OK;
 }

@@ -26,6 +26,9 @@ int read_view(struct sdb_session *session, uint64_t entry, const uint64_t words[
 int read_packed(struct sdb_session *session, const void *key, size_t key_size, unsigned type, struct index_found *found,
                 struct sdb_view *view);
 
+/* Fills in what is known of the use of the key that has the entry. */
+void read_use(const struct sdb_session *session, uint64_t entry, struct sdb_stat *stat);
+
 /* A small value, as a batch returns it. */
 static inline void read_inline(const uint64_t words[4], struct sdb_inline *value)
 {

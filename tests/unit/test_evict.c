@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <superdb/hash.h>
+
 #include "engine_case.h"
 
 #define KEYS 2000u
@@ -282,6 +284,37 @@ static void idle_time_is_since_the_last_use_of_any_kind(void **state)
     assert_int_equal(stat_of(1).idle_ms, 0);
 }
 
+static void collections_have_idle_times_too(void **state)
+{
+    struct sdb_stat stat;
+    uint64_t count;
+
+    (void)state;
+    for (unsigned fields = 1; fields <= 1001; fields += 1000) { /* packed, a tree */
+        track(SDB_ACCESS_RECENCY, 0, 0);
+        for (unsigned i = 0; i < fields; i++) {
+            char name[32];
+            const struct sdb_pair field = {{name, name_of(name, i)}, {"v", 1}};
+
+            assert_ok(sdb_hash_set(f.session, "hash", 4, &field, 1, 0, NULL));
+        }
+        at(100000);
+        for (int i = 0; i < 2; i++) { /* to be told of is no use */
+            assert_ok(sdb_stat(f.session, "hash", 4, &stat));
+            assert_in_range(stat.idle_ms, 99900, 100100);
+        }
+        assert_ok(sdb_collection_count(f.session, "hash", 4, SDB_TYPE_HASH, &count));
+        assert_int_equal(count, fields);
+        assert_ok(sdb_stat(f.session, "hash", 4, &stat));
+        assert_int_equal(stat.idle_ms, 0);
+        assert_ok(sdb_track_access(f.pool, SDB_ACCESS_NONE, 0, 0));
+        memset(&stat, 0xff, sizeof(stat));
+        assert_ok(sdb_stat(f.session, "hash", 4, &stat));
+        assert_int_equal(stat.idle_ms, 0);
+        assert_int_equal(stat.frequency, 0);
+    }
+}
+
 static void an_entry_that_is_used_again_forgets_its_former_key(void **state)
 {
     (void)state;
@@ -399,6 +432,7 @@ int main(void)
         TEST(a_new_key_has_a_frequency_of_five_and_each_use_adds_one),
         TEST(a_factor_makes_the_frequency_logarithmic),
         TEST(idle_time_is_since_the_last_use_of_any_kind),
+        TEST(collections_have_idle_times_too),
         TEST(an_entry_that_is_used_again_forgets_its_former_key),
         TEST(reads_do_not_write_to_the_pool),
         TEST(the_observer_hears_which_keys_were_evicted),
