@@ -106,6 +106,7 @@ static void check_root(struct check *check)
     }
     for (unsigned i = 0; i < DATABASE_IDS / 64; i++)
         check->database_ids[i] |= mapped[i];
+    check->database_ids[DATABASE_ID_SYSTEM / 64] |= 1ull << DATABASE_ID_SYSTEM % 64;
     check_zeros(check, root + offsetof(struct sdb_m_root, reserved), sizeof(((struct sdb_m_root *)0)->reserved),
                 "root");
 }

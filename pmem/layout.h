@@ -45,6 +45,7 @@
 #define LANES_MAX 64u
 #define POOL_SIZE_MIN (16ull << 20)
 #define DATABASE_IDS 256u /* physical database numbers; the 16 logical ones are mapped onto them */
+#define DATABASE_ID_SYSTEM 255u /* the system database's, for ever */
 
 enum sb_state {
     SB_STATE_CLEAN = 1,

@@ -193,6 +193,7 @@ static void judge_root(struct repair *repair)
 {
     struct root root = {0};
 
+    repair_bit_set(root.taken, DATABASE_ID_SYSTEM);
     read_root(repair, &root);
     if (root.damaged || root.all_zero)
         resolve_root(repair, &root);

@@ -71,7 +71,7 @@ static bool database_is_known(const struct repair *repair, unsigned id)
     for (unsigned i = 0; i < SDB_DATABASES; i++)
         if (repair->physical[i] == id)
             return true;
-    return repair_bit(repair->dead, id);
+    return id == DATABASE_ID_SYSTEM || repair_bit(repair->dead, id);
 }
 
 static bool claim_blob(struct repair *repair, const struct subject *subject, uint64_t reference)

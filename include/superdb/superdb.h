@@ -117,6 +117,7 @@ SDB_API const char *sdb_last_error(void);
 #define SDB_VALUE_SIZE_MAX 536870912u /* 512 MiB */
 #define SDB_ELEMENT_SIZE_MAX 536870912u /* 512 MiB: of a collection; a field and its value count together */
 #define SDB_DATABASES 16u             /* logical databases, 0 to 15 */
+#define SDB_DATABASE_SYSTEM 16u       /* one more, for what a server keeps for itself: see sdb_select */
 
 struct sdb_pool;    /* an open pool */
 struct sdb_session; /* one thread's way into it */
@@ -206,7 +207,10 @@ SDB_API int sdb_session_open(struct sdb_pool *pool, struct sdb_session **session
 /* Closes the session; an open transaction is aborted, an open group is committed. NULL is allowed. */
 SDB_API void sdb_session_close(struct sdb_session *session);
 
-/* Selects the database (0 to 15) that the session's next calls work on. A new session works on 0. Errors: SDB_EINVAL. */
+/*
+ * Selects the database (0 to 15) that the session's next calls work on. A new session works on 0. SDB_DATABASE_SYSTEM selects one more: it
+ * is durable like the others, no call that is about all databases reaches it, and observers are not told of its keys. Errors: SDB_EINVAL.
+ */
 SDB_API int sdb_select(struct sdb_session *session, uint32_t database);
 
 /*
@@ -214,6 +218,13 @@ SDB_API int sdb_select(struct sdb_session *session, uint32_t database);
  * system's clock read at each call. A server sets it once for each turn of its loop.
  */
 SDB_API void sdb_session_set_time(struct sdb_session *session, int64_t now_ms);
+
+/*
+ * Where the session waits for keys that another thread holds, give_up is asked every few milliseconds; once it gives another value than 0
+ * the call fails with SDB_EBUSY. NULL: the session waits for as long as it takes. Nothing else of the session may be called by it.
+ */
+typedef int sdb_give_up(void *context);
+SDB_API void sdb_session_set_patience(struct sdb_session *session, sdb_give_up *give_up, void *context);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Keys and values

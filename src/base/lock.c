@@ -10,6 +10,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SPIN_TURNS_MAX 400u /* 5 to 15 us, a sleeper's wake-up */
@@ -60,6 +61,18 @@ void lock_wait(struct lock *lock)
     /* Taken as "contended" from here on: this thread cannot know whether it was the last one asleep. */
     while (__atomic_exchange_n(&lock->state, LOCK_CONTENDED, __ATOMIC_ACQUIRE) != LOCK_FREE)
         futex(&lock->state, FUTEX_WAIT_PRIVATE, LOCK_CONTENDED);
+}
+
+bool lock_acquire_within(struct lock *lock, uint64_t ns)
+{
+    const struct timespec limit = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+
+    if (lock_try(lock) || spin(lock))
+        return true;
+    if (__atomic_exchange_n(&lock->state, LOCK_CONTENDED, __ATOMIC_ACQUIRE) == LOCK_FREE)
+        return true;
+    (void)syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, LOCK_CONTENDED, &limit, NULL, 0);
+    return __atomic_exchange_n(&lock->state, LOCK_CONTENDED, __ATOMIC_ACQUIRE) == LOCK_FREE;
 }
 
 void lock_wake(struct lock *lock)

@@ -49,6 +49,9 @@ static inline void lock_acquire(struct lock *lock)
         lock_wait(lock);
 }
 
+/* The same for so long at most, and says whether it did. */
+bool lock_acquire_within(struct lock *lock, uint64_t ns);
+
 static inline void lock_release(struct lock *lock)
 {
     if (__builtin_expect(__atomic_exchange_n(&lock->state, LOCK_FREE, __ATOMIC_RELEASE) == LOCK_CONTENDED, 0))

@@ -83,6 +83,20 @@ static int is_http(const struct batch_request *request)
            (name->size == 5 && strncasecmp(name->data, "host:", 5) == 0);
 }
 
+/* Runs what may run beside a script that takes too long. */
+static __attribute__((noinline)) void refuse_busy(struct worker *worker, const struct batch_request *request)
+{
+    struct client *client = &request->connection->client;
+    size_t mark;
+
+    turn_ready_reply(worker, client);
+    mark = client->reply.size;
+    turn_select(worker, client);
+    command_dispatch_while_busy(request->slot, client, request->argv, request->argc);
+    worker->session_database = -1;
+    turn_account(worker, request->connection, request->size, mark);
+}
+
 static void run_request(struct worker *worker, const struct batch_request *request)
 {
     struct connection *connection = request->connection;
@@ -90,6 +104,10 @@ static void run_request(struct worker *worker, const struct batch_request *reque
 
     if (turn_is_held(connection))
         return;
+    if (__builtin_expect(worker->pause_mode == WORKER_SCRIPT_IS_BUSY, 0)) {
+        refuse_busy(worker, request);
+        return;
+    }
     if (worker->pause_mode != 0 && is_postponed(worker, request)) {
         connection->blocked |= CONNECTION_BLOCK_PAUSE;
         return;

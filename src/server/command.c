@@ -29,6 +29,7 @@
 #include "latency_events.h"
 #include "multi.h"
 #include "notify.h"
+#include "script_busy.h"
 #include "slowlog.h"
 #include "tracking.h"
 #include "worker_stats.h"
@@ -79,6 +80,7 @@ static const struct command *const tables[] = {
     transaction_commands,
     pubsub_commands,
     script_commands,
+    function_commands,
 };
 /* clang-format on */
 
@@ -648,7 +650,7 @@ static void queue(struct client *client, const struct command *command, size_t n
 
 /* Commands with subcommands, and every refusal: off the hot path. */
 static __attribute__((noinline)) void dispatch_rest(struct client *client, const struct command_slot *slot,
-                                                    const struct request_arg *argv, int argc, size_t before)
+                                                    const struct request_arg *argv, int argc, size_t before, int is_busy)
 {
     const struct command *command = NULL, *container;
     enum acl_verdict verdict;
@@ -699,6 +701,11 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
         finish_refused(client, before, command);
         return;
     }
+    if (is_busy && !(command->flags & COMMAND_ALLOW_BUSY)) {
+        reply_error(&client->reply, script_busy_text());
+        finish_refused(client, before, command);
+        return;
+    }
     if (guards_now() != 0 && refuse_for_memory(client, command, before))
         return;
     if ((guards_now() & GUARD_MISSES) != 0 && !is_queued(client, command))
@@ -725,17 +732,22 @@ void command_dispatch_to(const struct command_slot *slot, struct client *client,
     const struct command *command;
 
     if (__builtin_expect(slot == NULL || worker_stats_self == NULL, 0)) {
-        dispatch_rest(client, slot, argv, argc, before);
+        dispatch_rest(client, slot, argv, argc, before, 0);
         return;
     }
     command = slot->command;
     if (__builtin_expect(command->subcommands != NULL || !command_arity_fits(command, argc) ||
                              ((client->flags & CLIENT_FLAGS_PLAIN) ^ CLIENT_AUTHENTICATED) | guards_now(),
                          0)) {
-        dispatch_rest(client, slot, argv, argc, before);
+        dispatch_rest(client, slot, argv, argc, before, 0);
         return;
     }
     run(client, command, slot->number, (int)slot->sampled, argv, argc, before);
+}
+
+void command_dispatch_while_busy(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc)
+{
+    dispatch_rest(client, slot, argv, argc, client->reply.size, 1);
 }
 
 int command_may_run_together(void)

@@ -74,6 +74,7 @@ extern const struct command handle_commands[];     /* handle_commands.c: SDB.HAN
 extern const struct command connection_commands[]; /* connection_commands.c: PING, HELLO, CLIENT, ... */
 extern const struct command transaction_commands[]; /* transaction_commands.c: MULTI, WATCH, ... */
 extern const struct command pubsub_commands[]; /* pubsub_commands.c: SUBSCRIBE, PUBLISH, ... */
+extern const struct command function_commands[];   /* function_commands.c: FUNCTION, FCALL */
 extern const struct command script_commands[];     /* script_commands.c: EVAL, SCRIPT, ... */
 extern const struct command server_commands[];     /* server_commands.c: INFO, CONFIG, COMMAND, ... */
 
@@ -107,6 +108,9 @@ void command_dispatch_to(const struct command_slot *slot, struct client *client,
 
 /* Whether the thread runs a command inside another one's: EXEC's, or a script's. */
 int command_is_nested(void);
+
+/* The same while a script takes too long: what may not run then is refused. */
+void command_dispatch_while_busy(const struct command_slot *slot, struct client *client, const struct request_arg *argv, int argc);
 
 /* Runs a queued command inside EXEC, with its share of the statistics. number: command_number's. */
 void command_run_queued(struct client *client, const struct command *command, size_t number, const struct request_arg *argv,

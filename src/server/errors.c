@@ -6,6 +6,7 @@
 #include "errors.h"
 
 #include "client.h"
+#include "script_busy.h"
 
 static __thread int met_full_pool;
 
@@ -65,6 +66,9 @@ void command_reply_error(struct client *client, int code)
     case SDB_ETOOBIG:
         reply_errorf(&client->reply, "key or value is too big: keys take up to %u bytes, values up to %u",
                      SDB_KEY_SIZE_MAX, SDB_VALUE_SIZE_MAX);
+        break;
+    case SDB_EBUSY: /* the session's patience has ended: a script holds the key */
+        reply_error(&client->reply, script_busy_text());
         break;
     case SDB_ECONFLICT:
         reply_error(&client->reply, "-TRYAGAIN another thread holds the key: try again");

@@ -5,6 +5,7 @@
  * Figures of things that SuperDB does not have (replicas, forks, scripts) are there with the values of a Redis that
  * has none.
  */
+#include "function_store.h"
 #include "lua_vm.h"
 #include "script_cache.h"
 #include "info.h"
@@ -145,13 +146,22 @@ static void with_human(struct reply *text, const char *name, uint64_t bytes)
 static void script_lines(struct reply *text)
 {
     size_t eval = lua_vm_memory(LUA_VM_EVAL), functions = lua_vm_memory(LUA_VM_FUNCTIONS), cached = script_cache_memory();
+    size_t libraries = 0;
+    struct library_set *set = function_store_current();
 
     line(text, "used_memory_vm_eval:%zu", eval);
     with_human(text, "used_memory_lua", eval);
     line(text, "used_memory_scripts_eval:%zu", cached);
     line(text, "number_of_cached_scripts:%zu", script_cache_count());
+    line(text, "number_of_functions:%zu", set != NULL ? set->functions : 0);
+    line(text, "number_of_libraries:%zu", set != NULL ? set->count : 0);
     line(text, "used_memory_vm_functions:%zu", functions);
     with_human(text, "used_memory_vm_total", eval + functions);
+    for (size_t i = 0; set != NULL && i < set->count; i++)
+        libraries += library_memory(set->libraries[i]);
+    line(text, "used_memory_functions:%zu", libraries);
+    with_human(text, "used_memory_scripts", cached + libraries);
+    library_set_release(set);
 }
 
 /* used_memory is what the data takes, in the pool, and what the process takes besides it, in DRAM. */

@@ -15,6 +15,7 @@
 
 #include <lua.h>
 
+struct function_load;
 struct script_run;
 
 enum lua_vm_kind { LUA_VM_EVAL, LUA_VM_FUNCTIONS, LUA_VM_KINDS };
@@ -26,6 +27,7 @@ struct lua_vm {
     size_t memory_told;        /* of memory, what the sum over all threads has in it */
     unsigned short random[3];  /* math.random's state */
     struct script_run *run;    /* what is running; NULL: nothing */
+    struct function_load *load; /* the library that is being loaded; NULL: none */
     uint64_t epoch;            /* of the scripts, or libraries, that were compiled */
 };
 

@@ -23,6 +23,7 @@
 #include "changes.h"
 #include "collections.h"
 #include "config.h"
+#include "function_store.h"
 #include "config_ignored.h"
 #include "evict.h"
 #include "io.h"
@@ -132,6 +133,20 @@ static int open_pool(struct sdb_pool **pool)
     if (config.cache_size >= 0)
         options.cache_size = (uint64_t)config.cache_size;
     return sdb_open(config.pool, &options, pool);
+}
+
+/* The libraries that the pool has. Errors: 0. */
+static int read_functions(struct sdb_pool *pool)
+{
+    struct sdb_session *session;
+    int result = sdb_session_open(pool, &session);
+
+    if (result != SDB_OK)
+        return 0;
+    result = function_store_start(session);
+    sdb_session_close(session);
+    function_store_leave();
+    return result == SDB_OK;
 }
 
 /* "1.50 GiB" */
@@ -275,6 +290,8 @@ static int serve(struct sdb_pool *pool)
     /* Before the first client can come: it may ask. */
     log_ready();
     changes_begin();
+    if (!read_functions(pool))
+        return fail("The functions cannot be read", sdb_last_error());
     collections_apply_limits();
     if (evict_apply(&evict_error) != 0)
         return fail("maxmemory-policy", evict_error);
@@ -314,6 +331,7 @@ static int run(void)
     }
     status = serve(pool);
     runtime.pool = NULL;
+    function_store_stop();
     status = close_pool(pool, status);
     if (config.pidfile != NULL && config.pidfile[0] != '\0')
         (void)unlink(config.pidfile);

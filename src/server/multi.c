@@ -22,6 +22,7 @@
 #include "command_table.h"
 #include "errors.h"
 #include "evict.h"
+#include "function_store.h"
 #include "key_handlers.h"
 #include "watch.h"
 
@@ -323,6 +324,7 @@ static void run_locked(struct client *client, struct locks *locks)
         repeat = 1;
     }
     if (repeat) {
+        function_store_forget();
         take_messages_back(client, messages);
         reply_truncate(&client->reply, mark);
         client->database = database;
@@ -330,6 +332,7 @@ static void run_locked(struct client *client, struct locks *locks)
         result = run_transaction(client, locks, 0);
     }
     if (result != SDB_OK) {
+        function_store_forget();
         client->database = database;
         take_messages_back(client, messages);
         command_reply_error_instead(client, mark, result);

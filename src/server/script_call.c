@@ -157,7 +157,8 @@ int script_call_command(lua_State *lua, int raises)
         return raises ? lua_error(lua) : 1;
     why = refusal(run, run->args, argc, &command, &number);
     if (why == NULL) {
-        run->wrote |= (command->flags & COMMAND_WRITE) != 0;
+        if ((command->flags & COMMAND_WRITE) != 0)
+            __atomic_store_n(&run->wrote, 1, __ATOMIC_RELEASE);
         run_command(run, command, number, argc);
         if (run->reply.failed)
             why = "-OOM out of memory for the command's reply";

@@ -90,6 +90,19 @@ int script_keys(const struct request_arg *argv, int argc, int *positions, int ma
 
 /* ---- errors ------------------------------------------------------------------------------------------------------------- */
 
+/* As tostring does. */
+static void push_text(lua_State *lua, int index)
+{
+    if (lua_isstring(lua, index))
+        lua_pushvalue(lua, index);
+    else if (lua_isboolean(lua, index))
+        lua_pushstring(lua, lua_toboolean(lua, index) ? "true" : "false");
+    else if (lua_isnil(lua, index))
+        lua_pushliteral(lua, "nil");
+    else
+        lua_pushfstring(lua, "%s: %p", luaL_typename(lua, index), lua_topointer(lua, index));
+}
+
 /* Where the error was raised: in the function itself, or, where that is C, in its caller. */
 int script_error_handler(lua_State *lua)
 {
@@ -101,13 +114,7 @@ int script_error_handler(lua_State *lua)
     if (!lua_istable(lua, 1)) {
         lua_createtable(lua, 0, 3);
         lua_pushliteral(lua, "ERR ");
-        lua_getglobal(lua, "tostring");
-        lua_pushvalue(lua, 1);
-        lua_call(lua, 1, 1);
-        if (!lua_isstring(lua, -1)) {
-            lua_pop(lua, 1);
-            lua_pushliteral(lua, "?");
-        }
+        push_text(lua, 1);
         lua_concat(lua, 2);
         lua_setfield(lua, -2, "err");
         lua_replace(lua, 1);
@@ -263,7 +270,7 @@ static int run_once(struct script_run *run, const struct sdb_slice *keys, size_t
     struct client *client = run->client;
     int result;
 
-    run->wrote = run->is_calling = 0;
+    run->is_calling = 0;
     run->must_end = SCRIPT_GOES_ON;
     run->protocol = 2;
     result = everything ? sdb_begin_all(client->session) : sdb_begin(client->session, keys, count);

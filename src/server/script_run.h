@@ -50,7 +50,11 @@ struct script_run {
     const struct script_call *call;
     struct lua_vm *vm;
     int read_only;
-    int wrote;          /* a command that writes was called */
+    uint32_t wrote;     /* Atomic: a command that writes was called */
+    uint32_t is_killed; /* Atomic: SCRIPT KILL */
+    int is_busy;        /* on the list of script_busy.c */
+    uint64_t begin_ns;
+    struct script_run *next_busy;
     int must_end;       /* enum script_end: every line of it fails */
     int protocol;       /* of redis.setresp */
     int is_calling;     /* inside redis.call */

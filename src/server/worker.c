@@ -25,6 +25,7 @@
 #include "acl.h"
 #include "client_list.h"
 #include "block.h"
+#include "function_store.h"
 #include "clock.h"
 #include "config.h"
 #include "evict.h"
@@ -34,6 +35,7 @@
 #include "notify.h"
 #include "placement.h"
 #include "runtime.h"
+#include "script_busy.h"
 #include "script_commands.h"
 #include "tracking.h"
 #include "worker_stats.h"
@@ -301,6 +303,8 @@ static void end_group(struct worker *worker)
     result = worker->group_error;
     worker->group_error = SDB_OK;
     if (__builtin_expect(result == SDB_OK, 1)) {
+        if (__builtin_expect(function_store_is_pending(), 0))
+            function_store_publish();
         if (worker->outbox != NULL)
             pubsub_post(worker);
         tracking_committed(worker);
@@ -308,6 +312,7 @@ static void end_group(struct worker *worker)
         return;
     }
     pubsub_drop(worker);
+    function_store_forget();
     log_message(LOG_LEVEL_WARNING, "A commit failed, its clients are told and closed: %s", sdb_last_error());
     snprintf(error, sizeof(error), "MISCONF the commit failed, nothing since the last reply is durable: %s", sdb_strerror(result));
     for (struct connection *connection = worker->touched; connection != NULL; connection = connection->touched_next)
@@ -376,6 +381,11 @@ static void end_pause(struct worker *worker)
 static void update_pause(struct worker *worker)
 {
     int mode = client_list_paused(worker->now_ms, &worker->pause_end_ms);
+
+    if (__builtin_expect(script_busy_count() != 0, 0)) {
+        mode = WORKER_SCRIPT_IS_BUSY;
+        worker->pause_end_ms = INT64_MAX;
+    }
 
     /* A weaker pause lets some of those go on that wait: they are asked again. */
     if (worker->pause_mode != mode && (mode == 0 || mode < worker->pause_mode)) {
@@ -576,6 +586,13 @@ static void run_turn(struct worker *worker)
     lock_release(&worker->turn_lock);
 }
 
+/* For the session: a command waits for keys that a script holds. */
+static int is_out_of_patience(void *context)
+{
+    (void)context;
+    return script_busy_count() != 0;
+}
+
 static void report_start(const char *error)
 {
     pthread_mutex_lock(&start_lock);
@@ -600,6 +617,7 @@ static int open_worker(struct worker *worker, char *error, size_t error_size)
         snprintf(error, error_size, "cannot open a session: %s", sdb_strerror(result));
         return 0;
     }
+    sdb_session_set_patience(worker->session, is_out_of_patience, NULL);
     result = backend->open(worker, worker->wake_fd, &worker->io);
     if (result != 0) {
         snprintf(error, error_size, "cannot open %s for thread %u: %s", backend->name, worker->number, strerror(-result));
@@ -633,6 +651,7 @@ static void close_worker(struct worker *worker)
     tracking_leave(worker);
     notify_leave();
     script_leave();
+    function_store_leave();
     while (worker->spare_count > 0)
         free(worker->spare[--worker->spare_count]);
 }

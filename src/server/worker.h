@@ -19,6 +19,7 @@
 #include "lock.h"
 #include "superdb/superdb.h"
 
+#define WORKER_SCRIPT_IS_BUSY 3 /* pause_mode: commands are refused */
 #define WORKER_THREADS_MAX 256
 #define WORKER_SPARE_BUFFERS 64
 #define WORKER_REPLY_CAPACITY 16384 /* of the reply buffers that are kept and shared */

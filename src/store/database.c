@@ -49,7 +49,7 @@ void database_id_set_dead(struct sdb_session *session, unsigned id, bool dead)
 
 static bool id_is_free(const struct sdb_session *session, unsigned id)
 {
-    if (database_id_is_dead(session, id))
+    if (id == DATABASE_ID_SYSTEM || database_id_is_dead(session, id))
         return false;
     for (unsigned d = 0; d < SDB_DATABASES; d++)
         if (session_physical(session, d) == id)
@@ -218,6 +218,8 @@ static int flush(struct sdb_session *session, unsigned first, unsigned last)
 
 int sdb_flush(struct sdb_session *session)
 {
+    if (session->database >= SDB_DATABASES)
+        return SDB_EINVAL;
     return flush(session, session->database, session->database);
 }
 

@@ -137,6 +137,7 @@ static int load_root(struct sdb_pool *pool)
     }
     for (unsigned i = 0; i < SDB_DATABASES; i++)
         pool->id_dead_round[pool->physical[i]] = 0;
+    pool->physical[SDB_DATABASE_SYSTEM] = DATABASE_ID_SYSTEM;
     return SDB_OK;
 }
 

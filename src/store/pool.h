@@ -58,7 +58,7 @@ struct sdb_pool {
     /* Atomic. */
     uint32_t failed;        /* sticky: no more commits */
     uint32_t hides_keys;    /* damage kept keys from being counted: a count of 0 does not mean that there are none */
-    uint8_t physical[SDB_DATABASES];
+    uint8_t physical[SDB_DATABASES + 1]; /* the last: the system database's */
     uint64_t databases_sequence; /* odd while a commit that gives databases other numbers is being applied */
     /* The record that changed the pool's own words last. Owner: heap.pool_lock's holder. */
     uint32_t last_lane;

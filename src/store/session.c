@@ -20,6 +20,7 @@
 #include "tree.h"
 #include "word.h"
 
+#define PATIENCE_NS 5000000u /* between two questions to who may give up */
 #define GROUP_BYTES_MAX (4ull << 20) /* of fresh blobs, after which a group commits by itself */
 
 /* -- opening and closing -- */
@@ -83,7 +84,7 @@ void sdb_session_close(struct sdb_session *session)
 
 int sdb_select(struct sdb_session *session, uint32_t database)
 {
-    if (database >= SDB_DATABASES)
+    if (database >= SDB_DATABASES && database != SDB_DATABASE_SYSTEM)
         return SDB_EINVAL;
     session->database = database;
     return SDB_OK;
@@ -96,7 +97,7 @@ void sdb_session_set_time(struct sdb_session *session, int64_t now_ms)
 
 unsigned session_physical(const struct sdb_session *session, unsigned database)
 {
-    if (session->tx.pool_locked) { /* the transaction may have changed it */
+    if (session->tx.pool_locked && database < SDB_DATABASES) { /* the transaction may have changed it */
         uint64_t offset = session->pool->file.superblock.root_offset + database * WORD_SIZE, value;
 
         if (checked_value(tx_load(&session->tx, offset), offset, &value) && value <= DATABASE_IDS)
@@ -165,6 +166,25 @@ static void release_all(struct sdb_session *session)
     }
 }
 
+void sdb_session_set_patience(struct sdb_session *session, sdb_give_up *give_up, void *context)
+{
+    session->give_up = give_up;
+    session->give_up_context = context;
+}
+
+/* Errors: SDB_EBUSY, the session's patience has ended. */
+static int wait_for(struct sdb_session *session, struct lock *lock)
+{
+    if (!session->give_up) {
+        lock_acquire(lock);
+        return SDB_OK;
+    }
+    while (!lock_acquire_within(lock, PATIENCE_NS))
+        if (session->give_up(session->give_up_context))
+            return SDB_EBUSY;
+    return SDB_OK;
+}
+
 int session_lock(struct sdb_session *session, uint32_t shard)
 {
     struct lock *lock = &session->pool->shards[shard].lock;
@@ -184,7 +204,8 @@ int session_lock(struct sdb_session *session, uint32_t shard)
             if (error)
                 return error;
         }
-        lock_acquire(lock);
+        if (wait_for(session, lock))
+            return SDB_EBUSY;
     }
     note_held(session, shard);
     return SDB_OK;
@@ -257,7 +278,8 @@ int session_lock_many(struct sdb_session *session, uint32_t *shards, size_t coun
     for (size_t i = 0; i < count; i++) {
         if (session_holds(session, shards[i]))
             continue;
-        lock_acquire(&session->pool->shards[shards[i]].lock);
+        if (wait_for(session, &session->pool->shards[shards[i]].lock))
+            return SDB_EBUSY;
         note_held(session, shards[i]);
     }
     return SDB_OK;
@@ -284,7 +306,8 @@ int session_lock_tree(struct sdb_session *session, uint64_t header)
             session->wanted = shard;
             return SDB_ECONFLICT;
         }
-        lock_acquire(lock);
+        if (wait_for(session, lock))
+            return SDB_EBUSY;
     }
     note_held(session, shard);
     return SDB_OK;

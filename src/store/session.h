@@ -52,6 +52,8 @@ struct sdb_session {
     struct evict_pool evict;
     bool evicting; /* what is being removed makes room */
     struct sdb_session *next; /* Owner: the pool's sessions_lock */
+    sdb_give_up *give_up; /* NULL: waits for as long as it takes */
+    void *give_up_context;
 };
 
 static inline int64_t session_now(const struct sdb_session *session)

@@ -14,6 +14,7 @@ TABLE = [
     ("MEMORY HELP", "as above"),
     ("OBJECT HELP", "as above"),
     ("PUBSUB HELP", "as above"),
+    ("FUNCTION HELP", "as above"),
     ("SCRIPT HELP", "as above"),
     ("SLOWLOG HELP", "as above"),
     ("CONFIG SET databases 4", "the error says why: a pool has 16 databases"),

@@ -116,7 +116,7 @@ static int keyspace(struct sdb_session *session, uint64_t *total)
 {
     struct sum sum = {.session = session};
 
-    for (sum.database = 0; sum.database < 16 && !sum.error; sum.database++) {
+    for (sum.database = 0; sum.database <= SDB_DATABASE_SYSTEM && !sum.error; sum.database++) {
         uint64_t cursor = 0;
 
         must(sdb_select(session, (uint32_t)sum.database), "select");
@@ -146,7 +146,7 @@ static const char *take_word(const char *at, char **out, struct request_arg *arg
             *out += times;
             at = strchr(at, '}');
         } else {
-            *(*out)++ = *at;
+            *(*out)++ = *at == '`' ? '\n' : *at;
         }
     }
     if (*begin == '@') {

@@ -113,6 +113,11 @@ static const char *const turns[] = {
     "SET s3 1\nEVAL for\ti=1,9\tdo\tredis.call('set','u'..i,('u'):rep(i*40))end\tredis.call('del','s1','s3') 0\nINCR s4",
     "EVAL redis.pcall('set','s3','1')redis.pcall('incr','s2')redis.call('rename','s2','s5') 0",
     "MULTI\nEVAL redis.call('set','s6',('6'):rep(300))redis.call('del','s3')error('ends') 0\nSET s7 1\nEXEC",
+    /* functions; ` ends a line of their code */
+    "FUNCTION LOAD #!lua\tname=one`redis.register_function('f',function(k)redis.call('set',k[1],('f'):rep(300))return\tredis.call('del','s7')end)",
+    "FCALL f 1 f1\nFUNCTION LOAD #!lua\tname=two`redis.register_function('g',function()return\t1\tend)\nFUNCTION DELETE one",
+    "MULTI\nFUNCTION LOAD REPLACE #!lua\tname=two`redis.register_function('h',function(k)return\tredis.call('set',k[1],'h')end)\nFCALL h 1 h1\nEXEC",
+    "FUNCTION FLUSH",
     /* and one that a group would commit in parts */
     "EVAL for\ti=1,400\tdo\tredis.call('set','large'..i,('v'):rep(60))end 0",
     "EVAL for\ti=1,400\tdo\tredis.call('del','large'..i)end 0",

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * function_store.c - the libraries that there are
+ *
+ * The stored value:  00-07 sequence, then for each library 4 bytes of size and its code, all little-endian. A change reads the
+ *                    sequence with the key's shard locked: where it is another than that of the set in memory, the value is read.
+ * Threads: current is under current_lock; what a thread has changed and not published yet is its own
+ * Memory:  sets by malloc, a Lua state a thread
+ */
+#include "function_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bits.h"
+#include "client.h"
+#include "errors.h"
+#include "lock.h"
+#include "log.h"
+
+static const char store_key[] = "functions";
+
+static struct lock current_lock = LOCK_INIT;
+static struct library_set *current; /* Under current_lock. */
+
+/* Owner: the thread. */
+static _Thread_local struct library_set *pending; /* changed in this turn; NULL: nothing */
+static _Thread_local int is_unsure;               /* a change was taken back: what the session reads counts */
+static _Thread_local struct lua_vm *thread_vm;
+
+/* ---- the state ---------------------------------------------------------------------------------------------------------- */
+
+struct lua_vm *function_store_vm(void)
+{
+    if (thread_vm == NULL)
+        thread_vm = lua_vm_open(LUA_VM_FUNCTIONS);
+    return thread_vm;
+}
+
+void function_store_leave(void)
+{
+    lua_vm_close(thread_vm);
+    thread_vm = NULL;
+    library_set_release(pending);
+    pending = NULL;
+}
+
+/* ---- bytes -------------------------------------------------------------------------------------------------------------- */
+
+static void put_little(unsigned char *to, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        to[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint64_t get_little(const unsigned char *from, unsigned bytes)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (uint64_t)from[i] << (8 * i);
+    return value;
+}
+
+/* The stored value, which the caller frees. NULL: out of memory. */
+static unsigned char *serialise(const struct library_set *set, size_t *size)
+{
+    unsigned char *data, *at;
+
+    *size = 8;
+    for (size_t i = 0; i < set->count; i++)
+        *size += 4 + set->libraries[i]->code_size;
+    data = at = malloc(*size);
+    if (data == NULL)
+        return NULL;
+    put_little(at, set->sequence, 8);
+    at += 8;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct library *library = set->libraries[i];
+
+        put_little(at, library->code_size, 4);
+        memcpy(at + 4, library->code, library->code_size);
+        at += 4 + library->code_size;
+    }
+    return data;
+}
+
+/* A library that cannot be loaded is told of in the log, and left out. */
+static struct library_set *parse(const unsigned char *data, size_t size)
+{
+    struct library_set *set = library_set_new();
+    struct lua_vm *vm = function_store_vm();
+    char error[FUNCTION_ERROR_SIZE];
+    size_t at = 8;
+
+    if (set == NULL || vm == NULL || size < 8) {
+        if (vm == NULL)
+            library_set_release(set);
+        return vm == NULL ? NULL : set;
+    }
+    set->sequence = get_little(data, 8);
+    while (size - at >= 4) {
+        size_t code_size = (size_t)get_little(data + at, 4);
+        struct library *library = NULL;
+
+        at += 4;
+        if (code_size > size - at)
+            break;
+        library = library_load(vm, (const char *)data + at, code_size, error);
+        if (library == NULL || !library_set_add(set, library, 0, error))
+            log_message(LOG_LEVEL_WARNING, "A library of functions cannot be loaded: %s", error);
+        if (library != NULL)
+            library_release(library);
+        at += code_size;
+    }
+    return set;
+}
+
+/* ---- the pool ----------------------------------------------------------------------------------------------------------- */
+
+/* The set that the session reads, with its key's shard locked or not. Errors: an enum sdb_error. */
+static int read_set(struct sdb_session *session, struct library_set **set)
+{
+    struct sdb_view view;
+    int result = sdb_view(session, store_key, sizeof(store_key) - 1, &view);
+
+    if (result == SDB_ENOTFOUND) {
+        *set = library_set_new();
+        return *set != NULL ? SDB_OK : SDB_ENOMEM;
+    }
+    if (result != SDB_OK)
+        return result;
+    *set = parse(view.data, view.size);
+    sdb_view_release(session, &view);
+    return *set != NULL ? SDB_OK : SDB_ENOMEM;
+}
+
+/* Whether the set is what the pool has now. Errors: an enum sdb_error. */
+static int is_same(struct sdb_session *session, const struct library_set *set, int *same)
+{
+    unsigned char sequence[8] = {0};
+    int result = sdb_get(session, store_key, sizeof(store_key) - 1, sequence, sizeof(sequence), NULL);
+
+    if (result != SDB_OK && result != SDB_ENOTFOUND)
+        return result;
+    *same = get_little(sequence, 8) == set->sequence;
+    return SDB_OK;
+}
+
+struct library_set *function_store_current(void)
+{
+    struct library_set *set;
+
+    lock_acquire(&current_lock);
+    if (current == NULL)
+        current = library_set_new();
+    set = current != NULL ? library_set_keep(current) : NULL;
+    lock_release(&current_lock);
+    return set;
+}
+
+static void set_current(struct library_set *set)
+{
+    struct library_set *old;
+
+    lock_acquire(&current_lock);
+    old = current;
+    current = set;
+    lock_release(&current_lock);
+    library_set_release(old);
+}
+
+int function_store_start(struct sdb_session *session)
+{
+    struct library_set *set;
+    int result = sdb_select(session, SDB_DATABASE_SYSTEM);
+
+    if (result == SDB_OK)
+        result = read_set(session, &set);
+    if (result == SDB_OK)
+        set_current(set);
+    (void)sdb_select(session, 0);
+    return result;
+}
+
+void function_store_stop(void)
+{
+    function_store_leave();
+    set_current(NULL);
+}
+
+struct library_set *function_store_get(struct sdb_session *session)
+{
+    struct library_set *set;
+    int result;
+
+    if (pending == NULL && is_unsure) {
+        (void)sdb_select(session, SDB_DATABASE_SYSTEM);
+        result = read_set(session, &set);
+        if (result != SDB_OK)
+            return NULL;
+        pending = set;
+    }
+    return pending != NULL ? library_set_keep(pending) : function_store_current();
+}
+
+/* ---- changes ------------------------------------------------------------------------------------------------------------ */
+
+/* The set to change, a copy, of what the pool has. */
+static int base_set(struct client *client, struct library_set **copy)
+{
+    struct library_set *set = pending != NULL ? library_set_keep(pending) : function_store_current();
+    int same = 0, result = set != NULL ? is_same(client->session, set, &same) : SDB_ENOMEM;
+
+    if (result == SDB_OK && !same) {
+        library_set_release(set);
+        set = NULL;
+        result = read_set(client->session, &set);
+    }
+    if (result == SDB_OK) {
+        *copy = library_set_copy(set);
+        result = *copy != NULL ? SDB_OK : SDB_ENOMEM;
+    }
+    library_set_release(set);
+    return result;
+}
+
+static int store_set(struct client *client, const struct library_set *set)
+{
+    size_t size;
+    unsigned char *data = serialise(set, &size);
+    int result;
+
+    if (data == NULL)
+        return SDB_ENOMEM;
+    result = sdb_set(client->session, store_key, sizeof(store_key) - 1, data, size, NULL);
+    free(data);
+    return result;
+}
+
+/* Inside the transaction. A change that is refused has replied. */
+static int change_locked(struct client *client, function_change *change, void *context, struct library_set **changed)
+{
+    char error[FUNCTION_ERROR_SIZE] = "";
+    struct library_set *set = NULL;
+    int result = base_set(client, &set);
+
+    if (result != SDB_OK)
+        return result;
+    set->sequence++;
+    if (!change(set, context, error)) {
+        library_set_release(set);
+        reply_error(&client->reply, error);
+        return SDB_OK;
+    }
+    result = store_set(client, set);
+    if (result == SDB_OK)
+        *changed = set;
+    else
+        library_set_release(set);
+    return result;
+}
+
+int function_store_change(struct client *client, function_change *change, void *context)
+{
+    const struct sdb_slice key = {store_key, sizeof(store_key) - 1};
+    struct library_set *changed = NULL;
+    int result = sdb_select(client->session, SDB_DATABASE_SYSTEM);
+
+    if (result == SDB_OK)
+        result = sdb_begin(client->session, &key, 1);
+    if (result == SDB_OK) {
+        result = change_locked(client, change, context, &changed);
+        if (changed == NULL)
+            sdb_abort(client->session);
+        else
+            result = sdb_commit(client->session);
+    }
+    (void)sdb_select(client->session, client->database);
+    if (result != SDB_OK) {
+        library_set_release(changed);
+        command_reply_error(client, result);
+        return 0;
+    }
+    if (changed == NULL)
+        return 0;
+    if (client->worker == NULL) { /* a test's client, which has no turns */
+        set_current(changed);
+        return 1;
+    }
+    library_set_release(pending);
+    pending = changed;
+    is_unsure = 0;
+    return 1;
+}
+
+int function_store_is_pending(void)
+{
+    return pending != NULL || is_unsure;
+}
+
+void function_store_publish(void)
+{
+    struct library_set *set = pending;
+
+    pending = NULL;
+    is_unsure = 0;
+    if (set == NULL)
+        return;
+    lock_acquire(&current_lock);
+    if (current == NULL || set->sequence > current->sequence) {
+        struct library_set *old = current;
+
+        current = set;
+        set = old;
+    }
+    lock_release(&current_lock);
+    library_set_release(set);
+}
+
+void function_store_forget(void)
+{
+    if (pending == NULL)
+        return;
+    library_set_release(pending);
+    pending = NULL;
+    is_unsure = 1;
+}
