@@ -14,6 +14,7 @@
 
 #include "client.h"
 #include "errors.h"
+#include "script_busy.h"
 #include "transaction.h"
 
 static struct client client;
@@ -49,6 +50,11 @@ const char *sdb_strerror(int error)
 {
     (void)error;
     return "some error";
+}
+
+const char *script_busy_text(void)
+{
+    return "BUSY a script";
 }
 
 static int setup(void **state)
