@@ -41,6 +41,7 @@ static const struct fact {
     {"eval", "RW access update", NULL},
     {"evalsha", "RW access update", NULL},
     {"exists", "RO", "request_policy:multi_shard response_policy:agg_sum"},
+    {"fcall", "RW access update", NULL},
     {"flushall", NULL, "request_policy:all_shards response_policy:all_succeeded"},
     {"flushdb", NULL, "request_policy:all_shards response_policy:all_succeeded"},
     {"getdel", "RW access delete", NULL},

@@ -328,7 +328,7 @@ fault("replies", "what was replied is not taken back", "src/server/connection.c"
 fault("replies", "messages leave before the fence", "src/server/worker.c",
       ("    close_group(worker);\n    result = worker->group_error;\n",
        "    if (worker->outbox != NULL)\n        pubsub_post(worker);\n    close_group(worker);\n    result = worker->group_error;\n"))
-fault("replies", "messages of a commit that failed stay", "src/server/worker.c", ("    pubsub_drop(worker);\n    log", "    log"))
+fault("replies", "messages of a commit that failed stay", "src/server/worker.c", ("    pubsub_drop(worker);\n    function_store", "    function_store"))
 
 
 def generate(root):
