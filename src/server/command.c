@@ -72,6 +72,7 @@ static const struct command *const tables[] = {
     string_commands,
     bit_commands,
     hash_commands,
+    hyperloglog_commands,
     key_commands,
     handle_commands,
     connection_commands,

@@ -68,6 +68,7 @@ struct command {
 extern const struct command string_commands[];     /* string_commands.c: GET, SET, APPEND, ... */
 extern const struct command bit_commands[];        /* bit_commands.c */
 extern const struct command hash_commands[];       /* hash_commands.c */
+extern const struct command hyperloglog_commands[]; /* hyperloglog_commands.c */
 extern const struct command key_commands[];        /* key_commands.c: DEL, EXPIRE, SCAN, ... */
 extern const struct command scrub_commands[];      /* scrub_commands.c: SDB.SCRUB */
 extern const struct command handle_commands[];     /* handle_commands.c: SDB.HANDLE, SDB.GETH, SDB.SETH */

@@ -13,7 +13,7 @@
 static const struct {
     const char *group, *title;
 } groups[] = {
-    {"string", "Strings"}, {"bitmap", "Bits"},     {"generic", "Keys"},    {"connection", "Connections"},
+    {"string", "Strings"}, {"bitmap", "Bits"},     {"hyperloglog", "HyperLogLogs"}, {"generic", "Keys"},    {"connection", "Connections"},
     {"transactions", "Transactions"}, {"pubsub", "Publish and subscribe"},
     {"scripting", "Scripts"},
     {"server", "Server"},  {"cluster", "Cluster"}, {"superdb", "Handles"},

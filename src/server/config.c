@@ -435,6 +435,8 @@ static const struct config_option options[] = {
           "members of a small sorted set"),
     LIMIT("zset-max-listpack-value", "zset-max-ziplist-value", zset_max_listpack_value, "64", 0, KIND_SIZE,
           "bytes of a member of a small sorted set"),
+    SIZE("hll-sparse-max-bytes", hll_sparse_max_bytes, "3000", 0, INT64_MAX / 2, OPTION_SETTABLE, NULL,
+         "a HyperLogLog that would grow beyond becomes dense"),
     STRING("pool", pool, "superdb.pool", "the pool's file; it is created where there is none"),
     SIZE("pool-size", pool_size, "auto", 0, INT64_MAX, OPTION_SETTABLE | OPTION_AUTO, apply_pool_size,
          "of a new pool, auto: 1gb; CONFIG SET grows the open one"),

@@ -28,7 +28,7 @@ static uint32_t wanted; /* Atomic. */
 
 /* How a command's changes are called, and in which class they are. */
 struct naming {
-    const char *command, *stored, *deleted;
+    const char *command, *stored, *deleted; /* stored NULL: nobody is told */
     uint32_t kind;
     int flags;
 };
@@ -64,6 +64,10 @@ static const struct naming namings[] = {
     {"hincrby", "hincrby", "del", NOTIFY_HASH, ELEMENTS},
     {"hincrbyfloat", "hincrbyfloat", "del", NOTIFY_HASH, ELEMENTS},
     {"hdel", "hdel", "del", NOTIFY_HASH, ELEMENTS},
+    {"pfadd", "pfadd", "del", NOTIFY_STRING, 0},
+    {"pfmerge", "pfadd", "del", NOTIFY_STRING, 0},
+    {"pfcount", NULL, "del", NOTIFY_STRING, 0}, /* what it keeps is no news */
+    {"pfdebug", NULL, "del", NOTIFY_STRING, 0},
     {"getex", "expire", "del", NOTIFY_GENERIC, 0},
     {"expire", "expire", "del", NOTIFY_GENERIC, 0},
     {"pexpire", "expire", "del", NOTIFY_GENERIC, 0},
@@ -272,7 +276,8 @@ static void tell(const struct ended *ended, const struct note *note)
     default:
         if (note->kind == SDB_CHANGE_CREATED && (naming->flags & ALWAYS_NEW) == 0)
             send_event(ended->worker, NOTIFY_NEW, "new", note->database, &key);
-        send_event(ended->worker, class, ended->persisting ? "persist" : stored, note->database, &key);
+        if (stored != NULL)
+            send_event(ended->worker, class, ended->persisting ? "persist" : stored, note->database, &key);
         if (ended->expiry)
             send_event(ended->worker, NOTIFY_GENERIC, "expire", note->database, &key);
     }
@@ -344,6 +349,8 @@ static int read_keys(const struct command *command, const struct request_arg *ar
         return command->first_key == 1 ? 1 : 0;
     if (strcmp(name, "bitop") == 0)
         return *last = argc - 1, 3;
+    if (strcmp(name, "pfmerge") == 0)
+        return *last = argc - 1, 1;
     *last = 1;
     if (strcmp(name, "getset") == 0 || strcmp(name, "getdel") == 0 || strcmp(name, "getex") == 0 || strcmp(name, "copy") == 0)
         return 1;

@@ -51,6 +51,15 @@ static const char *const turns[] = {
     "BITOP NOT dest bits",
     "BITOP XOR dest bits m3",
     "BITOP AND dest bits missing",
+    /* HyperLogLogs: sparse, and dense ones */
+    "PFADD pf a b c",
+    "PFCOUNT pf",
+    "PFADD pf d e\nPFCOUNT pf\nPFADD pf",
+    "PFMERGE pf2 pf absent",
+    "PFDEBUG TODENSE pf2",
+    "PFADD pf2 f g h\nPFCOUNT pf2",
+    "PFMERGE pf pf2\nPFDEBUG GETREG pf",
+    "MULTI\nPFADD pf i\nPFADD pf3 {e*200}\nPFCOUNT pf\nPFMERGE pf4 pf3\nEXEC",
     /* hashes: packed, and trees from the first field or value of more than 64 bytes on */
     "HSET h1 a 1 b {2*40} c {3*10}",
     "HMSET h1 a {v*60} d 4",
