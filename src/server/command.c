@@ -74,6 +74,7 @@ static const struct command *const tables[] = {
     hash_commands,
     hyperloglog_commands,
     key_commands,
+    list_commands,
     handle_commands,
     connection_commands,
     server_commands,
