@@ -37,6 +37,7 @@ enum naming_flags {
     DELETED_FIRST = 2, /* two keys: what went is told of before what came */
     ALWAYS_NEW = 4,    /* what is stored takes the place of what was there */
     ELEMENTS = 8,      /* of a collection: when the last one goes, that is told of, and then that the key is gone */
+    ADDED_ELSEWHERE = 16, /* SMOVE: a key that is not the first one got a member */
 };
 
 static const struct naming namings[] = {
@@ -68,18 +69,13 @@ static const struct naming namings[] = {
     {"pfmerge", "pfadd", "del", NOTIFY_STRING, 0},
     {"pfcount", NULL, "del", NOTIFY_STRING, 0}, /* what it keeps is no news */
     {"pfdebug", NULL, "del", NOTIFY_STRING, 0},
-    {"lpush", "lpush", "del", NOTIFY_LIST, ELEMENTS},
-    {"rpush", "rpush", "del", NOTIFY_LIST, ELEMENTS},
-    {"lpushx", "lpush", "del", NOTIFY_LIST, ELEMENTS},
-    {"rpushx", "rpush", "del", NOTIFY_LIST, ELEMENTS},
-    {"lpop", "lpop", "del", NOTIFY_LIST, ELEMENTS},
-    {"rpop", "rpop", "del", NOTIFY_LIST, ELEMENTS},
-    {"lset", "lset", "del", NOTIFY_LIST, ELEMENTS},
-    {"linsert", "linsert", "del", NOTIFY_LIST, ELEMENTS},
-    {"lrem", "lrem", "del", NOTIFY_LIST, ELEMENTS},
-    {"ltrim", "ltrim", "del", NOTIFY_LIST, ELEMENTS},
-    {"blpop", "lpop", "del", NOTIFY_LIST, ELEMENTS},
-    {"brpop", "rpop", "del", NOTIFY_LIST, ELEMENTS},
+    {"sadd", "sadd", "del", NOTIFY_SET, ELEMENTS},
+    {"srem", "srem", "del", NOTIFY_SET, ELEMENTS},
+    {"spop", "spop", "del", NOTIFY_SET, ELEMENTS},
+    {"smove", "srem", "del", NOTIFY_SET, ELEMENTS | ADDED_ELSEWHERE},
+    {"sinterstore", "sinterstore", "del", NOTIFY_SET, 0},
+    {"sunionstore", "sunionstore", "del", NOTIFY_SET, 0},
+    {"sdiffstore", "sdiffstore", "del", NOTIFY_SET, 0},
     {"getex", "expire", "del", NOTIFY_GENERIC, 0},
     {"expire", "expire", "del", NOTIFY_GENERIC, 0},
     {"pexpire", "expire", "del", NOTIFY_GENERIC, 0},
@@ -107,7 +103,7 @@ static __thread struct {
     size_t count, capacity;
     char *bytes;
     size_t size, bytes_capacity;
-    const char *event, *next_event;
+    const char *event;
     uint32_t class;
 } notes;
 
@@ -115,14 +111,7 @@ void notify_call(struct client *client, const char *event, uint32_t class)
 {
     client->flags |= CLIENT_EVENTS; /* so that it is forgotten at the command's end */
     notes.event = event;
-    notes.next_event = event;
     notes.class = class;
-}
-
-void notify_calls(struct client *client, const char *first, const char *then, uint32_t class)
-{
-    notify_call(client, first, class);
-    notes.next_event = then;
 }
 
 /* ---- the option ------------------------------------------------------------------------------------------------------- */
@@ -240,8 +229,6 @@ void notify_on_change(const struct sdb_change *change)
     memcpy(notes.bytes + notes.size, change->key.data, change->key.size);
     notes.items[notes.count++] = (struct note){change->kind, change->database, notes.size, change->key.size, notes.event, notes.class};
     notes.size += change->key.size;
-    if (change->kind != SDB_CHANGE_EXPIRED && change->kind != SDB_CHANGE_EVICTED)
-        notes.event = notes.next_event;
     client->flags |= CLIENT_EVENTS;
 }
 
@@ -276,13 +263,26 @@ struct ended {
     struct worker *worker;
     const struct naming *naming;
     int expiry, persisting;
+    const struct request_arg *first_key; /* NULL: there is none */
 };
+
+static const char *stored_event(const struct ended *ended, const struct note *note)
+{
+    const struct request_arg *first = ended->first_key;
+
+    if (note->event != NULL)
+        return note->event;
+    if ((ended->naming->flags & ADDED_ELSEWHERE) != 0 &&
+        (first->size != note->size || memcmp(first->data, notes.bytes + note->at, note->size) != 0))
+        return "sadd";
+    return ended->naming->stored;
+}
 
 static void tell(const struct ended *ended, const struct note *note)
 {
     const struct naming *naming = ended->naming;
     const struct sdb_slice key = {notes.bytes + note->at, note->size};
-    const char *stored = note->event != NULL ? note->event : naming->stored;
+    const char *stored = stored_event(ended, note);
     const uint32_t class = note->event != NULL ? note->class : naming->kind;
 
     switch (note->kind) {
@@ -334,14 +334,14 @@ static void tell_all(const struct ended *ended)
 void notify_command_ended(struct client *client, const struct command *command, const struct request_arg *argv, int argc, int failed)
 {
     const struct ended ended = {client->worker, naming_of(command), sets_expiry(command, argv, argc),
-                                is_persisting(command, argv, argc)};
+                                is_persisting(command, argv, argc), argc > 1 ? &argv[1] : NULL};
 
     client->flags &= ~(uint32_t)CLIENT_EVENTS;
     if (!failed && client->worker != NULL)
         tell_all(&ended);
     notes.count = 0;
     notes.size = 0;
-    notes.event = notes.next_event = NULL;
+    notes.event = NULL;
 }
 
 /* ---- reads that find nothing ------------------------------------------------------------------------------------------- */
@@ -360,6 +360,18 @@ static int has_word(const struct request_arg *argv, int argc, int from, const ch
     return 0;
 }
 
+/* The first key behind a number of keys that is the first argument; 0: there is none. */
+static int counted_keys(const struct command *command, const struct request_arg *argv, int argc, int *last)
+{
+    int64_t number;
+
+    if (command->syntax == NULL || strncmp(command->syntax, "numkeys ", 8) != 0 || argc < 3 ||
+        !args_parse_int64(argv[1].data, argv[1].size, &number) || number < 1 || number > argc - 2)
+        return 0;
+    *last = 1 + (int)number;
+    return 2;
+}
+
 /* The first argument that is a key which the command reads, and the last; 0: there is none. OBJECT and MEMORY do not read. */
 static int read_keys(const struct command *command, const struct request_arg *argv, int argc, int *last)
 {
@@ -367,11 +379,13 @@ static int read_keys(const struct command *command, const struct request_arg *ar
 
     *last = command->last_key < 0 ? argc + command->last_key : command->last_key;
     if ((command->flags & COMMAND_READONLY) != 0)
-        return command->first_key == 1 ? 1 : 0;
+        return command->first_key == 1 ? 1 : counted_keys(command, argv, argc, last);
     if (strcmp(name, "bitop") == 0)
         return *last = argc - 1, 3;
     if (strcmp(name, "pfmerge") == 0)
         return *last = argc - 1, 1;
+    if (strcmp(name, "sinterstore") == 0 || strcmp(name, "sunionstore") == 0 || strcmp(name, "sdiffstore") == 0)
+        return *last = argc - 1, 2;
     *last = 1;
     if (strcmp(name, "getset") == 0 || strcmp(name, "getdel") == 0 || strcmp(name, "getex") == 0 || strcmp(name, "copy") == 0)
         return 1;

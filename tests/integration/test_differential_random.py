@@ -116,7 +116,7 @@ class Stream:
     def next(self):
         words = self.make(self)
         damage = self.random.random()
-        if damage < 0.01 and len(words) > 1:
+        if damage < 0.01 and len(words) > 1 and words[0] not in UNDAMAGED:
             words = words[:-1]
         elif damage < 0.02:
             words = words + [self.value()]
@@ -300,11 +300,12 @@ FAMILIES = {"strings": strings, "numbers": numbers, "bits": bits, "expiry": expi
 # families_hash.py says what a module has.
 MODULES = [importlib.import_module(os.path.basename(path)[:-3])
            for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "families_*.py")))]
-UNORDERED, RANDOM, SHOW, SET_UP = {}, set(), {b"string": b"GET"}, []
+UNORDERED, RANDOM, UNDAMAGED, SHOW, SET_UP = {}, set(), set(), {b"string": b"GET"}, []
 for module in MODULES:
     FAMILIES.update(module.FAMILIES)
     UNORDERED.update(module.UNORDERED)
     RANDOM |= module.RANDOM
+    UNDAMAGED |= getattr(module, "UNDAMAGED", set())
     SHOW.update(module.SHOW)
     SET_UP += module.SET_UP
 TIME_LEFT = {b"TTL": 3, b"PTTL": 3000, b"PEXPIRETIME": 3000, b"EXPIRETIME": 3}
@@ -380,9 +381,8 @@ def compare_databases(connections):
             types = [connection.call("TYPE", key) for connection in connections]
             if types[0] != types[1]:
                 return [b"TYPE", key], repr(types[0]).encode(), repr(types[1]).encode()
-            for words in (SHOW[types[0]], b"PEXPIRETIME"):
-                command, *rest = words.split()
-                ours, theirs = (connection.command(command, key, *rest) for connection in connections)
+            for command in (SHOW[types[0]], b"PEXPIRETIME"):
+                ours, theirs = (connection.command(command, key) for connection in connections)
                 if not equal([command], ours, theirs):
                     return [command, key], ours, theirs
     return None

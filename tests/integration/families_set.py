@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+families_set.py - seeded random commands on sets, for test_differential_random.py
+"""
+INTS = [b"%d" % i for i in range(-8, 12)]
+NAMES = [b"m%d" % i for i in range(20)] + [b"", b"\x00\xff\r\n", b"01", b"-0", b"9223372036854775807", b"9223372036854775808", b"w" * 65]
+
+SET_UP = [[b"CONFIG", b"SET", b"set-max-intset-entries", b"10"]]
+UNORDERED = {name: 1 for name in (b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"SSCAN", b"SPOP")}
+RANDOM = {b"SRANDMEMBER"}
+UNDAMAGED = {b"SPOP"}
+SHOW = {b"set": b"SMEMBERS"}
+
+
+def member(s):
+    return s.random.choice(INTS if s.random.random() < 0.6 else NAMES)
+
+
+def members(s, most=5):
+    return [member(s) for _ in range(s.random.randint(1, most))]
+
+
+def pops(s):
+    """What is popped differs by chance: all of it, none of it, or of none."""
+    kind = s.random.randrange(6)
+    if kind < 3:
+        return [b"SPOP", s.key(), s.random.choice([b"0", b"-1", b"abc", b"", b"1000", b"1000"])]
+    if kind == 3:  # one member only
+        return [b"SINTERSTORE", s.key(), s.key(), s.key(), s.key()]
+    return [b"SRANDMEMBER", s.key(), *([s.integer(-5, 5)] if s.random.random() < 0.8 else [])]
+
+
+def others(s):
+    kind = s.random.randrange(12)
+    if kind < 2:
+        return [b"RENAME", s.key(), s.key()]
+    if kind < 4:
+        return [b"COPY", s.key(), s.key(), *s.some([b"REPLACE"], 1)]
+    if kind == 4:
+        return [b"SET", s.key(), s.value()]
+    if kind == 5:
+        return [s.random.choice([b"GET", b"STRLEN", b"INCR", b"HLEN", b"HGETALL", b"TTL"]), s.key()]
+    if kind == 6:
+        return [b"HSET", s.key(), b"f", s.value()]
+    if kind == 7:
+        return [b"EXPIREAT", s.key(), s.time_at(1)]
+    if kind == 8:
+        return [b"PERSIST", s.key()]
+    if kind == 9:
+        return [b"MOVE", s.key(), s.random.choice([b"1", b"2"])]
+    return [s.random.choice([b"DEL", b"UNLINK", b"EXISTS"]), *s.keys(2)]
+
+
+def sets(s):
+    kind = s.random.randrange(36)
+    if kind < 8:
+        return [b"SADD", s.key(), *members(s, 20 if kind == 7 else 5)]
+    if kind < 12:
+        return [b"SREM", s.key(), *members(s, 6)]
+    if kind < 15:
+        return [b"SMOVE", s.key(), s.key(), member(s)]
+    if kind == 15:
+        return [b"SMEMBERS", s.key()]
+    if kind == 16:
+        return [s.random.choice([b"SCARD", b"OBJECT ENCODING", b"TYPE"]), s.key()]
+    if kind == 17:
+        return [b"SISMEMBER", s.key(), member(s)]
+    if kind == 18:
+        return [b"SMISMEMBER", s.key(), *members(s)]
+    if kind < 24:
+        return [s.random.choice([b"SINTER", b"SUNION", b"SDIFF"]), *s.keys(4)]
+    if kind < 29:
+        return [s.random.choice([b"SINTERSTORE", b"SUNIONSTORE", b"SDIFFSTORE"]), s.key(), *s.keys(4)]
+    if kind == 29:
+        keys = s.keys(4)
+        return [b"SINTERCARD", s.random.choice([b"%d" % len(keys)] * 5 + [s.integer(-1, 5)]), *keys,
+                *s.some([lambda: [b"LIMIT", s.integer(-1, 6)]], 1)]
+    if kind == 30:
+        return [b"SSCAN", s.key(), b"0", b"COUNT", b"1000", *s.some([[b"MATCH", b"m1*"], [b"MATCH", b"*"]], 1)]
+    if kind < 33:
+        return pops(s)
+    return others(s)
+
+
+FAMILIES = {"sets": sets}
