@@ -464,7 +464,7 @@ def main():
     print("# Benchmarks\n")
     print("Written by `scripts/bench.sh`; run it to get these tables for another machine. Every figure is a median over "
           "interleaved\nrounds on one machine that other guests share: ratios mean more than absolute figures.\n")
-    print("What link-time and profile-guided optimisation would bring: [decision 016](decisions/016-link-time-optimisation.md).\n")
+    print("What link-time and profile-guided optimisation would bring: [decision 019](decisions/019-link-time-optimisation.md).\n")
     print_machine(lines)
     print_floor()
     print_network()

@@ -89,6 +89,7 @@ SDB_API int sdb_collection_add(struct sdb_session *session, const void *key, siz
 #endif
 
 #include "hash.h"
+#include "list.h"
 #include "set.h"
 
 #endif

@@ -75,6 +75,7 @@ static const struct command *const tables[] = {
     hyperloglog_commands,
     members_commands,
     key_commands,
+    list_commands,
     handle_commands,
     connection_commands,
     server_commands,

@@ -43,6 +43,7 @@ enum command_flags { /* the names that COMMAND INFO prints, in lower case */
     COMMAND_SUBSCRIBED = 1u << 17, /* RESP2's subscribers may run it; not printed */
     COMMAND_PUBSUB = 1u << 18,
     COMMAND_NO_MANDATORY_KEYS = 1u << 19,
+    COMMAND_BLOCKING = 1u << 21,
     COMMAND_MAY_WRITE = 1u << 20, /* waits for the end of CLIENT PAUSE WRITE like those that write; not printed */
 };
 
@@ -71,6 +72,7 @@ extern const struct command hash_commands[];       /* hash_commands.c */
 extern const struct command hyperloglog_commands[]; /* hyperloglog_commands.c */
 extern const struct command members_commands[];    /* members_commands.c: those on sets */
 extern const struct command key_commands[];        /* key_commands.c: DEL, EXPIRE, SCAN, ... */
+extern const struct command list_commands[];       /* list_commands.c */
 extern const struct command scrub_commands[];      /* scrub_commands.c: SDB.SCRUB */
 extern const struct command handle_commands[];     /* handle_commands.c: SDB.HANDLE, SDB.GETH, SDB.SETH */
 extern const struct command connection_commands[]; /* connection_commands.c: PING, HELLO, CLIENT, ... */

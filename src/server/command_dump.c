@@ -13,8 +13,8 @@
 static const struct {
     const char *group, *title;
 } groups[] = {
-    {"string", "Strings"}, {"bitmap", "Bits"}, {"hash", "Hashes"}, {"set", "Sets"}, {"hyperloglog", "HyperLogLogs"}, {"generic", "Keys"},
-    {"connection", "Connections"},
+    {"string", "Strings"}, {"bitmap", "Bits"},     {"hyperloglog", "HyperLogLogs"}, {"hash", "Hashes"}, {"list", "Lists"}, {"set", "Sets"},
+    {"generic", "Keys"},   {"connection", "Connections"},
     {"transactions", "Transactions"}, {"pubsub", "Publish and subscribe"},
     {"scripting", "Scripts"},
     {"server", "Server"},  {"cluster", "Cluster"}, {"superdb", "Handles"},

@@ -69,6 +69,18 @@ static const struct naming namings[] = {
     {"pfmerge", "pfadd", "del", NOTIFY_STRING, 0},
     {"pfcount", NULL, "del", NOTIFY_STRING, 0}, /* what it keeps is no news */
     {"pfdebug", NULL, "del", NOTIFY_STRING, 0},
+    {"lpush", "lpush", "del", NOTIFY_LIST, ELEMENTS},
+    {"rpush", "rpush", "del", NOTIFY_LIST, ELEMENTS},
+    {"lpushx", "lpush", "del", NOTIFY_LIST, ELEMENTS},
+    {"rpushx", "rpush", "del", NOTIFY_LIST, ELEMENTS},
+    {"lpop", "lpop", "del", NOTIFY_LIST, ELEMENTS},
+    {"rpop", "rpop", "del", NOTIFY_LIST, ELEMENTS},
+    {"lset", "lset", "del", NOTIFY_LIST, ELEMENTS},
+    {"linsert", "linsert", "del", NOTIFY_LIST, ELEMENTS},
+    {"lrem", "lrem", "del", NOTIFY_LIST, ELEMENTS},
+    {"ltrim", "ltrim", "del", NOTIFY_LIST, ELEMENTS},
+    {"blpop", "lpop", "del", NOTIFY_LIST, ELEMENTS},
+    {"brpop", "rpop", "del", NOTIFY_LIST, ELEMENTS},
     {"sadd", "sadd", "del", NOTIFY_SET, ELEMENTS},
     {"srem", "srem", "del", NOTIFY_SET, ELEMENTS},
     {"spop", "spop", "del", NOTIFY_SET, ELEMENTS},
@@ -103,7 +115,7 @@ static __thread struct {
     size_t count, capacity;
     char *bytes;
     size_t size, bytes_capacity;
-    const char *event;
+    const char *event, *next_event;
     uint32_t class;
 } notes;
 
@@ -111,7 +123,14 @@ void notify_call(struct client *client, const char *event, uint32_t class)
 {
     client->flags |= CLIENT_EVENTS; /* so that it is forgotten at the command's end */
     notes.event = event;
+    notes.next_event = event;
     notes.class = class;
+}
+
+void notify_calls(struct client *client, const char *first, const char *then, uint32_t class)
+{
+    notify_call(client, first, class);
+    notes.next_event = then;
 }
 
 /* ---- the option ------------------------------------------------------------------------------------------------------- */
@@ -229,6 +248,8 @@ void notify_on_change(const struct sdb_change *change)
     memcpy(notes.bytes + notes.size, change->key.data, change->key.size);
     notes.items[notes.count++] = (struct note){change->kind, change->database, notes.size, change->key.size, notes.event, notes.class};
     notes.size += change->key.size;
+    if (change->kind != SDB_CHANGE_EXPIRED && change->kind != SDB_CHANGE_EVICTED)
+        notes.event = notes.next_event;
     client->flags |= CLIENT_EVENTS;
 }
 
@@ -341,7 +362,7 @@ void notify_command_ended(struct client *client, const struct command *command, 
         tell_all(&ended);
     notes.count = 0;
     notes.size = 0;
-    notes.event = NULL;
+    notes.event = notes.next_event = NULL;
 }
 
 /* ---- reads that find nothing ------------------------------------------------------------------------------------------- */

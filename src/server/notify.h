@@ -35,6 +35,9 @@ enum notify_flags {
  */
 void notify_call(struct client *client, const char *event, uint32_t class);
 
+/* The first change from here on, and all behind it. */
+void notify_calls(struct client *client, const char *first, const char *then, uint32_t class);
+
 /* The letters of notify-keyspace-events. Errors: 0, an unknown one; nothing changes. */
 int notify_set(const char *letters);
 

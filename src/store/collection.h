@@ -121,6 +121,12 @@ int collection_take(struct collection *collection, const struct collection_place
 int collection_insert(struct collection *collection, uint64_t rank, const struct sdb_slice *element);
 int collection_set(struct collection *collection, uint64_t rank, const struct sdb_slice *element);
 
+/*
+ * Of a list: keeps `count` elements from the rank on, which it has, and takes the others away. Where fewer stay than go they are built anew,
+ * which takes memory; in_place: it does not, however many go.
+ */
+int collection_keep(struct collection *collection, uint64_t rank, uint64_t count, bool in_place);
+
 /* Takes all elements away, however many, at once. */
 int collection_clear(struct collection *collection);
 

@@ -339,3 +339,72 @@ int collection_clear(struct collection *collection)
     collection_start(collection);
     return error;
 }
+
+/* -- keeping a part -- */
+
+/* Of a list that is a tree: what stays is built anew, and the old tree dropped as a whole. */
+static int rebuild(struct collection *collection, uint64_t rank, uint64_t count)
+{
+    struct tree old = collection->tree;
+    struct tree_element element;
+    struct tree_place place;
+    int error = collection_clear(collection);
+
+    if (!error)
+        error = collection_result(tree_at(&old, rank, &place));
+    while (!error) {
+        error = tree_read(&old, &place, &element);
+        if (!error)
+            error = collection_insert(collection, collection->count, &(struct sdb_slice){element.data, element.size});
+        if (!error)
+            error = --count ? collection_result(tree_next(&old, &place)) : SDB_ENOTFOUND;
+    }
+    return error == SDB_ENOTFOUND ? SDB_OK : error;
+}
+
+static int take_ends(struct collection *collection, uint64_t rank, uint64_t count)
+{
+    struct collection_place place;
+    int error = SDB_OK;
+
+    for (; rank && !error; rank--) {
+        error = collection_at(collection, 0, &place);
+        if (!error)
+            error = collection_take(collection, &place);
+    }
+    while (collection->count > count && !error) {
+        error = collection_at(collection, collection->count - 1, &place);
+        if (!error)
+            error = collection_take(collection, &place);
+    }
+    return error;
+}
+
+static int keep_packed(struct collection *collection, uint64_t rank, uint64_t count)
+{
+    struct collection_place first, end;
+    int error = collection_at(collection, rank, &first);
+
+    if (!error)
+        error = collection_at(collection, rank + count, &end);
+    if (error && error != SDB_ENOTFOUND)
+        return error;
+    error = edit(collection, end.offset, collection->size - end.offset, NULL);
+    if (!error)
+        error = edit(collection, 0, first.offset, NULL);
+    if (!error)
+        collection->count = count;
+    return error;
+}
+
+int collection_keep(struct collection *collection, uint64_t rank, uint64_t count, bool in_place)
+{
+    if (count == collection->count)
+        return SDB_OK;
+    if (count == 0)
+        return collection_clear(collection);
+    if (!collection->in_tree)
+        return keep_packed(collection, rank, count);
+    return in_place || collection->fresh_tree || count > collection->count - count ? take_ends(collection, rank, count)
+                                                                                   : rebuild(collection, rank, count);
+}

@@ -170,6 +170,11 @@ int collection_at(struct collection *collection, uint64_t rank, struct collectio
 
     if (collection->in_tree)
         return collection_result(tree_at(&collection->tree, rank, &place->tree));
+    if (rank >= collection->count) {
+        place->rank = collection->count;
+        place->offset = collection->size;
+        return SDB_ENOTFOUND;
+    }
     for (packed_first(place); !(error = packed_here(collection, place, &element)) && place->rank < rank;)
         packed_on(place);
     return error;

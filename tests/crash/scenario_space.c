@@ -253,8 +253,9 @@ int work_growth(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
 void prepare_memory(struct oracle *oracle, struct sdb_crashtest_options *options)
 {
     prepare_few(oracle, options);
-    options->every = 2;
+    options->every = 4;
     options->kill_every = 10;
+    options->nested_images = 8;
 }
 
 int work_memory(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)

@@ -4,7 +4,8 @@ families_hash.py - seeded random commands on hashes, for test_differential_rando
 
 A module families_X.py has: FAMILIES, by name what makes a family's next command; UNORDERED, commands whose replies are compared in any
 order, as how many to an element; RANDOM, commands whose replies are compared by kind; UNDAMAGED, which it may lack, commands that never lose
-their last word; SHOW, by type what shows all of a key; and SET_UP, commands that
+their last word; SHOW, by type what shows all of a key, with the words behind it;
+and SET_UP, commands that
 a stream begins with.
 """
 FIELDS = [b"f%d" % i for i in range(24)] + [b"", b"\x00\xff\r\n", b"12", b"-7", b"a field of more than sixty-four bytes: " + b"f" * 40]

@@ -381,8 +381,9 @@ def compare_databases(connections):
             types = [connection.call("TYPE", key) for connection in connections]
             if types[0] != types[1]:
                 return [b"TYPE", key], repr(types[0]).encode(), repr(types[1]).encode()
-            for command in (SHOW[types[0]], b"PEXPIRETIME"):
-                ours, theirs = (connection.command(command, key) for connection in connections)
+            for words in (SHOW[types[0]], b"PEXPIRETIME"):
+                command, *rest = words.split()
+                ours, theirs = (connection.command(command, key, *rest) for connection in connections)
                 if not equal([command], ours, theirs):
                     return [command, key], ours, theirs
     return None

@@ -14,6 +14,7 @@ named by a letter and made when it is first used, on SuperDB by turns on each of
     a close               the connection is closed, and the server has noticed
     a silent              nothing more has come: the next reply is that to a PING
     until 20              waits until the servers' clocks have gone on by so many milliseconds
+    blocked 2             waits until so many clients wait for keys
     {id:a}                a connection's number, in words outside quotes
 
 A step waits for its replies, and nothing else: what one connection's reply tells has happened before the next step begins.
@@ -26,7 +27,7 @@ import re
 import sys
 import time
 
-from harness import Closed, Failures, both, encode
+from harness import DEADLINE, Closed, Failures, both, encode
 from test_differential_fixed import same, short, words
 
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases", "sessions")
@@ -105,6 +106,13 @@ class Session:
         while self.control.call("CLIENT", "LIST", "ID", str(self.ids[letter])):
             pass
 
+    def wait_for_blocked(self, count):
+        """Until as many wait as are expected to; a TimeoutError names what there is instead."""
+        deadline = time.monotonic() + DEADLINE
+        while b"\r\nblocked_clients:%d\r\n" % count not in self.control.call("INFO", "clients"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not {count} clients wait: {self.control.call('INFO', 'clients')}")
+
     def wait(self, milliseconds):
         def now():
             seconds, micros = self.control.call("TIME")
@@ -133,6 +141,13 @@ def run_step(failures, sessions, group, number, line):
         for session in sessions:
             session.wait(int(line.split()[1]))
         return
+    if line.startswith("blocked "):
+        for session in sessions:
+            try:
+                session.wait_for_blocked(int(line.split()[1]))
+            except TimeoutError as error:
+                failures.check(False, label, session.server.name, str(error))
+        return
     letter, kind, rest = STEP.fullmatch(line).groups()
     if kind == " close":
         for session in sessions:
@@ -159,24 +174,29 @@ def run_step(failures, sessions, group, number, line):
         compare(failures, label, mode, requests[0][0], replies)
 
 
+def run_groups(failures, servers, wanted):
+    for name, protocols, lines in read_groups():
+        if not any(part in name for part in wanted):
+            continue
+        for protocol in protocols:
+            for server in servers:
+                with server.connect() as connection:
+                    connection.command("FLUSHALL")
+                    connection.command("CONFIG", "SET", "notify-keyspace-events", "")
+                    connection.command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+            sessions = [Session(server, protocol) for server in servers]
+            for number, line in lines:
+                run_step(failures, sessions, name, number, line)
+            for session in sessions:
+                session.close()
+
+
 def main():
-    wanted = sys.argv[1:]
     failures = Failures()
     with both() as servers:
-        for name, protocols, lines in read_groups():
-            if wanted and not any(part in name for part in wanted):
-                continue
-            for protocol in protocols:
-                for server in servers:
-                    with server.connect() as connection:
-                        connection.command("FLUSHALL")
-                        connection.command("CONFIG", "SET", "notify-keyspace-events", "")
-                        connection.command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
-                sessions = [Session(server, protocol) for server in servers]
-                for number, line in lines:
-                    run_step(failures, sessions, name, number, line)
-                for session in sessions:
-                    session.close()
+        run_groups(failures, servers, sys.argv[1:] or [""])
+    with both(["--threads", "1"]) as servers:  # who waits, and who serves, on one thread
+        run_groups(failures, servers, sys.argv[1:] or ["blocking/"])
     failures.finish("cases with several connections")
 
 

@@ -260,7 +260,7 @@ def test_pipelines_of_any_depth():
 
 
 def test_big_values_and_their_limit():
-    with Superdb(pool_size="2gb") as superdb, Redis() as redis:
+    with Superdb(pool_size="1280mb") as superdb, Redis() as redis:
         superdb.start()
         redis.start()
         value = os.urandom(1 << 20) * 64

@@ -44,7 +44,10 @@ static void databases_do_not_see_each_others_keys(void **state)
         sprintf(text, "%u", d);
         assert_ok(fixture_set(&f, "k", text));
     }
-    assert_int_equal(sdb_select(f.session, SDB_DATABASES), SDB_EINVAL);
+    assert_ok(sdb_select(f.session, SDB_DATABASE_SYSTEM));
+    assert_int_equal(sdb_exists(f.session, "k", 1), SDB_ENOTFOUND);
+    assert_int_equal(sdb_select(f.session, SDB_DATABASE_SYSTEM + 1), SDB_EINVAL);
+    assert_int_equal(sdb_select(f.session, UINT32_MAX), SDB_EINVAL);
     for (uint32_t d = 0; d < SDB_DATABASES; d++) {
         assert_ok(sdb_select(f.session, d));
         sprintf(text, "%u", d);
