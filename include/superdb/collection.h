@@ -91,5 +91,6 @@ SDB_API int sdb_collection_add(struct sdb_session *session, const void *key, siz
 #include "hash.h"
 #include "list.h"
 #include "set.h"
+#include "sorted_set.h"
 
 #endif

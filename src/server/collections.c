@@ -5,6 +5,7 @@
  */
 #include "collections.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "args.h"
@@ -106,8 +107,16 @@ struct scan {
     struct reply *reply;
     const struct request_arg *pattern; /* NULL: everything */
     unsigned type;
+    int is_small; /* as it is told: Redis keeps whole numbers of such a sorted set as integers */
     size_t count;
 };
+
+static size_t format_score(const struct scan *scan, double score, char text[64])
+{
+    if (scan->is_small && fabs(score) < (double)(INT64_MAX / 2) && score == (double)(int64_t)score)
+        return (size_t)snprintf(text, 64, "%lld", (long long)score);
+    return (size_t)snprintf(text, 64, "%.17g", score);
+}
 
 static int scan_show(void *context, const struct sdb_element *element)
 {
@@ -121,7 +130,7 @@ static int scan_show(void *context, const struct sdb_element *element)
     if (scan->type == SDB_TYPE_HASH)
         reply_bulk(scan->reply, element->value.data, element->value.size);
     if (scan->type == SDB_TYPE_ZSET)
-        reply_bulk(scan->reply, text, (size_t)snprintf(text, sizeof(text), "%.17g", element->score));
+        reply_bulk(scan->reply, text, format_score(scan, element->score, text));
     scan->count += scan->type == SDB_TYPE_SET ? 1 : 2;
     return scan->reply->failed;
 }
@@ -176,6 +185,7 @@ void collections_scan(struct client *client, const struct request_arg *argv, int
     result = sdb_stat(client->session, argv[1].data, argv[1].size, &stat);
     if (result == SDB_OK && stat.type != type)
         result = SDB_ETYPE;
+    scan.is_small = result == SDB_OK && stat.encoding != SDB_ENCODING_LARGE;
     if (result == SDB_OK && !scan_options(client, argv, argc, &scan, &count))
         return;
     if (result == SDB_OK)

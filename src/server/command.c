@@ -34,7 +34,8 @@
 #include "tracking.h"
 #include "worker_stats.h"
 
-#define NAME_SIZE_MAX 15
+#define NAME_SIZE_MAX 15 /* of two words */
+#define LONG_NAMES_MAX 16
 #define MULTIPLIERS_TRIED 100000u
 
 /*
@@ -59,7 +60,8 @@ struct numbered {
 };
 
 /* Immutable after commands_init. */
-static struct name_slot *slots;
+static struct name_slot *slots, long_names[LONG_NAMES_MAX];
+static size_t long_count;
 static unsigned slot_shift; /* 64 less the binary logarithm of the number of slots */
 static uint64_t multiplier;
 static struct numbered *all_commands; /* by number */
@@ -80,6 +82,7 @@ static const struct command *const tables[] = {
     connection_commands,
     server_commands,
     scrub_commands,
+    sorted_set_commands,
     transaction_commands,
     pubsub_commands,
     script_commands,
@@ -137,13 +140,22 @@ static inline size_t slot_of(struct name_words name)
     return (size_t)(((name.low ^ name.high * 0x9e3779b97f4a7c15u) * multiplier) >> slot_shift);
 }
 
+/* The few that are longer: each is looked at. */
+static const struct name_slot *find_long(const char *name, size_t size)
+{
+    for (size_t i = 0; i < long_count; i++)
+        if (strlen(long_names[i].is.command->name) == size && strncasecmp(long_names[i].is.command->name, name, size) == 0)
+            return &long_names[i];
+    return NULL;
+}
+
 static inline const struct name_slot *find_slot(const char *name, size_t size)
 {
     const struct name_slot *slot;
     struct name_words words;
 
-    if (size == 0 || size > NAME_SIZE_MAX)
-        return NULL;
+    if (size - 1 >= NAME_SIZE_MAX)
+        return size == 0 ? NULL : find_long(name, size);
     words = pack_name(name, size);
     slot = &slots[slot_of(words)];
     return slot->name.low == words.low && slot->name.high == words.high ? slot : NULL;
@@ -223,16 +235,19 @@ static void number_commands(void)
 static int place_names(size_t slot_count)
 {
     memset(slots, 0, slot_count * sizeof(*slots));
+    long_count = 0;
     for (size_t i = 0; i < all_count; i++) {
         const struct command *command = all_commands[i].command;
-        struct name_words name;
+        const size_t size = strlen(command->name);
+        struct name_words name = {0, 0};
         struct name_slot *slot;
 
         if (all_commands[i].container != NULL)
             continue;
-        name = pack_name(command->name, strlen(command->name));
-        slot = &slots[slot_of(name)];
-        if (slot->is.command != NULL)
+        if (size <= NAME_SIZE_MAX)
+            name = pack_name(command->name, size);
+        slot = size <= NAME_SIZE_MAX ? &slots[slot_of(name)] : &long_names[long_count++];
+        if (slot->is.command != NULL && size <= NAME_SIZE_MAX)
             return 0;
         slot->name = name;
         slot->is.command = command;
@@ -264,6 +279,8 @@ static int build_slots(void)
 
 int commands_init(void)
 {
+    size_t long_names_wanted = 0;
+
     if (slots != NULL)
         return 0;
     latency_init();
@@ -274,9 +291,8 @@ int commands_init(void)
         return -1;
     number_commands();
     for (size_t i = 0; i < top_count; i++)
-        if (strlen(top_commands[i]->name) > NAME_SIZE_MAX)
-            return -1;
-    return build_slots();
+        long_names_wanted += strlen(top_commands[i]->name) > NAME_SIZE_MAX;
+    return long_names_wanted > LONG_NAMES_MAX ? -1 : build_slots();
 }
 
 const struct command *command_at(size_t index)

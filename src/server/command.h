@@ -66,6 +66,7 @@ struct command {
 };
 
 /* The rows that each file of handlers contributes; each ends with a row whose name is NULL. */
+extern const struct command sorted_set_commands[]; /* sorted_set_commands.c */
 extern const struct command string_commands[];     /* string_commands.c: GET, SET, APPEND, ... */
 extern const struct command bit_commands[];        /* bit_commands.c */
 extern const struct command hash_commands[];       /* hash_commands.c */

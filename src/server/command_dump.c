@@ -13,7 +13,8 @@
 static const struct {
     const char *group, *title;
 } groups[] = {
-    {"string", "Strings"}, {"bitmap", "Bits"},     {"hyperloglog", "HyperLogLogs"}, {"hash", "Hashes"}, {"list", "Lists"}, {"set", "Sets"},
+    {"string", "Strings"}, {"bitmap", "Bits"},     {"hyperloglog", "HyperLogLogs"}, {"hash", "Hashes"}, {"list", "Lists"},
+    {"set", "Sets"},       {"sorted-set", "Sorted sets"},
     {"generic", "Keys"},   {"connection", "Connections"},
     {"transactions", "Transactions"}, {"pubsub", "Publish and subscribe"},
     {"scripting", "Scripts"},

@@ -145,6 +145,21 @@ static const struct fact {
     {"unlink", "RM delete", "request_policy:multi_shard response_policy:agg_sum"},
     {"wait", NULL, "request_policy:all_shards response_policy:agg_min"},
     {"watch", "RO", NULL},
+    {"zcard", "RO", NULL},
+    {"zdiffstore", "OW update;RO access", NULL},
+    {"zincrby", "RW access update", NULL},
+    {"zinterstore", "OW update;RO access", NULL},
+    {"zmpop", "RW access delete", NULL},
+    {"zpopmax", "RW access delete", NULL},
+    {"zpopmin", "RW access delete", NULL},
+    {"zrandmember", NULL, "nondeterministic_output"},
+    {"zrangestore", "OW update;RO access", NULL},
+    {"zrem", "RW delete", NULL},
+    {"zremrangebylex", "RW delete", NULL},
+    {"zremrangebyrank", "RW delete", NULL},
+    {"zremrangebyscore", "RW delete", NULL},
+    {"zscan", NULL, "nondeterministic_output"},
+    {"zunionstore", "OW update;RO access", NULL},
 };
 
 static const struct fact *fact_of(const struct command *command)
@@ -332,7 +347,10 @@ static void reply_key_specs(struct reply *reply, const struct command *command)
     } else {
         reply_set(reply, 2);
         reply_key_spec(reply, flags, (size_t)(second - flags), first, first, 1);
-        reply_key_spec(reply, second + 1, strlen(second + 1), first + 1, command->last_key, command->key_step);
+        if (numkeys_position(command) > 0)
+            reply_numkeys_spec(reply, second + 1, numkeys_position(command));
+        else
+            reply_key_spec(reply, second + 1, strlen(second + 1), first + 1, command->last_key, command->key_step);
     }
 }
 

@@ -6,7 +6,7 @@ A module families_X.py has: FAMILIES, by name what makes a family's next command
 order, as how many to an element; RANDOM, commands whose replies are compared by kind; UNDAMAGED, which it may lack, commands that never lose
 their last word; SHOW, by type what shows all of a key, with the words behind it;
 and SET_UP, commands that
-a stream begins with.
+a stream begins with. It may have SAME: by a command's first letter, what of the judge's replies is put otherwise here.
 """
 FIELDS = [b"f%d" % i for i in range(24)] + [b"", b"\x00\xff\r\n", b"12", b"-7", b"a field of more than sixty-four bytes: " + b"f" * 40]
 

@@ -300,7 +300,7 @@ FAMILIES = {"strings": strings, "numbers": numbers, "bits": bits, "expiry": expi
 # families_hash.py says what a module has.
 MODULES = [importlib.import_module(os.path.basename(path)[:-3])
            for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "families_*.py")))]
-UNORDERED, RANDOM, UNDAMAGED, SHOW, SET_UP = {}, set(), set(), {b"string": b"GET"}, []
+UNORDERED, RANDOM, UNDAMAGED, SHOW, SET_UP, SAME = {}, set(), set(), {b"string": b"GET"}, [], {}
 for module in MODULES:
     FAMILIES.update(module.FAMILIES)
     UNORDERED.update(module.UNORDERED)
@@ -308,6 +308,7 @@ for module in MODULES:
     UNDAMAGED |= getattr(module, "UNDAMAGED", set())
     SHOW.update(module.SHOW)
     SET_UP += module.SET_UP
+    SAME.update(getattr(module, "SAME", {}))
 TIME_LEFT = {b"TTL": 3, b"PTTL": 3000, b"PEXPIRETIME": 3000, b"EXPIRETIME": 3}
 
 
@@ -316,6 +317,10 @@ def equal(words, ours, theirs):
     if ours == theirs:
         return True
     name = words[0].upper()
+    for theirs_only, as_ours in SAME.get(name[:1], ()):
+        theirs = theirs.replace(theirs_only, as_ours)
+    if ours == theirs:
+        return True
     if name in RANDOM and ours[:1] == theirs[:1]:
         return ours[:1] != b"-"
     if name in UNORDERED and ours[:1] == theirs[:1] and ours[:1] in b"*%~":
