@@ -341,8 +341,8 @@ enum tree_result tree_seek(struct tree *tree, const struct tree_probe *probe, st
 
 /* ---- ranks ---- */
 
-/* The child with the rank in it, which becomes the rank within; behind everything: the last one. */
-static int rank_inner(const struct tree *tree, const struct tree_node *node, uint64_t *rank, unsigned *index, struct tree_child *child)
+/* From the first child on. */
+static int rank_forward(const struct tree *tree, const struct tree_node *node, uint64_t *rank, unsigned *index, struct tree_child *child)
 {
     for (unsigned i = 0; i < node->count; i++) {
         int error = tree_child_of(tree, node, i, child);
@@ -354,12 +354,39 @@ static int rank_inner(const struct tree *tree, const struct tree_node *node, uin
             return SDB_OK;
         *rank -= child->count;
     }
-    return SDB_ECORRUPT; /* an inner node has children */
+    return tree_damaged(tree, "node of a collection", node->offset); /* an inner node has children */
+}
+
+/* From the last one on; behind: how many elements there are from the rank on. */
+static int rank_backward(const struct tree *tree, const struct tree_node *node, uint64_t behind, uint64_t *rank, unsigned *index,
+                         struct tree_child *child)
+{
+    for (unsigned i = node->count; i-- > 0;) {
+        int error = tree_child_of(tree, node, i, child);
+
+        if (error)
+            return error;
+        *index = i;
+        if (behind <= child->count) {
+            *rank = child->count - behind;
+            return SDB_OK;
+        }
+        behind -= child->count;
+    }
+    return tree_damaged(tree, "node of a collection", node->offset); /* there are fewer than its parent says */
+}
+
+/* The child with the rank in it, which becomes the rank within; behind everything: the last one. total: the elements below the node. */
+static int rank_inner(const struct tree *tree, const struct tree_node *node, uint64_t total, uint64_t *rank, unsigned *index,
+                      struct tree_child *child)
+{
+    return *rank < total / 2 ? rank_forward(tree, node, rank, index, child)
+                             : rank_backward(tree, node, total - *rank, rank, index, child);
 }
 
 enum tree_result tree_at(struct tree *tree, uint64_t rank, struct tree_place *place)
 {
-    uint64_t offset = tree->root;
+    uint64_t offset = tree->root, total = tree->count;
     struct tree_node node;
     struct tree_child child;
 
@@ -372,9 +399,10 @@ enum tree_result tree_at(struct tree *tree, uint64_t rank, struct tree_place *pl
     for (unsigned level = tree->height; level > 0; level--) {
         place->node[level] = offset;
         if (tree_load(tree, offset, level, TREE_SCRATCH_INNER, &node) ||
-            rank_inner(tree, &node, &rank, &place->index[level], &child))
+            rank_inner(tree, &node, total, &rank, &place->index[level], &child))
             return TREE_DAMAGED;
         offset = child.offset;
+        total = child.count;
     }
     place->node[0] = offset;
     if (tree_load(tree, offset, 0, TREE_SCRATCH_LEAF, &place->leaf))

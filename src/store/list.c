@@ -150,6 +150,20 @@ struct pop {
     struct copies copies;
 };
 
+/* The usual number: one. */
+static int pop_one(struct collection *collection, struct pop *pop)
+{
+    struct collection_element element;
+    struct collection_place place;
+    int error = collection_at(collection, pop->end == SDB_LIST_TAIL ? collection->count - 1 : 0, &place);
+
+    if (!error)
+        error = collection_read(collection, &place, &element);
+    if (!error)
+        error = copies_add(&pop->copies, &element);
+    return error ? error : collection_take(collection, &place);
+}
+
 static int change_pop(struct collection *collection, void *context)
 {
     struct pop *pop = context;
@@ -162,6 +176,8 @@ static int change_pop(struct collection *collection, void *context)
     if (count == 0)
         return SDB_OK;
     pop->copies.size = 0;
+    if (count == 1)
+        return pop_one(collection, pop);
     error = collection_each(collection, tail ? length - 1 : 0, count, tail, copies_add, &pop->copies);
     return error ? error : collection_keep(collection, tail ? 0 : count, length - count, pop->in_place);
 }

@@ -607,6 +607,38 @@ static void every_flipped_bit_is_told(void **state)
     fixture_destroy(&f);
 }
 
+/* Whether places before and behind it are found while a record in the middle of the root is damaged: nobody looks at it for them. */
+static void ranks_are_counted_from_the_nearer_end(void **state)
+{
+    struct tree_place place;
+    struct tree_node root;
+    uint8_t *byte;
+
+    (void)state;
+    start(TREE_LIST, VALUE_LIST, 10);
+    for (unsigned i = 0; i < 2000; i++) {
+        open_tree();
+        insert_at(make_element(8), count);
+        end();
+    }
+    open_tree();
+    end();
+    assert_int_equal(tree.height, 1);
+    assert_ok(tree_load(&tree, tree.root, 1, TREE_SCRATCH_INNER, &root));
+    assert_true(root.count > 10);
+    byte = (uint8_t *)alias_of(f.pool->file.base + tree.root + tree_record_word(tree.shape, root.count / 2) * WORD_SIZE);
+    *byte ^= 1;
+    assert_int_equal(tree_at(&tree, 0, &place), TREE_FOUND);
+    assert_int_equal(tree_at(&tree, count / 4, &place), TREE_FOUND);
+    assert_int_equal(tree_at(&tree, count / 2, &place), TREE_DAMAGED);
+    assert_int_equal(tree_at(&tree, count - count / 4, &place), TREE_FOUND);
+    assert_int_equal(tree_at(&tree, count - 1, &place), TREE_FOUND);
+    assert_int_equal(tree_at(&tree, count, &place), TREE_MISSING);
+    *byte ^= 1;
+    forget();
+    fixture_destroy(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -620,6 +652,7 @@ int main(void)
         cmocka_unit_test(a_dropped_tree_is_reclaimed_step_by_step),
         cmocka_unit_test(companions_go_together),
         cmocka_unit_test(every_flipped_bit_is_told),
+        cmocka_unit_test(ranks_are_counted_from_the_nearer_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
