@@ -608,6 +608,13 @@ void block_serve_ready(struct worker *worker)
     ready.size = 0;
 }
 
+void block_leave(void)
+{
+    free(ready.items);
+    free(ready.bytes);
+    memset(&ready, 0, sizeof(ready));
+}
+
 /* ---- giving up -------------------------------------------------------------------------------------------------------- */
 
 int64_t block_next_ms(const struct worker *worker)

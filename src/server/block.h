@@ -71,6 +71,9 @@ int block_unblock(uint64_t id, int with_error);
 void block_timers(struct worker *worker);
 int64_t block_next_ms(const struct worker *worker);
 
+/* The thread ends: the memory of its notes is given back. */
+void block_leave(void);
+
 /* How many clients wait, and how many of them not for ever. Any thread. */
 size_t block_count(void);
 size_t block_timed_count(void);

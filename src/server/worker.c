@@ -650,6 +650,7 @@ static void close_worker(struct worker *worker)
     mail_open(worker); /* likewise */
     tracking_leave(worker);
     notify_leave();
+    block_leave();
     script_leave();
     function_store_leave();
     while (worker->spare_count > 0)

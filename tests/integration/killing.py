@@ -31,6 +31,8 @@ FAR = 4000000000000  # a time to live that does not end during the test
 class Unit:
     """Keys that change together: the acknowledged state, and those that commands in flight lead to."""
 
+    SHOW = (b"GET",)  # what shows a key's value, with the words behind the key
+
     def __init__(self, keys):
         self.keys = keys
         self.acknowledged = (None,) * len(keys)
@@ -129,6 +131,56 @@ class Names(Unit):
         return [b"COPY", self.keys[here], self.keys[there], b"REPLACE"], tuple(new), b":1\r\n"
 
 
+def bulk(value):
+    return b"$%d\r\n%s\r\n" % (len(value), value)
+
+
+class Lists(Unit):
+    """Two lists, small and large: elements are pushed, popped, and go from one to the other, never lost or doubled between them."""
+
+    SHOW = (b"LRANGE", b"0", b"-1")
+    LONG = 400
+
+    def command(self, source, number):
+        self.version += 1
+        lists = [list(state[0]) if state else [] for state in self.last()]
+        here = source.randrange(2)
+        words, reply = self.change(source, b"%d.%d." % (number, self.version), lists, here)
+        return words, tuple((tuple(one), -1) if one else None for one in lists), reply
+
+    def change(self, source, stamp, lists, here):
+        """Does to the model what the command does; the command, and its reply."""
+        key, mine, other = self.keys[here], lists[here], lists[1 - here]
+        choice = source.random()
+        if len(mine) > self.LONG:
+            first, last = source.choice([(5, len(mine) - 6), (0, 9), (len(mine) - 150, len(mine) - 1)])
+            mine[:] = mine[first:last + 1]
+            return [b"LTRIM", key, b"%d" % first, b"%d" % last], b"+OK\r\n"
+        if choice < 0.35 or not mine:
+            new = [stamp + b"%d%s" % (i, b"l" * source.choice([0, 0, 20, 300])) for i in range(source.choice([1, 1, 2, 5, 30]))]
+            if choice < 0.2:
+                mine.extend(new)
+                return [b"RPUSH", key, *new], b":%d\r\n" % len(mine)
+            mine[:0] = new[::-1]
+            return [b"LPUSH", key, *new], b":%d\r\n" % len(mine)
+        if choice < 0.5:
+            return [b"LPOP", key], bulk(mine.pop(0))
+        if choice < 0.6:
+            return [b"RPOP", key], bulk(mine.pop())
+        if choice < 0.8:
+            element = mine.pop(0)
+            other.append(element)
+            return [b"LMOVE", key, self.keys[1 - here], b"LEFT", b"RIGHT"], bulk(element)
+        place = source.randrange(len(mine))
+        if choice < 0.88:
+            mine[place] = stamp + b"set"
+            return [b"LSET", key, b"%d" % place, mine[place]], b"+OK\r\n"
+        if choice < 0.94:
+            mine.insert(place, stamp + b"inserted")
+            return [b"LINSERT", key, b"BEFORE", mine[place + 1], mine[place]], b":%d\r\n" % len(mine)
+        return [b"LREM", key, b"1", mine.pop(place)], b":1\r\n"
+
+
 class Databases(Unit):
     """Databases 3 and 4, of the connection that selected 3: SET, MOVE, COPY, FLUSHDB, SWAPDB, each whole or not."""
 
@@ -179,6 +231,7 @@ class Writer(threading.Thread):
         self.units += [Group([b"%sgroup:%d:%d" % (prefix, i, j) for j in range(8)]) for i in range(6)]
         self.units += [Names([b"%sname:%d:%s" % (prefix, i, side) for side in (b"a", b"b and a longer name")])
                        for i in range(6)]
+        self.units += [Lists([b"%slist:%d:%d" % (prefix, i, j) for j in range(2)]) for i in range(6)]
         self.grown = {b"%sgrows:%d" % (prefix, i): 0 for i in range(4)}
         self.common_sent = self.common_acknowledged = 0
         self.acknowledged = 0
@@ -271,7 +324,7 @@ class Grower(threading.Thread):
                 self.size += 2 << 20
                 connection.command("CONFIG", "SET", "pool-size", str(self.size))
         except (Closed, OSError):
-            pass
+            other.append(element)
 
 
 class Reader(threading.Thread):
@@ -291,7 +344,7 @@ class Reader(threading.Thread):
                 for key, value in zip(self.keys, parse(connection.read())):
                     self.seen[key] = max(self.seen[key], int(value or 0))
         except (Closed, OSError):
-            pass
+            other.append(element)
 
 
 class Killing:
@@ -392,7 +445,7 @@ class Killing:
     def verify(self, connection, number, reader):
         """Every unit of every writer; the log then takes what is there as acknowledged, for it was read."""
         for writer in self.writers:
-            found = self.read(connection, [key for unit in writer.units for key in unit.keys])
+            found = self.read(connection, {key: unit.SHOW for unit in writer.units for key in unit.keys})
             for unit in writer.units:
                 state = tuple(found[key] for key in unit.keys)
                 if state != unit.acknowledged and state not in unit.flying:
@@ -423,15 +476,17 @@ class Killing:
         self.settle_common(common)
 
     def read(self, connection, keys):
-        """Key to (value, time to live) or None; a key may name its database."""
+        """Of keys with what shows them: key to (value, time to live) or None; a key may name its database."""
         found = {}
         for database in sorted({key[0] if isinstance(key, tuple) else 0 for key in keys}):
             part = [key for key in keys if (key[0] if isinstance(key, tuple) else 0) == database]
             names = [key[1] if isinstance(key, tuple) else key for key in part]
             connection.command("SELECT", database)
-            replies = connection.pipeline([(command, name) for name in names for command in (b"GET", b"PEXPIRETIME")])
+            replies = connection.pipeline([words for key, name in zip(part, names)
+                                           for words in ((keys[key][0], name, *keys[key][1:]), (b"PEXPIRETIME", name))])
             for index, key in enumerate(part):
                 value, at = parse(replies[2 * index]), parse(replies[2 * index + 1])
+                value = (tuple(value) or None) if isinstance(value, list) else value
                 found[key] = None if value is None else (value, at)
         connection.command("SELECT", 0)
         return found
@@ -444,4 +499,4 @@ class Killing:
 
 
 def brief(state):
-    return [None if one is None else (one[0][:60], len(one[0]), one[1]) for one in state]
+    return [None if one is None else (one[0][:60 if isinstance(one[0], bytes) else 5], len(one[0]), one[1]) for one in state]
