@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """mutants.py [--build DIR] [--jobs N] [--sample] [--list] [--quick] [--out FILE] [--cache FILE]
-           [PATTERN...]
+           [--resume FILE] [PATTERN...]
 
 Breaks the engine on purpose, one place at a time, and says which of the crash images and tests notice: each flush and fence
 removed, flushes of too few lines, torn stores, steps of a commit in the other order (tests/mutants/sites.py finds the places
@@ -12,9 +12,11 @@ that tests/mutants/equivalent.py does not explain, and where one is explained th
 --sample   a few mutants of each kind, as ctest runs them
 --quick    no long runs for those that short runs let live
 --cache    remembers what killed each mutant, which then goes first the next time (mutants.json in the build directory)
+--resume   a run that was ended goes on: verdicts are kept in FILE, and those given on the same sources and tests stand
 --list     names only; PATTERN: only mutants whose name contains it
 """
 import argparse
+import hashlib
 import json
 import os
 import queue
@@ -34,9 +36,10 @@ import sites  # noqa: E402
 
 UNIT_TESTS = ("persist", "instruction", "step", "budget", "file", "pool", "file_crash", "file_sync", "power_cut", "durability", "lane",
               "heap", "session", "check", "database", "threads")
-OTHER_TESTS = ("repair", "cache", "entry", "read")
+OTHER_TESTS = ("repair", "cache", "entry", "read", "collection", "hash", "list", "whole", "packed")
 SERVER_TESTS = ("test_reply_order.py",)
 TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool", "faults_files")
+JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults", "tests/integration/test_reply_order.py")
 COLUMNS = ("crash", "long", "unit", "server")  # who kills
 
 
@@ -49,6 +52,7 @@ def arguments():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--out")
     parser.add_argument("--cache")
+    parser.add_argument("--resume")
     parser.add_argument("patterns", nargs="*")
     return parser.parse_args()
 
@@ -109,11 +113,62 @@ class Cache:
         os.replace(self.path + ".new", self.path)
 
 
+class Verdicts:
+    """What has been judged on these very sources and tests: a line of JSON for each mutant, added as it is judged."""
+
+    def __init__(self, path, options):
+        self.path, self.quick, self.known = path, bool(options.quick or options.sample), {}
+        self.sources = self.digest() if path else ""
+        if path and os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                for line in file:
+                    entry = json.loads(line)
+                    self.known[entry.pop("mutant")] = entry
+
+    @staticmethod
+    def digest():
+        state = hashlib.sha256()
+        for top in JUDGED_BY:
+            path = os.path.join(ROOT, top)
+            files = [path] if os.path.isfile(path) else sorted(os.path.join(folder, name) for folder, _, names in os.walk(path)
+                                                               for name in names if name.endswith((".c", ".h")))
+            for name in files:
+                with open(name, "rb") as file:
+                    state.update(name[len(ROOT):].encode() + b"\0" + file.read())
+        return state.hexdigest()
+
+    def stamp(self, mutant):
+        return hashlib.sha256((self.sources + mutant.text).encode()).hexdigest()
+
+    def find(self, mutant):
+        """The verdict that stands, or None. That nothing short killed it says nothing of the long runs."""
+        entry = self.known.get(mutant.name)
+        if entry is None or entry["stamp"] != self.stamp(mutant) or (entry["quick"] and not self.quick and not entry["killed"]):
+            return None
+        return judge.Verdict(entry["killed"], entry["judge"], entry["how"], entry["seconds"], entry["detail"], entry["run"])
+
+    def note(self, mutant, verdict):
+        if not self.path:
+            return
+        entry = {"mutant": mutant.name, "stamp": self.stamp(mutant), "quick": self.quick, "killed": verdict.killed,
+                 "judge": verdict.judge, "how": verdict.how, "seconds": round(verdict.seconds, 1), "detail": verdict.detail,
+                 "run": list(verdict.run)}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
 def judge_all(build, mutants, options, out):
     todo, results, lock = queue.Queue(), {}, threading.Lock()
     cache = Cache(options.cache or os.path.join(build.directory, "mutants.json"))
+    verdicts = Verdicts(options.resume, options)
     for mutant in mutants:
-        todo.put(mutant)
+        verdict = verdicts.find(mutant)
+        if verdict:
+            results[mutant.name] = verdict
+        else:
+            todo.put(mutant)
+    if options.resume:
+        print(f"{len(results)} of {len(mutants)} are judged already", file=out, flush=True)
 
     def work():
         mine = judge.Judge(build)
@@ -127,6 +182,7 @@ def judge_all(build, mutants, options, out):
                 with lock:
                     results[mutant.name] = verdict
                     cache.note(mutant.name, verdict)
+                    verdicts.note(mutant, verdict)
                     report(mutant, verdict, out)
         finally:
             mine.close()
