@@ -37,6 +37,8 @@ const struct scenario scenarios[] = {
     {"trees-pages", prepare_trees_pages, NULL, work_trees, judge_trees},
     {"trees-deep", prepare_trees_deep, NULL, work_trees_deep, judge_trees},
     {"trees-drop", prepare_trees_drop, NULL, work_trees_drop, judge_trees},
+    {"collections", prepare_collections, NULL, work_collections, judge_collections},
+    {"collections-pages", prepare_collections_pages, NULL, work_collections, judge_collections},
     {"expiry", prepare_expiry, NULL, work_expiry, NULL},
     {"databases", prepare_databases, NULL, work_databases, NULL},
     {"threads", prepare_threads, NULL, work_threads, NULL},

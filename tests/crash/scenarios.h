@@ -47,6 +47,11 @@ prepare_function prepare_trees, prepare_trees_eadr, prepare_trees_pages, prepare
 work_function work_trees, work_trees_deep, work_trees_drop;
 judge_function judge_trees;
 
+/* scenario_collections.c */
+prepare_function prepare_collections, prepare_collections_pages;
+work_function work_collections;
+judge_function judge_collections;
+
 /* scenario_threads.c */
 prepare_function prepare_threads, prepare_threads_eadr, prepare_threads_pages;
 work_function work_threads;

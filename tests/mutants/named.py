@@ -190,7 +190,7 @@ fault("readers", "a miss counts while words move", "src/store/session.c",
        "        (void)sequence;\n    }\n    if (databases)"), tests=("threads", "read"))
 
 # ---- the order of a repair ----
-REPAIRS = (*(("crash", scenario) for scenario in ("repair", "repair-eadr", "repair-pages")), ("unit", "repair"))
+REPAIRS = (*(("crash", scenario) for scenario in ("repair-eadr", "repair-pages", "repair")), ("unit", "repair"))
 MARK = "error = pool_file_mark_repair(file, repair.entries_final ? SB_STATE_REPAIR_INDEX : SB_STATE_REPAIR);"
 FINAL = "pool_file_mark_repair(repair->file, SB_STATE_REPAIR_INDEX)"
 LAST_ENTRIES = "    repair_entries_store(repair, true);\n    error = repair_fence(repair);\n    if (error == SDB_OK)\n"
@@ -297,6 +297,63 @@ fault("collections", "its header goes before its leaves", "pmem/tree_reclaim.c",
 fault("collections", "its list is changed where it lies before the fence", "pmem/tree_reclaim.c",
       ("    tx_store(tree->tx, at, checked_word(first >> 6, at));",
        "    " + in_place("at", "checked_word(first >> 6, at)", "tree->tx")), order=("trees-drop", *SEEN))
+
+# ---- collections, above their trees ----
+COLLECTION_UNITS = tuple(("unit", test) for test in ("collection", "hash", "list", "whole"))
+WHOLE = (("crash", "collections"), ("crash", "collections-pages"), *COLLECTION_UNITS)
+PACKED_UNITS = (("unit", "packed"),)
+fault("collections", "what is stored anew takes two commits", "src/store/collection.c",
+      ("        error = begin(&collection, key, key_size, anew);\n",
+       "        if (anew)\n            (void)sdb_delete(session, key, key_size);\n        error = begin(&collection, key, key_size, anew);\n"),
+      suites=WHOLE)
+fault("collections", "several that change together are committed one by one", "src/store/collection.c",
+      ("error = all ? sdb_begin_all(session) : sdb_begin(session, keys, count);", "error = SDB_OK;"),
+      ("const int committed = sdb_commit(session);", "const int committed = 0;"),
+      ("        } else {\n            sdb_abort(session);\n        }\n        if (inner)", "        }\n        if (inner)"), suites=WHOLE)
+fault("collections", "the key of the last element stays", "src/store/collection.c",
+      ("return !error && operation->exists ? operation_remove(session, operation) : error;", "return error;"), suites=WHOLE)
+fault("collections", "a tree that nothing leads to stays", "src/store/collection.c",
+      ("    if (collection->fresh_tree)\n        error = tree_drop(&session->pool->heap, &session->tx, collection->tree.header);\n    return",
+       "    return"), suites=WHOLE)
+fault("collections", "a tree that was filled and cleared stays", "src/store/collection_change.c",
+      ("    if (collection->fresh_tree)\n        error = tree_drop(&session->pool->heap, &session->tx, collection->tree.header);\n", ""), suites=WHOLE)
+fault("collections", "a change that failed is not taken back", "src/store/collection.c",
+      ("    return operation_end(session, mark, error);\n", "    return operation_end(session, mark, SDB_OK);\n"), suites=WHOLE)
+fault("collections", "a new tree does not take the packed one's place", "src/store/collection.c",
+      ("if (!collection->fresh_tree) {", "if (!collection->fresh_tree || operation->exists) {"), suites=WHOLE)
+fault("collections", "a member that was taken away is still found", "src/store/collection_change.c",
+      ("        error = tree_remove(&collection->members, &member);\n", ""), suites=WHOLE)
+fault("collections", "a member that was added is not found", "src/store/collection_change.c",
+      ("return !error && collection->kind == TREE_SCORES ? insert_in_members(collection, &parts, &element->name) : error;", "return error;"),
+      suites=WHOLE)
+fault("collections", "a copy's members are the other one's", "src/store/collection_whole.c",
+      ("error = copy_one(session, companion, shard, &copied, &none);", "copied = companion, none = 0, error = SDB_OK;"), suites=WHOLE)
+fault("collections", "a copy has no members", "src/store/collection_whole.c", ("        tree_set_companion(&tree, copied);\n", "        (void)copied;\n"),
+      suites=WHOLE)
+fault("collections", "two keys have one tree", "src/store/whole.c",
+      ("error = collection_copy_tree(session, content.tree, new.key.shard, &content.tree);", "error = SDB_OK;"), suites=WHOLE)
+fault("collections", "a tree is dropped with its old name", "src/store/whole.c", ("    old.tree_stays = content.tree != 0;\n", ""), suites=WHOLE)
+fault("collections", "a copy forgets what it is called", "src/store/collection_whole.c", ("    tree_set_user(&to, user);\n", ""),
+      suites=COLLECTION_UNITS)
+fault("collections", "a tree forgets what it is called", "src/store/collection.c",
+      ("            tree_set_user(&collection->tree, collection->form);\n", "            (void)0;\n"), suites=COLLECTION_UNITS)
+fault("collections", "a change takes the time to live", "src/store/collection.c",
+      ("        content.expire_ms = entry_expiry(operation->found.words);\n", "        (void)0;\n"), suites=COLLECTION_UNITS)
+
+# ---- packed collections: what their bytes may say ----
+fault("packed", "more or fewer elements than it says", "pmem/packed.c", ("return count == packed.count;", "return true;"), suites=PACKED_UNITS)
+fault("packed", "none at all", "pmem/packed.c", ("n == 0 || count == 0 || count > size", "n == 0"), suites=PACKED_UNITS)
+fault("packed", "an element behind the end", "pmem/packed.c", ("n == 0 || size > packed->size - offset - n", "n == 0"), suites=PACKED_UNITS)
+fault("packed", "any form", "pmem/packed.c", ("size < 2 || bytes[0] & ~PACKED_FORMS", "size < 2"), suites=PACKED_UNITS)
+fault("packed", "integers of any type", "pmem/packed.c", (" || (packed.form & PACKED_INTS && kind != TREE_SET)", ""), suites=PACKED_UNITS)
+fault("packed", "integers in any order", "pmem/packed.c", ("if (packed.form & PACKED_INTS && !ints_ordered(&before, &element))", "if (0)"),
+      suites=PACKED_UNITS)
+fault("packed", "the same integer twice", "pmem/packed.c", ("&a) && a < b)", "&a) && a <= b)"), suites=PACKED_UNITS)
+fault("packed", "scores in any order", "pmem/packed.c", ("tree_probe_compare(&tree_shapes[kind], &last, &probe) >= 0", "0"),
+      suites=PACKED_UNITS)
+fault("packed", "elements of any kind", "pmem/packed.c",
+      ("            !tree_probe_element(file, kind, element.data, element.size, &probe))", "            (tree_probe_element(file, kind, element.data, element.size, &probe), false))"),
+      suites=PACKED_UNITS)
 
 # ---- transactions in transactions ----
 fault("nested", "the inner one is committed by itself", "src/store/session.c",

@@ -429,6 +429,9 @@ static void an_encoding_says_how_large_a_collection_has_been(void **state)
     assert_ok(collection_change(f.session, "h", 1, SDB_TYPE_HASH, put_many, NULL));
     assert_ok(sdb_stat(f.session, "h", 1, &stat));
     assert_int_equal(stat.encoding, SDB_ENCODING_LARGE);
+    assert_ok(sdb_copy(f.session, "h", 1, 0, "copy", 4, 0));
+    assert_ok(sdb_stat(f.session, "copy", 4, &stat));
+    assert_int_equal(stat.encoding, SDB_ENCODING_LARGE);
     assert_ok(collection_change(f.session, "ints", 4, SDB_TYPE_SET, put_many, NULL));
     assert_ok(sdb_stat(f.session, "ints", 4, &stat));
     assert_int_equal(stat.encoding, SDB_ENCODING_INTS);
