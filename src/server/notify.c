@@ -94,6 +94,8 @@ static const struct naming namings[] = {
     {"expireat", "expire", "del", NOTIFY_GENERIC, 0},
     {"pexpireat", "expire", "del", NOTIFY_GENERIC, 0},
     {"persist", "persist", "del", NOTIFY_GENERIC, 0},
+    {"bzpopmax", "zpopmax", "del", NOTIFY_ZSET, ELEMENTS},
+    {"bzpopmin", "zpopmin", "del", NOTIFY_ZSET, ELEMENTS},
     {"zadd", "zadd", "del", NOTIFY_ZSET, ELEMENTS},
     {"zdiffstore", "zdiffstore", "del", NOTIFY_ZSET, 0},
     {"zincrby", "zincr", "del", NOTIFY_ZSET, ELEMENTS},

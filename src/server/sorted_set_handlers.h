@@ -21,6 +21,7 @@ command_handler zrevrangebylex_command, zrangestore_command;
 
 /* sorted_set_pop_commands.c */
 command_handler zpopmin_command, zpopmax_command, zmpop_command;
+command_handler bzpopmin_command, bzpopmax_command, bzmpop_command;
 
 /* sorted_set_combine_commands.c */
 command_handler zunion_command, zinter_command, zdiff_command, zunionstore_command, zinterstore_command, zdiffstore_command;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sorted_set_pop_commands.c - ZPOPMIN, ZPOPMAX, ZMPOP
+ * sorted_set_pop_commands.c - ZPOPMIN, ZPOPMAX, ZMPOP; BZPOPMIN, BZPOPMAX, BZMPOP, which wait where there is nothing
  *
- * Commit:  one call to the store; ZMPOP: one for the first key that has something, of keys that nobody changes meanwhile.
- * Threads: the client's own. Memory: ZMPOP: the keys' slices.
+ * Commit:  one call to the store; ZMPOP: one for the first key that has something, of keys that nobody changes meanwhile; those that
+ *          wait: block_keys.h
+ * Threads: the client's own; what serves those who wait, any worker's. Memory: ZMPOP: the keys' slices.
  */
 #include "args.h"
+#include "block_keys.h"
 #include "client.h"
 #include "collections.h"
 #include "errors.h"
@@ -160,4 +162,76 @@ void zmpop_command(struct client *client, const struct request_arg *argv, int ar
         (void)transaction_end(&transaction, client, result == SDB_ENOTFOUND ? SDB_OK : result);
     }
     args_slices_free(&keys);
+}
+
+/* ---- those that wait -------------------------------------------------------------------------------------------------- */
+
+/* Its three words stand in one array. */
+static int show_one(void *context, const struct sdb_element *element)
+{
+    struct shown *shown = context;
+
+    reply_bulk(shown->reply, element->name.data, element->name.size);
+    reply_double(shown->reply, element->score);
+    shown->count++;
+    return shown->reply->failed;
+}
+
+static int try_bzpop(struct client *client, const struct request_arg *argv, int argc, const struct sdb_slice *key)
+{
+    const struct sdb_zset_range range = range_of(args_is(&argv[0], "BZPOPMAX"), 1);
+    struct shown shown = {&client->reply, 0};
+    const size_t mark = client->reply.size;
+    int result;
+
+    (void)argc;
+    reply_array(&client->reply, 3);
+    reply_bulk(&client->reply, key->data, key->size);
+    result = sdb_zset_pop(client->session, key->data, key->size, &range, show_one, &shown);
+    if (result != SDB_OK)
+        reply_truncate(&client->reply, mark);
+    return result;
+}
+
+static enum block_served serve_bzpop(struct client *client, const struct request_arg *argv, int argc, const struct sdb_slice *key)
+{
+    return block_keys_serve(client, argv, argc, key, SDB_TYPE_ZSET, try_bzpop);
+}
+
+void bzpopmin_command(struct client *client, const struct request_arg *argv, int argc)
+{
+    struct block_keys waiting = {argv + 1, argc - 2, argc - 2, 0, try_bzpop, serve_bzpop, block_keys_give_up};
+
+    if (block_get_timeout(client, &argv[argc - 1], &waiting.timeout_ms))
+        block_keys_run(client, argv, argc, &waiting);
+}
+
+void bzpopmax_command(struct client *client, const struct request_arg *argv, int argc)
+{
+    bzpopmin_command(client, argv, argc);
+}
+
+static int try_bzmpop(struct client *client, const struct request_arg *argv, int argc, const struct sdb_slice *key)
+{
+    struct asked asked;
+
+    /* It was read well before; who waits has a copy of its arguments. */
+    return read(client, argv, argc, 2, &asked) ? pop_from(client, key, &asked) : SDB_OK;
+}
+
+static enum block_served serve_bzmpop(struct client *client, const struct request_arg *argv, int argc, const struct sdb_slice *key)
+{
+    return block_keys_serve(client, argv, argc, key, SDB_TYPE_ZSET, try_bzmpop);
+}
+
+void bzmpop_command(struct client *client, const struct request_arg *argv, int argc)
+{
+    struct block_keys waiting = {NULL, 0, 0, 0, try_bzmpop, serve_bzmpop, block_keys_give_up};
+    struct asked asked;
+
+    if (!read(client, argv, argc, 2, &asked) || !block_get_timeout(client, &argv[1], &waiting.timeout_ms))
+        return;
+    waiting.keys = argv + asked.first;
+    waiting.key_count = waiting.lock_count = asked.keys;
+    block_keys_run(client, argv, argc, &waiting);
 }

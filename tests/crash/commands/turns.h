@@ -146,6 +146,7 @@ static const char *const turns[] = {
     "ZPOPMIN z2",
     "ZPOPMAX z2 2",
     "ZMPOP 2 absent z4 MAX COUNT 3",
+    "BZPOPMIN absent z2 0\nBZPOPMAX z4 0\nBZMPOP 0 2 absent z2 MIN COUNT 1",
     "ZREMRANGEBYRANK z4 0 1",
     "ZREMRANGEBYSCORE z5 (4 inf",
     "ZADD z6 0 a 0 b 0 {c*80} 0 d",
