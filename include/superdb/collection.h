@@ -84,6 +84,23 @@ SDB_API int sdb_collection_random(struct sdb_session *session, const void *key, 
 SDB_API int sdb_collection_add(struct sdb_session *session, const void *key, size_t key_size, uint32_t type,
                                const struct sdb_element *element);
 
+/*
+ * Stores a collection, whatever the key held, without a time to live: fill, which must not use the session, calls sdb_collection_fill for
+ * each element in turn. It may be called again from the beginning (the pool was full, and something could be reclaimed). Where it returns
+ * another number than SDB_OK, the key stays as it was, and that is what is returned. No elements: the key is deleted. One fence.
+ * Errors: SDB_EINVAL, those of fill, those of sdb_set.
+ */
+struct sdb_filling;
+typedef int sdb_fill_fn(void *context, struct sdb_filling *filling);
+SDB_API int sdb_collection_store(struct sdb_session *session, const void *key, size_t key_size, uint32_t type, sdb_fill_fn *fill,
+                                 void *context);
+
+/*
+ * Inside fill: adds an element, behind the others of a list, otherwise under its name. *added: there was none of this name (else the
+ * element takes its place). Errors, which fill returns: SDB_EINVAL (a score that is not a number), SDB_ETOOBIG and others.
+ */
+SDB_API int sdb_collection_fill(struct sdb_filling *filling, const struct sdb_element *element, int *added);
+
 #ifdef __cplusplus
 }
 #endif

@@ -659,6 +659,12 @@ enum sdb_access {
  */
 SDB_API int sdb_track_access(struct sdb_pool *pool, enum sdb_access what, unsigned log_factor, unsigned decay_minutes);
 
+/*
+ * Says of a key that it was not used for so long, or, where frequencies are kept, that its counter is at so much. No fence.
+ * Errors: SDB_ENOTFOUND, SDB_ECORRUPT.
+ */
+SDB_API int sdb_set_use(struct sdb_session *session, const void *key, size_t key_size, uint64_t idle_ms, unsigned frequency);
+
 enum sdb_evict_order {
     SDB_EVICT_RECENCY = 0,   /* unused for longest; with sdb_track_access */
     SDB_EVICT_FREQUENCY = 1, /* used least; likewise */

@@ -18,6 +18,9 @@ command_handler ttl_command, pttl_command, expiretime_command, pexpiretime_comma
 /* scan_commands.c */
 command_handler keys_command, scan_command;
 
+/* payload_commands.c */
+command_handler dump_command, restore_command;
+
 /* object_commands.c */
 command_handler object_encoding_command, object_freq_command, object_idletime_command, object_refcount_command;
 command_handler object_help_command;

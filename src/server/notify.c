@@ -109,6 +109,7 @@ static const struct naming namings[] = {
     {"zremrangebyscore", "zremrangebyscore", "del", NOTIFY_ZSET, ELEMENTS},
     {"zunionstore", "zunionstore", "del", NOTIFY_ZSET, 0},
     {"copy", "copy_to", "del", NOTIFY_GENERIC, ALWAYS_NEW},
+    {"restore", "restore", "del", NOTIFY_GENERIC, ONE_EVENT | ALWAYS_NEW},
     {"rename", "rename_to", "rename_from", NOTIFY_GENERIC, DELETED_FIRST | ALWAYS_NEW},
     {"renamenx", "rename_to", "rename_from", NOTIFY_GENERIC, DELETED_FIRST | ALWAYS_NEW},
     {"move", "move_to", "move_from", NOTIFY_GENERIC, DELETED_FIRST | ALWAYS_NEW},
@@ -355,7 +356,7 @@ static void tell_all(const struct ended *ended)
     const int apart = (ended->naming->flags & DELETED_FIRST) != 0;
 
     for (size_t i = 0; i < notes.count && (ended->naming->flags & ALWAYS_NEW) != 0; i++)
-        if (is_stored(&notes.items[i]))
+        if (is_stored(&notes.items[i]) && !is_repeated(ended->naming, i))
             send_event(ended->worker, NOTIFY_NEW, "new", notes.items[i].database,
                        &(struct sdb_slice){notes.bytes + notes.items[i].at, notes.items[i].size});
     for (size_t i = 0; i < notes.count; i++)

@@ -13,6 +13,7 @@
 #include "error.h"
 
 #define TICK_MS 64
+#define TICKS_BEFORE (1u << 28) /* half a year: keys may be said to be unused since before the noting began */
 #define COUNTER_NEW 5u /* of a key that was just made: it must not go before it had a chance */
 #define COUNTER_MAX 255u
 #define FREQUENCY_KNOWN (1u << 31)
@@ -51,14 +52,14 @@ static void store(const struct access *access, uint64_t entry, uint32_t value)
 
 static uint32_t tick(const struct access *access, int64_t now_ms)
 {
-    return now_ms <= access->begin_ms ? 1 : (uint32_t)((now_ms - access->begin_ms) / TICK_MS) + 1;
+    return now_ms <= access->begin_ms ? TICKS_BEFORE : (uint32_t)((now_ms - access->begin_ms) / TICK_MS) + TICKS_BEFORE;
 }
 
 uint64_t access_idle_ms(const struct access *access, uint64_t entry, int64_t now_ms)
 {
     const uint32_t now = tick(access, now_ms), then = load(access, entry);
 
-    return now > then ? (uint64_t)(now - (then ? then : 1)) * TICK_MS : 0;
+    return now > then ? (uint64_t)(now - (then ? then : TICKS_BEFORE)) * TICK_MS : 0;
 }
 
 /* ---- frequency ---- */
@@ -117,6 +118,18 @@ void access_begin(const struct sdb_session *session, struct access *access, uint
         store(access, entry, frequency_word(minute(now_ms), COUNTER_NEW));
     else
         store(access, entry, tick(access, now_ms));
+}
+
+void access_set(const struct sdb_session *session, struct access *access, uint64_t entry, uint64_t idle_ms, unsigned frequency)
+{
+    const int64_t now_ms = session_now(session);
+    const uint32_t now = tick(access, now_ms);
+    const uint64_t ticks = idle_ms / TICK_MS;
+
+    if (__atomic_load_n(&access->kind, __ATOMIC_RELAXED) == SDB_ACCESS_FREQUENCY)
+        store(access, entry, frequency_word(minute(now_ms), frequency < COUNTER_MAX ? frequency : COUNTER_MAX));
+    else
+        store(access, entry, ticks < now ? now - (uint32_t)ticks : 1);
 }
 
 /* ---- beginning and end ---- */

@@ -7,7 +7,7 @@
  * taken for pages of entries alone, 4 bytes an entry. While nobody asks for it there is nothing, and a read pays for one test of a
  * pointer (docs/decisions/018). What a restart forgets counts as not used since the noting began.
  *
- * Recency: ticks of 64 ms since the noting began, from 1. Frequency: a bit that is always set, 16 bits of minutes, 8 of a
+ * Recency: ticks of 64 ms, from half a year before the noting began. Frequency: a bit that is always set, 16 bits of minutes, 8 of a
  * logarithmic counter, as Redis has it. 0: not known.
  * Threads: any; a word is a hint, and races about it are allowed.
  */
@@ -31,6 +31,9 @@ struct access {
 /* The key of the entry is used now; the entry has become a key's. For access_note and access_note_new. */
 void access_touch(const struct sdb_session *session, struct access *access, uint64_t entry);
 void access_begin(const struct sdb_session *session, struct access *access, uint64_t entry);
+
+/* The key counts as unused for so long, or, where frequencies are kept, as used so often. */
+void access_set(const struct sdb_session *session, struct access *access, uint64_t entry, uint64_t idle_ms, unsigned frequency);
 
 /* Milliseconds since the last use; the counter as it is by now. */
 uint64_t access_idle_ms(const struct access *access, uint64_t entry, int64_t now_ms);

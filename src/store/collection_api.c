@@ -155,15 +155,22 @@ int sdb_collection_random(struct sdb_session *session, const void *key, size_t k
 
 /* -- adding -- */
 
-static int change_add(struct collection *collection, void *context)
+static int add(struct collection *collection, const struct sdb_element *element, bool *added)
 {
-    const struct sdb_element *element = context;
     const struct collection_element mine = {.name = element->name,
                                             .value = element->value,
                                             .score = collection_score_word(element->score)};
 
+    *added = true;
     return collection->type == SDB_TYPE_LIST ? collection_insert(collection, collection->count, &element->name)
-                                             : collection_put(collection, &mine, NULL);
+                                             : collection_put(collection, &mine, added);
+}
+
+static int change_add(struct collection *collection, void *context)
+{
+    bool added;
+
+    return add(collection, context, &added);
 }
 
 int sdb_collection_add(struct sdb_session *session, const void *key, size_t key_size, uint32_t type, const struct sdb_element *element)
@@ -173,4 +180,38 @@ int sdb_collection_add(struct sdb_session *session, const void *key, size_t key_
     if (!has_elements(type) || isnan(element->score))
         return SDB_EINVAL;
     return collection_change(session, key, key_size, type, change_add, &copy);
+}
+
+struct sdb_filling {
+    struct collection *collection;
+};
+
+struct fill {
+    sdb_fill_fn *fill;
+    void *context;
+};
+
+int sdb_collection_fill(struct sdb_filling *filling, const struct sdb_element *element, int *added)
+{
+    bool is_new;
+    int error = isnan(element->score) ? SDB_EINVAL : add(filling->collection, element, &is_new);
+
+    if (!error)
+        *added = is_new;
+    return error;
+}
+
+static int change_fill(struct collection *collection, void *context)
+{
+    const struct fill *fill = context;
+    struct sdb_filling filling = {collection};
+
+    return fill->fill(fill->context, &filling);
+}
+
+int sdb_collection_store(struct sdb_session *session, const void *key, size_t key_size, uint32_t type, sdb_fill_fn *fill, void *context)
+{
+    struct fill filled = {fill, context};
+
+    return has_elements(type) ? collection_store(session, key, key_size, type, change_fill, &filled) : SDB_EINVAL;
 }

@@ -333,6 +333,17 @@ int sdb_touch(struct sdb_session *session, const void *key, size_t key_size)
     return error;
 }
 
+int sdb_set_use(struct sdb_session *session, const void *key, size_t key_size, uint64_t idle_ms, unsigned frequency)
+{
+    struct index_found found;
+    struct access *access = access_of(session);
+    int error = find_key(session, key, key_size, &found);
+
+    if (!error && access)
+        access_set(session, access, found.entry, idle_ms, frequency);
+    return error;
+}
+
 static size_t blob_memory(const struct pool_file *file, uint64_t reference, size_t *size)
 {
     const uint8_t *data;

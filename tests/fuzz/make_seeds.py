@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
 import frames  # noqa: E402
+import payloads  # noqa: E402
 from harness import encode  # noqa: E402
 from test_differential_fixed import read_groups, words  # noqa: E402
 
@@ -135,6 +136,8 @@ def main():
                                    b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\nv\r\n\r\n"
                                    b"*5\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n\0\r\n$4\r\nPXAT\r\n$13\r\n4102444800000\r\n")):
         write(directory, "import", bytes([number]) + text)
+    for _, payload in [*payloads.every_form(), *payloads.wrong_forms()]:
+        write(directory, "payload", payload[:-10])
     for number in range(32):
         write(directory, "reply", bytes([number, 10, 3] + [number, 5] + list(b"hello") + [11, 2, 3, 1, 2, 3, 7, 8] * 4))
 

@@ -133,7 +133,7 @@ static int keyspace(struct sdb_session *session, uint64_t *total)
 
 /* -- running -- */
 
-/* A word of a turn: {c*n} is n times a character, @key the key's handle. Returns where the next one begins. */
+/* A word of a turn: {c*n} is n times a character, ^HH a byte, @key the key's handle. Returns where the next one begins. */
 static const char *take_word(const char *at, char **out, struct request_arg *arg)
 {
     char *begin = *out;
@@ -145,6 +145,11 @@ static const char *take_word(const char *at, char **out, struct request_arg *arg
             memset(*out, at[1], (size_t)times);
             *out += times;
             at = strchr(at, '}');
+        } else if (*at == '^') {
+            const char digits[] = {at[1], at[2], '\0'};
+
+            *(*out)++ = (char)strtol(digits, NULL, 16);
+            at += 2;
         } else {
             *(*out)++ = *at == '`' ? '\n' : *at;
         }

@@ -2,7 +2,7 @@
 /*
  * turns.h - the turns of commands.c: command lines, run under one fence
  *
- * A turn that begins with +MS runs so much later. {c*n} is n times a character, @key the key's handle. Every kind of value: integer,
+ * A turn that begins with +MS runs so much later. {c*n} is n times a character, ^HH a byte, @key the key's handle. Every kind of value: integer,
  * inline, blob, large; keys inline and in blobs; several databases; keys that expire on the way.
  */
 #ifndef SDB_TESTS_CRASH_TURNS_H
@@ -155,6 +155,17 @@ static const char *const turns[] = {
     "MULTI\nZADD z1 1 x\nZPOPMIN z2 10\nZADD z8 1 a 2 {v*70}\nZREM z8 a\nZUNIONSTORE z9 2 z7 z8\nEXEC",
     "ZREMRANGEBYRANK z7 0 -1",
     "DEL z1 z9",
+    /* what DUMP gave */
+    "HSET d0 a 1 b {v*70}",
+    "EVAL redis.call('restore','d1',0,redis.call('dump','d0'))redis.call('restore','d2',9999,redis.call('dump','n')) 0",
+    "EVAL redis.call('restore','d1',0,redis.call('dump','d2'),'replace')redis.pcall('restore','d3',0,'x') 0",
+    "RESTORE d4 0 ^00^c3^40B^40^40^1f{a*30}bb^1f{b*32}^0a^00kR^06^c4^e1^a1^0c^b8\n"
+    "RESTORE d5 5000 ^02^03^01a^01b^0212^0a^00^b2^cf^95^0e^1d^40^c9^a5\n"
+    "RESTORE d6 0 ^12^02^02^0d^0d^00^00^00^02^00^81x^02^81y^02^ff^01^40F{z*70}^0a^00^ecMl^f8^17aj^e2",
+    "RESTORE d7 0 ^11^15^15^00^00^00^04^00^81m^02^811^02^81n^02^832^2e5^04^ff^0a^00^f5^02^25^f6^b4^da^ed^21",
+    "RESTORE d5 0 ^04^02^01f^40F{v*70}^01g^01w^0a^00^f1b^3cZ^bc^bc^cf^c4 REPLACE\n"
+    "RESTORE d4 1 ^00^c3^40B^40^40^1f{a*30}bb^1f{b*32}^0a^00kR^06^c4^e1^a1^0c^b8 REPLACE ABSTTL",
+    "EVAL redis.pcall('restore','d7',0,ARGV[1],'replace') 0 ^02^03^01q^01r^01q^0a^00^7f^f2^3f^d3^ca^02^85r",
     /* handles */
     "SDB.SETH @n 12 @m3 {s*600}",
     /* keys */
