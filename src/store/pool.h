@@ -48,13 +48,13 @@ struct sdb_pool {
     struct access *access;        /* Atomic: NULL: the use of keys is not noted. access.h */
     struct access *access_memory; /* Owner: sessions_lock. Once there, it stays until the pool is closed */
     sdb_observer *observer; /* Atomic: NULL: none. Set under the lock of the shard whose changes are to be told, or earlier */
-    bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     struct sdb_limits limits; /* Atomic, relaxed, each */
     struct shard *shards;
     uint32_t shard_count;
     bool readonly;
     bool recovered;
     bool blocks_counted; /* Atomic: every shard's block_bytes is a total: used.c */
+    bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     /* Atomic. */
     uint32_t failed;        /* sticky: no more commits */
     uint32_t hides_keys;    /* damage kept keys from being counted: a count of 0 does not mean that there are none */
@@ -72,8 +72,8 @@ struct sdb_pool {
     struct persist_thread closed_thread;
     /* Owner: maintain_lock. */
     struct lock maintain_lock;
-    uint64_t maintain_page;
     bool maintain_found;        /* this round deleted something */
+    uint64_t maintain_page;
     uint64_t maintain_round;    /* rounds over the pool completed */
     uint64_t id_dead_round[DATABASE_IDS]; /* round + 1 in which a physical number lost its database; 0: alive or free */
 };
