@@ -513,6 +513,19 @@ int acl_allows(struct client *client, enum acl_context context, const struct com
     return 0;
 }
 
+int acl_reads_all_keys(const struct client *client, const struct command *command, const struct request_arg *argv, int argc)
+{
+    const size_t number = (size_t)command_number(command);
+    const struct acl_user *user = client->user;
+    int position;
+
+    for (size_t i = 0; user != NULL && i < user->selector_count; i++)
+        if (acl_selector_check(user->selectors[i], command, number, argv, argc, &position) == ACL_ALLOWED &&
+            acl_selector_reads_all_keys(user->selectors[i]))
+            return 1;
+    return 0;
+}
+
 int acl_explain(const struct acl_user *user, const struct command *command, const struct request_arg *argv, int argc, char *text,
                 size_t capacity, size_t *size)
 {

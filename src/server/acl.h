@@ -80,6 +80,9 @@ int acl_client_refresh(struct client *client);
 int acl_allows(struct client *client, enum acl_context context, const struct command *command, size_t number,
                const struct request_arg *argv, int argc, enum acl_verdict *verdict);
 
+/* Whether permissions that allow the request allow every key to be read, too: what a pattern of SORT may stand for. */
+int acl_reads_all_keys(const struct client *client, const struct command *command, const struct request_arg *argv, int argc);
+
 /* What ACL DRYRUN says. 1 where the user may run the request, else 0 with the words, not ended by a NUL. */
 int acl_explain(const struct acl_user *user, const struct command *command, const struct request_arg *argv, int argc, char *text,
                 size_t capacity, size_t *size);

@@ -516,16 +516,28 @@ static enum acl_verdict check_channels(const struct acl_selector *selector, cons
     return ACL_ALLOWED;
 }
 
-/* A handle does not tell its key: who may use handles may use every key. */
-static bool check_handles(const struct acl_selector *selector, const struct command *command)
+/* What is allowed with every key. */
+static unsigned access_to_all_keys(const struct acl_selector *selector)
 {
-    const unsigned access = strcmp(command->name, "sdb.geth") == 0 ? ACL_READ : strcmp(command->name, "sdb.seth") == 0 ? ACL_WRITE : 0;
-    unsigned found = 0;
+    unsigned found = selector->keys.all ? ACL_READ_WRITE : 0;
 
     for (size_t i = 0; i < selector->keys.count; i++)
         if (selector->keys.items[i].size == 1 && selector->keys.items[i].text[0] == '*')
             found |= selector->keys.items[i].access;
-    return (found & access) == access;
+    return found;
+}
+
+int acl_selector_reads_all_keys(const struct acl_selector *selector)
+{
+    return (access_to_all_keys(selector) & ACL_READ) != 0;
+}
+
+/* A handle does not tell its key: who may use handles may use every key. */
+static bool check_handles(const struct acl_selector *selector, const struct command *command)
+{
+    const unsigned access = strcmp(command->name, "sdb.geth") == 0 ? ACL_READ : strcmp(command->name, "sdb.seth") == 0 ? ACL_WRITE : 0;
+
+    return (access_to_all_keys(selector) & access) == access;
 }
 
 enum acl_verdict acl_selector_check(const struct acl_selector *selector, const struct command *command, size_t number,

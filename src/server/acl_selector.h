@@ -80,6 +80,8 @@ enum acl_verdict acl_selector_check(const struct acl_selector *selector, const s
 /* Whether the channel is; literally: it is a pattern itself, which must be allowed as it is written. */
 int acl_selector_allows_channel(const struct acl_selector *selector, const char *channel, size_t size, int literally);
 
+int acl_selector_reads_all_keys(const struct acl_selector *selector);
+
 /* The rules that make it, into a text (a reply's buffer): of its commands, keys and channels. */
 void acl_selector_describe_commands(const struct acl_selector *selector, struct reply *text);
 void acl_selector_describe_keys(const struct acl_selector *selector, struct reply *text);

@@ -130,6 +130,7 @@ static const struct fact {
     {"slowlog|reset", NULL, "request_policy:all_nodes response_policy:all_succeeded"},
     {"smembers", NULL, "nondeterministic_output_order"},
     {"smove", "RW access delete;RW insert", NULL},
+    {"sort", "RO access;OW update", NULL},
     {"spop", "RW access delete", "nondeterministic_output"},
     {"spublish", "not_key", NULL},
     {"srandmember", NULL, "nondeterministic_output"},
@@ -336,12 +337,42 @@ static void reply_numkeys_spec(struct reply *reply, const char *flags, int posit
     reply_integer(reply, 1);
 }
 
+/* Keys that stand anywhere, or follow from what other keys hold. */
+static void reply_unknown_spec(struct reply *reply, const char *flags)
+{
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "flags");
+    reply_status_set(reply, flags, strlen(flags));
+    for (int i = 0; i < 2; i++) {
+        reply_bulk_text(reply, i == 0 ? "begin_search" : "find_keys");
+        reply_map(reply, 2);
+        reply_bulk_text(reply, "type");
+        reply_bulk_text(reply, "unknown");
+        reply_bulk_text(reply, "spec");
+        reply_map(reply, 0);
+    }
+}
+
+/* Of SORT: the key, those that patterns stand for, and STORE's. */
+static void reply_sort_specs(struct reply *reply, const char *flags, const char *second)
+{
+    const size_t size = strcspn(flags, ";");
+
+    reply_set(reply, second != NULL ? 3 : 2);
+    reply_key_spec(reply, flags, size, 1, 1, 1);
+    reply_unknown_spec(reply, "RO access");
+    if (second != NULL)
+        reply_unknown_spec(reply, second + 1);
+}
+
 static void reply_key_specs(struct reply *reply, const struct command *command)
 {
     const char *flags = key_flags(command), *second = strchr(flags, ';');
     int first = command->first_key;
 
-    if (first == 0 && numkeys_position(command) > 0) {
+    if (strcmp(command->name, "sort") == 0 || strcmp(command->name, "sort_ro") == 0) {
+        reply_sort_specs(reply, flags, second);
+    } else if (first == 0 && numkeys_position(command) > 0) {
         reply_set(reply, 1);
         reply_numkeys_spec(reply, flags, numkeys_position(command));
     } else if (first == 0) {

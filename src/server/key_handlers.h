@@ -9,6 +9,8 @@
 
 /* keyspace_commands.c */
 command_handler del_command, exists_command, touch_command, type_command, randomkey_command;
+command_handler sort_command, sort_ro_command;
+command_keys sort_keys, sort_ro_keys;
 command_handler rename_command, renamenx_command, copy_command, move_command;
 
 /* expire_commands.c */

@@ -88,6 +88,7 @@ static const struct naming namings[] = {
     {"sinterstore", "sinterstore", "del", NOTIFY_SET, 0},
     {"sunionstore", "sunionstore", "del", NOTIFY_SET, 0},
     {"sdiffstore", "sdiffstore", "del", NOTIFY_SET, 0},
+    {"sort", "sortstore", "del", NOTIFY_LIST, 0},
     {"getex", "expire", "del", NOTIFY_GENERIC, 0},
     {"expire", "expire", "del", NOTIFY_GENERIC, 0},
     {"pexpire", "expire", "del", NOTIFY_GENERIC, 0},
@@ -423,7 +424,7 @@ static int read_keys(const struct command *command, const struct request_arg *ar
     if (strcmp(name, "sinterstore") == 0 || strcmp(name, "sunionstore") == 0 || strcmp(name, "sdiffstore") == 0)
         return *last = argc - 1, 2;
     *last = 1;
-    if (strcmp(name, "getset") == 0 || strcmp(name, "getdel") == 0 || strcmp(name, "getex") == 0 || strcmp(name, "copy") == 0)
+    if (strcmp(name, "sort") == 0 || strcmp(name, "getset") == 0 || strcmp(name, "getdel") == 0 || strcmp(name, "getex") == 0 || strcmp(name, "copy") == 0)
         return 1;
     if (strcmp(name, "bitfield") == 0)
         return !has_word(argv, argc, 2, "SET") && !has_word(argv, argc, 2, "INCRBY");

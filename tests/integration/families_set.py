@@ -82,4 +82,33 @@ def sets(s):
     return others(s)
 
 
-FAMILIES = {"sets": sets}
+def sorted_member(s):
+    """Without a NUL, behind which Redis compares nothing."""
+    return member(s).replace(b"\x00", b"0")
+
+
+def sorts(s):
+    """SORT, of sets and of what it has stored. An order that nothing decides is not asked for: keys alike are in one that is each server's."""
+    value = s.value().replace(b"\x00", b"0")
+    kind = s.random.randrange(20)
+    if kind < 5:
+        return [b"SADD", s.key(), *[sorted_member(s) for _ in range(s.random.randint(1, 12))]]
+    if kind < 7:
+        return [b"SADD", s.key(), *[s.random.choice(INTS) for _ in range(6)]]
+    if kind < 9:
+        return [b"SET", s.random.choice([b"by_", b"get_"]) + sorted_member(s), value]
+    if kind < 11:
+        return [b"HSET", b"hash_" + sorted_member(s), s.random.choice([b"f", b"g"]), value]
+    if kind == 11:
+        return [s.random.choice([b"SUNIONSTORE", b"SDIFFSTORE", b"RENAME"]), s.key(), s.key()]
+    if kind == 12:
+        return [b"DEL", *s.keys(3)]
+    by = s.random.choice([[b"BY", b"by_*"], [b"BY", b"hash_*->f"], [b"BY", b"none_*"], [], [], [], []])
+    options = [[b"LIMIT", s.integer(-2, 8), s.integer(-2, 8)], b"ASC", b"DESC", [b"GET", b"get_*"], [b"GET", b"#"], [b"GET", b"hash_*->g"],
+               [b"GET", b"none"], [b"GET", b"by_*->f"]]
+    if not by:
+        options += [b"ALPHA", b"ALPHA", [b"STORE", s.key()], [b"STORE", s.key()]]
+    return [s.random.choice([b"SORT", b"SORT", b"SORT_RO"]), s.key(), *by, *s.some(options, 4)]
+
+
+FAMILIES = {"sets": sets, "sorts": sorts}

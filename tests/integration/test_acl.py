@@ -135,6 +135,22 @@ def test_a_user_does_what_it_may_and_nothing_else():
                             assert isinstance(reply, Error) == (login[3] == "bo"), (server.name, login, reply)
 
 
+def test_patterns_of_sort_ask_for_all_keys():
+    """BY and GET stand for keys that the request does not name: who uses them must be allowed to read every key by what allows SORT."""
+    users = [["~*"], ["allkeys"], ["~k*"], ["%R~*"], ["%W~*", "%R~k*"], ["~k*", "%R~*"], ["~k*", "(~* +get)"], ["~k*", "(%R~* +sort_ro)"],
+             ["%R~k*", "%W~d*"], ["~d*"], ["(~* +sort)", "-sort"]]
+    asked = [["SORT", "k"], ["SORT", "k", "BY", "w_*"], ["SORT", "k", "BY", "nosort"], ["SORT", "k", "GET", "g_*"], ["SORT", "k", "GET", "#"],
+             ["SORT", "k", "GET", "none"], ["SORT", "k", "BOGUS", "BY", "w_*"], ["SORT", "k", "BY", "w_*", "BOGUS"], ["SORT", "k", "STORE", "d"],
+             ["SORT", "k", "BY", "w_*", "STORE", "d"], ["SORT", "d", "BY", "nosort", "STORE", "k2"], ["SORT_RO", "k"],
+             ["SORT_RO", "k", "BY", "w_*"], ["SORT_RO", "k", "GET", "g_*"], ["SORT", "x"], ["SORT", "k", "STORE", "k3"]]
+    with both() as servers:
+        lines = [["SADD", "k", "3", "1", "2"], ["MSET", "w_1", "9", "w_2", "8"]]
+        for number, rules in enumerate(users):
+            lines += [["ACL", "SETUSER", f"u{number}", "on", "nopass", "+sort", "+sort_ro", *rules], ["AUTH", f"u{number}", ""], *asked,
+                      ["AUTH", "default", ""], ["DEL", "d", "k2", "k3"]]
+        converse(servers, lines)
+
+
 def test_the_same_may_be_done_for_any_rules():
     """Seeded random rules; what they allow is asked of both servers."""
     with both() as servers:

@@ -166,6 +166,14 @@ static const char *const turns[] = {
     "RESTORE d5 0 ^04^02^01f^40F{v*70}^01g^01w^0a^00^f1b^3cZ^bc^bc^cf^c4 REPLACE\n"
     "RESTORE d4 1 ^00^c3^40B^40^40^1f{a*30}bb^1f{b*32}^0a^00kR^06^c4^e1^a1^0c^b8 REPLACE ABSTTL",
     "EVAL redis.pcall('restore','d7',0,ARGV[1],'replace') 0 ^02^03^01q^01r^01q^0a^00^7f^f2^3f^d3^ca^02^85r",
+    /* SORT, which stores lists: packed, and trees from 1024 bytes on */
+    "SADD o.s 3 1 2\nMSET o.w1 5 o.w2 4 o.w3 {6*3} o.n1 {n*600} o.n2 {m*700}",
+    "SORT o.s STORE o.l",
+    "SORT o.s BY o.w* GET # GET o.n* STORE o.l",
+    "SORT o.l ALPHA LIMIT 1 3 STORE o.l",
+    "SORT o.s STORE o.w1",
+    "SORT missing STORE o.l",
+    "DEL o.s o.w1 o.w2 o.w3 o.n1 o.n2",
     /* handles */
     "SDB.SETH @n 12 @m3 {s*600}",
     /* keys */
