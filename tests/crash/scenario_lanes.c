@@ -13,6 +13,8 @@ void prepare_bodies(struct oracle *oracle, struct sdb_crashtest_options *options
     options->states_max = 16;
     options->random_images = 12;
     options->lines_max = 6;
+    options->kill_every = 2;
+    options->nested_images = 24;
 }
 
 /* Keys and values that fit their entries: what the transaction changes is all that its record holds. */
@@ -42,9 +44,9 @@ int work_bodies(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
         oracle_begin(oracle);
         MUST(sdb_begin_all(session));
         set_all(oracle, session, round * 1000);
+        sdb_crashtest_look(test, 1); /* at the record itself, too: behind a kill its body is only visible */
         MUST(sdb_commit(session));
         oracle_end(oracle, 0);
-        sdb_crashtest_look(test, 1);
         for (uint32_t i = 0; i < 2; i++) {
             oracle_begin(oracle);
             oracle_operation(oracle, 0);

@@ -30,4 +30,31 @@ REASONS = {
         "E1, E2: nobody can reach fresh memory before the fence of its commit, and the record verifies it",
     "pmem/tx.c:tx_rollback:torn persist_store":
         "E1: fresh memory, which nobody has reached or will",
+    # ---- repairs ----
+    "pmem/repair.c:repair_store:torn persist_store":
+        "what is stored over is damaged or given up; half of it has wrong check bits, and the next run decides the same again",
+    "pmem/repair.c:repair_give_up_lane:torn persist_store":
+        "a lane whose header is damaged is given up by the next run, too",
+    "pmem/repair.c:repair_give_up_lane:remove persist_flush_line":
+        "restart_lanes stores over the header and flushes its line; until then the next run gives the lane up again",
+    "pmem/repair.c:repair_give_up_lane:swap persist_store and persist_flush_line":
+        "likewise: restart_lanes stores over the header and flushes its line",
+    "pmem/repair.c:repair_lanes:remove repair_give_up_lane":
+        "lanes_recover refuses such a lane, and the loop around it gives it up; the other lanes' records are applied once more",
+    "src/store/repair.c:recover:remove repair_lanes":
+        "likewise: the loop around lanes_recover gives the lanes up",
+    "src/store/repair.c:recover:swap repair_lanes and lanes_recover":
+        "likewise: what is in front of the loop is its first round",
+    "src/store/repair.c:secure_everything:less not the unaligned tail":
+        "a pool's size is a multiple of an extent's",
+    "src/store/repair.c:secure_everything:less not the first line":
+        "it is the superblock's: secure_newest flushes the copy that counts before the other changes",
+    "src/store/repair.c:secure_everything:remove persist_fence":
+        "the next change of the superblock, the first one behind the opening, begins with a fence of the same thread (secure_newest)",
+    "src/store/repair.c:secure_everything:swap persist_flush and persist_fence":
+        "likewise: secure_newest fences before anything is stored",
+    "pmem/repair.c:store_all:swap restart_lanes and repair_fence":
+        "nobody but a repair reads a lane's header until the clean close, and each later fence of the same thread covers it",
+    "pmem/repair.c:store_all:swap repair_index_store and repair_fence":
+        "until the clean close the next run stores them again, and its first fence, for the counters, is of the same thread",
 }

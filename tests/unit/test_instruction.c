@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_instruction.c - the instructions that flush and fence are executed, not only counted
+ * test_instruction.c - the instructions that flush and fence are executed, not only counted, and behind the stores that they are for
  *
  * The processor stops behind each instruction (the trap flag), and the handler looks at the next one's bytes. x86-64 only.
  */
@@ -20,22 +20,61 @@
 
 #define TRAP_FLAG 0x100
 
-static uint8_t area[4 * LINE_SIZE] __attribute__((aligned(LINE_SIZE)));
+static uint8_t area[130 * LINE_SIZE] __attribute__((aligned(LINE_SIZE)));
 static volatile sig_atomic_t is_over;
 static struct {
     unsigned clwb, clflushopt, clflush, sfence;
 } executed;
 
+/* What each line of the area held when it was flushed last. */
+static uint8_t flushed[sizeof(area)];
+
+/* The address of a memory operand. Intel SDM volume 2, 2.1.5: the number of a register has a fourth bit in REX. */
+static uintptr_t operand(const uint8_t *modrm, unsigned rex, const greg_t *registers)
+{
+    static const int names[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    const unsigned mod = *modrm >> 6, base_bit = (rex & 1) << 3, index_bit = (rex & 2) << 2;
+    const uint8_t *at = modrm + 1;
+    unsigned base = *modrm & 7;
+    uintptr_t address = 0;
+    int32_t far;
+
+    if (base == 4) { /* an index, too */
+        const unsigned index = (*at >> 3 & 7) | index_bit;
+
+        if (index != 4)
+            address = (uintptr_t)registers[names[index]] << (*at >> 6);
+        base = *at++ & 7;
+    }
+    address += (uintptr_t)registers[names[base | base_bit]];
+    if (mod == 1)
+        address += (uintptr_t)(intptr_t)(int8_t)*at;
+    memcpy(&far, at, sizeof(far));
+    return mod == 2 ? address + (uintptr_t)(intptr_t)far : address;
+}
+
+static void note_line(uintptr_t address)
+{
+    const uintptr_t offset = (address & ~(uintptr_t)(LINE_SIZE - 1)) - (uintptr_t)area;
+
+    if (offset < sizeof(area))
+        memcpy(flushed + offset, area + offset, LINE_SIZE);
+}
+
 /* Intel SDM volume 2: group 15, 0F AE; /6 with 66 is clwb, /7 with 66 clflushopt, /7 clflush, F8 sfence. */
-static void look(const uint8_t *code)
+static void look(const uint8_t *code, const greg_t *registers)
 {
     const int has_66 = *code == 0x66;
+    unsigned rex = 0;
 
     code += has_66;
     if ((*code & 0xf0) == 0x40) /* REX: the address is in a register of the upper half */
-        code++;
+        rex = *code++;
     if (code[0] != 0x0f || code[1] != 0xae)
         return;
+    if (code[2] >> 6 != 3 && ((code[2] >> 3 & 7) == 7 || ((code[2] >> 3 & 7) == 6 && has_66)))
+        note_line(operand(code + 2, rex, registers));
     if (code[2] == 0xf8)
         executed.sfence++;
     else if (code[2] >> 6 != 3 && (code[2] >> 3 & 7) == 6 && has_66)
@@ -50,7 +89,7 @@ static void step(int number, siginfo_t *info, void *context)
 
     (void)number;
     (void)info;
-    look((const uint8_t *)(uintptr_t)state->uc_mcontext.gregs[REG_RIP]);
+    look((const uint8_t *)(uintptr_t)state->uc_mcontext.gregs[REG_RIP], state->uc_mcontext.gregs);
     if (is_over)
         state->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
 }
@@ -102,9 +141,40 @@ static void each_flush_and_fence_is_executed(void **state)
     }
 }
 
+/* Of what is streamed the whole lines go around the caches; the ends are stored and flushed. */
+static void the_ends_of_what_is_streamed_are_flushed_behind_their_stores(void **state)
+{
+    static const enum persist_flush all[] = {PERSIST_CLWB, PERSIST_CLFLUSHOPT, PERSIST_CLFLUSH};
+    static uint8_t from[sizeof(area)];
+    const size_t sizes[] = {40, 8192 - 24, 8192 - LINE_SIZE + 8}; /* nothing is streamed; both ends; a short tail */
+
+    (void)state;
+    memset(from, 'x', sizeof(from));
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        for (size_t n = 0; n < sizeof(sizes) / sizeof(sizes[0]) && persist_flush_is_supported(all[i]); n++) {
+            struct persist persist;
+            struct persist_thread thread = {0};
+            const size_t end = 16 + sizes[n], tail = end / LINE_SIZE * LINE_SIZE;
+            int error;
+
+            memset(area, 0, sizeof(area));
+            memset(flushed, 0, sizeof(flushed));
+            persist_init(&persist, all[i], area, NULL);
+            watch();
+            persist_copy_nt(&persist, &thread, area + 16, from, sizes[n]);
+            error = persist_fence(&persist, &thread);
+            watch_no_more();
+            assert_int_equal(error, 0);
+            assert_memory_equal(area + 16, from, sizes[n]);
+            assert_memory_equal(flushed, area, LINE_SIZE);
+            assert_memory_equal(flushed + tail, area + tail, end - tail);
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_flush_and_fence_is_executed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_flush_and_fence_is_executed),
+                                       cmocka_unit_test(the_ends_of_what_is_streamed_are_flushed_behind_their_stores)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
