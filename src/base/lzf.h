@@ -7,8 +7,8 @@
  *     lllooooo oooooooo               l + 2 bytes (l 1 to 6) from o + 1 bytes back
  *     111ooooo llllllll oooooooo      l + 9 bytes likewise
  *
- * Of our own, and no library's: what is unpacked comes from anyone, and the library has no build for every machine that the server is built for.
- * Pure.
+ * Of our own, and no library's: what is unpacked comes from anyone, and the library is not there for every machine that the server
+ * is built for. Pure.
  */
 #ifndef SDB_BASE_LZF_H
 #define SDB_BASE_LZF_H

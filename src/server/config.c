@@ -424,7 +424,7 @@ static const struct config_option options[] = {
          "closes a client whose unfinished request is larger"),
     SIZE("proto-max-bulk-len", proto_max_bulk_len, "512mb", 1 << 20, INT64_MAX, OPTION_SETTABLE, NULL,
          "the largest argument that is taken"),
-    LIMIT("hash-max-listpack-entries", "hash-max-ziplist-entries", hash_max_listpack_entries, "128", 0, KIND_LONG,
+    LIMIT("hash-max-listpack-entries", "hash-max-ziplist-entries", hash_max_listpack_entries, "512", 0, KIND_LONG,
           "fields of a small hash"),
     LIMIT("hash-max-listpack-value", "hash-max-ziplist-value", hash_max_listpack_value, "64", 0, KIND_SIZE,
           "bytes of a field or value of a small hash"),

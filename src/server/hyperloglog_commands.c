@@ -2,9 +2,9 @@
 /*
  * hyperloglog_commands.c - PFADD, PFCOUNT, PFMERGE, and the table's rows
  *
- * Commit:  PFADD: a transaction of sdb_view and one sdb_set. PFMERGE: one of sdb_view for each key and one sdb_set. PFCOUNT of one key keeps the
- *          estimate in the value: a transaction of sdb_view and one sdb_set_range of 8 bytes. Where that cannot be written it
- *          replies all the same.
+ * Commit:  PFADD: a transaction of sdb_view and one sdb_set. PFMERGE: one of sdb_view for each key and one sdb_set. PFCOUNT of one
+ *          key keeps the estimate in the value: a transaction of sdb_view and one sdb_set_range of 8 bytes. Where that cannot be
+ *          written it replies all the same.
  * Threads: the client's own.
  * Memory:  a copy of the value; 16 KiB of the stack
  */

@@ -16,8 +16,8 @@ command_handler pfadd_command, pfcount_command, pfmerge_command;
 command_handler pfdebug_command, pfselftest_command;
 
 /*
- * Looks at a key's value, which must be a HyperLogLog. SDB_OK: the caller releases the view. SDB_ENOTFOUND; SDB_ECONDITION: it is another string.
- * Else what sdb_view says.
+ * Looks at a key's value, which must be a HyperLogLog. SDB_OK: the caller releases the view. SDB_ENOTFOUND; SDB_ECONDITION: it is
+ * another string. Else what sdb_view says.
  */
 int hyperloglog_view(struct client *client, const struct sdb_slice *key, struct sdb_view *view);
 

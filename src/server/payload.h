@@ -2,8 +2,8 @@
 /*
  * payload.h - the bytes that DUMP gives and RESTORE takes: a value in the form of Redis' snapshots, version 10
  *
- * 1 byte: the form (enum payload_form). The value. 2 bytes: the version. 8 bytes: the CRC-64 (crc64.h) of everything before. What a value looks
- * like depends on its form:
+ * 1 byte: the form (enum payload_form). The value. 2 bytes: the version. 8 bytes: the CRC-64 (crc64.h) of everything before. What
+ * a value looks like depends on its form:
  *     lengths     00xxxxxx | 01xxxxxx + 1 byte | 80 + 4 bytes | 81 + 8 bytes, the highest byte first
  *     strings     length, bytes | C0 + 1, C1 + 2, C2 + 4 bytes: an integer | C3, length, length when unpacked, LZF bytes (lzf.h)
  *     elements    how many, and each as strings; a score is 8 bytes, in old forms a text
@@ -57,7 +57,8 @@ uint32_t payload_type(const void *data, size_t size);
 
 /*
  * Shows the elements, of a string itself as the only one's name, in their order. A name may come twice. Not looked at: the footer.
- * Errors: SDB_EFORMAT, also where there is no element; SDB_ENOMEM; what visit returns that is not 0. Some elements may have been shown then.
+ * Errors: SDB_EFORMAT, also where there is no element; SDB_ENOMEM; what visit returns that is not 0. Some elements may have been
+ * shown then.
  */
 int payload_read(const void *data, size_t size, sdb_element_fn *visit, void *context);
 

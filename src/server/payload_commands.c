@@ -2,8 +2,8 @@
 /*
  * payload_commands.c - DUMP and RESTORE
  *
- * Commit:  RESTORE: a transaction that has the key: one sdb_set, or one sdb_collection_store, which reads the payload while it stores, and an
- *          sdb_expire. A payload that turns out to be bad takes everything back.
+ * Commit:  RESTORE: a transaction that has the key: one sdb_set, or one sdb_collection_store, which reads the payload while it
+ *          stores, and an sdb_expire. A payload that turns out to be bad takes everything back.
  * Threads: the client's own.
  * Memory:  DUMP: the payload
  */

@@ -211,8 +211,8 @@ int packed_open_ziplist(struct packed_walk *walk, const void *data, size_t size)
 /* ---- zipmaps ---------------------------------------------------------------------------------------------------------- */
 
 /*
- * Fields and values by turns. Behind a value's length there is the number of bytes that nobody uses behind it. As Redis has it, the first FF in
- * place of a field is the end, whatever follows.
+ * Fields and values by turns. Behind a value's length there is the number of bytes that nobody uses behind it. As Redis has it, the
+ * first FF in place of a field is the end, whatever follows.
  */
 static int zipmap_step(struct packed_walk *walk, struct packed_text *text)
 {

@@ -4,8 +4,8 @@
  *
  *     listpack    4 bytes: its size. 2 bytes: how many elements, FFFF: it is not said. The elements, each behind itself its size
  *                 again, to be read backwards. FF
- *     ziplist     4 bytes: its size. 4 bytes: where the last element is. 2 bytes: how many. The elements, each behind the size of the one before
- *                 it. FF
+ *     ziplist     4 bytes: its size. 4 bytes: where the last element is. 2 bytes: how many. The elements, each behind the size of
+ *                 the one before it. FF
  *     zipmap      1 byte: how many pairs, from FE on: it is not said. Fields and values. FF
  *     intset      4 bytes: the size of each integer. 4 bytes: how many. The integers, in order
  *

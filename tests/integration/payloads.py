@@ -130,7 +130,7 @@ def every_form():
     long = b"a long string " * 40
     pairs = [(b"a", b"1"), (b"field", long), (b"12", b"-7"), (b"", b"")]
     flat = [item for pair in pairs for item in pair]
-    scored = [b"a", b"1", b"b", b"2.5", b"c", b"-inf", b"d", b"1e300"]
+    scored = [b"c", b"-inf", b"a", b"1", b"b", b"2.5", b"d", b"1e300"]
     yield "string", seal(b"\x00" + text(b"hello"))
     yield "string, empty", seal(b"\x00" + text(b""))
     yield "string, 1 byte", seal(b"\x00\xc0\x80")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_server_payload.c - what is written as a payload is read as the same elements; a payload that is cut or changed leads to an error, or to
- * other elements, and never outside of itself
+ * test_server_payload.c - what is written as a payload is read as the same elements; a payload that is cut or changed leads to an
+ * error, or to other elements, and never outside of itself
  */
 #include <setjmp.h>
 #include <stdarg.h>
