@@ -114,7 +114,8 @@ static int take_text(struct reader *reader, struct text *text)
 {
     uint64_t length, number = 0;
     const uint8_t *bytes;
-    int encoded, size;
+    unsigned size;
+    int encoded;
 
     text->own = NULL;
     if (!take_length(reader, &length, &encoded))
@@ -124,10 +125,22 @@ static int take_text(struct reader *reader, struct text *text)
         text->slice = (struct sdb_slice){bytes, length};
         return bytes != NULL ? SDB_OK : SDB_EFORMAT;
     }
-    if (length == PAYLOAD_LZF)
+    switch (length) {
+    case PAYLOAD_INT8:
+        size = 1;
+        break;
+    case PAYLOAD_INT16:
+        size = 2;
+        break;
+    case PAYLOAD_INT32:
+        size = 4;
+        break;
+    case PAYLOAD_LZF:
         return unpack(reader, text);
-    size = 1 << length;
-    if (length > PAYLOAD_INT32 || !take_number(reader, (unsigned)size, 1, &number))
+    default:
+        return SDB_EFORMAT;
+    }
+    if (!take_number(reader, size, 1, &number))
         return SDB_EFORMAT;
     text->slice = (struct sdb_slice){
         text->number, number_format_i64(text->number, (int64_t)(number << (64 - 8 * size)) >> (64 - 8 * size))};
@@ -327,7 +340,7 @@ static int read_one(struct reader *reader, enum payload_form form)
 
 static int read_many(struct reader *reader, enum payload_form form)
 {
-    uint64_t count;
+    uint64_t count = 0;
     int result = take_count(reader, &count) ? SDB_OK : SDB_EFORMAT;
 
     for (uint64_t i = 0; i < count && result == SDB_OK; i++)

@@ -83,9 +83,10 @@ static unsigned length_bytes(uint8_t bytes[9], uint64_t length)
 
 static void put_length(struct payload_bytes *bytes, uint64_t length)
 {
-    uint8_t text[9];
+    uint8_t text[9] = {0};
+    const unsigned size = length_bytes(text, length);
 
-    payload_put(bytes, text, length_bytes(text, length));
+    payload_put(bytes, text, size);
 }
 
 /* Packed by LZF, if that makes it shorter. */
@@ -271,7 +272,7 @@ int payload_end(struct payload_writer *writer)
     const enum payload_form form = form_of(writer);
     const int counted = form == PAYLOAD_LIST_LISTPACKS || form == PAYLOAD_SET || form == PAYLOAD_HASH || form == PAYLOAD_ZSET;
     struct payload_bytes *out = &writer->out;
-    uint8_t length[9];
+    uint8_t length[9] = {0};
     unsigned length_size = 0;
 
     if (writer->is_too_large)

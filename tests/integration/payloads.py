@@ -178,6 +178,7 @@ def wrong_forms():
     yield "a string of 2^60 bytes", seal(b"\x00\x81" + struct.pack(">Q", 1 << 60) + b"abc")
     yield "a length of no kind", seal(b"\x00\x82abc")
     yield "a string of no kind", seal(b"\x00\xc4abc")
+    yield "a string of the last kind", seal(b"\x00\xffabc")
     yield "LZF from before the beginning", seal(b"\x00\xc3\x02\x03\x20\x00")
     yield "LZF that is short", seal(b"\x00\xc3\x02\x05\x00a")
     yield "LZF that is long", seal(b"\x00\xc3\x03\x01\x01ab")
