@@ -73,6 +73,7 @@ static size_t top_count;
 static const struct command *const tables[] = {
     string_commands,
     bit_commands,
+    geo_commands,
     hash_commands,
     hyperloglog_commands,
     members_commands,
@@ -244,6 +245,8 @@ static int place_names(size_t slot_count)
 
         if (all_commands[i].container != NULL)
             continue;
+        if (long_count == LONG_NAMES_MAX)
+            return 0;
         if (size <= NAME_SIZE_MAX)
             name = pack_name(command->name, size);
         slot = size <= NAME_SIZE_MAX ? &slots[slot_of(name)] : &long_names[long_count++];
@@ -279,8 +282,6 @@ static int build_slots(void)
 
 int commands_init(void)
 {
-    size_t long_names_wanted = 0;
-
     if (slots != NULL)
         return 0;
     latency_init();
@@ -290,9 +291,7 @@ int commands_init(void)
     if (all_commands == NULL || top_commands == NULL)
         return -1;
     number_commands();
-    for (size_t i = 0; i < top_count; i++)
-        long_names_wanted += strlen(top_commands[i]->name) > NAME_SIZE_MAX;
-    return long_names_wanted > LONG_NAMES_MAX ? -1 : build_slots();
+    return build_slots();
 }
 
 const struct command *command_at(size_t index)

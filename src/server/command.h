@@ -69,6 +69,7 @@ struct command {
 extern const struct command sorted_set_commands[]; /* sorted_set_commands.c */
 extern const struct command string_commands[];     /* string_commands.c: GET, SET, APPEND, ... */
 extern const struct command bit_commands[];        /* bit_commands.c */
+extern const struct command geo_commands[];        /* geo_commands.c */
 extern const struct command hash_commands[];       /* hash_commands.c */
 extern const struct command hyperloglog_commands[]; /* hyperloglog_commands.c */
 extern const struct command members_commands[];    /* members_commands.c: those on sets */

@@ -50,6 +50,9 @@ static const struct fact {
     {"fcall", "RW access update", NULL},
     {"flushall", NULL, "request_policy:all_shards response_policy:all_succeeded"},
     {"flushdb", NULL, "request_policy:all_shards response_policy:all_succeeded"},
+    {"georadius", "RO access;OW update", NULL},
+    {"georadiusbymember", "RO access;OW update", NULL},
+    {"geosearchstore", "OW update;RO access", NULL},
     {"getdel", "RW access delete", NULL},
     {"getex", "RW access update", NULL},
     {"getset", "RW access update", NULL},
@@ -274,6 +277,23 @@ static void reply_flags(struct reply *reply, uint32_t flags)
             reply_status(reply, names[i].name);
 }
 
+/* How keys are found from there on: how far (relative to there, or -1: to the end), in which steps. */
+static void reply_find_range(struct reply *reply, int last, int step)
+{
+    reply_bulk_text(reply, "find_keys");
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, "range");
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "lastkey");
+    reply_integer(reply, last);
+    reply_bulk_text(reply, "keystep");
+    reply_integer(reply, step);
+    reply_bulk_text(reply, "limit");
+    reply_integer(reply, 0);
+}
+
 /* One group of keys: where it begins, how far it goes (relative to there, or -1: to the end), in which steps. */
 static void reply_key_spec(struct reply *reply, const char *flags, size_t size, int first, int last, int step)
 {
@@ -288,18 +308,7 @@ static void reply_key_spec(struct reply *reply, const char *flags, size_t size, 
     reply_map(reply, 1);
     reply_bulk_text(reply, "index");
     reply_integer(reply, first);
-    reply_bulk_text(reply, "find_keys");
-    reply_map(reply, 2);
-    reply_bulk_text(reply, "type");
-    reply_bulk_text(reply, "range");
-    reply_bulk_text(reply, "spec");
-    reply_map(reply, 3);
-    reply_bulk_text(reply, "lastkey");
-    reply_integer(reply, last < 0 ? last : last - first);
-    reply_bulk_text(reply, "keystep");
-    reply_integer(reply, step);
-    reply_bulk_text(reply, "limit");
-    reply_integer(reply, 0);
+    reply_find_range(reply, last < 0 ? last : last - first, step);
 }
 
 /* Where the number of keys stands that precedes them, by the syntax; 0: there is none. */
@@ -365,6 +374,25 @@ static void reply_sort_specs(struct reply *reply, const char *flags, const char 
         reply_unknown_spec(reply, second + 1);
 }
 
+/* A key behind a word, which is looked for from an argument on. */
+static void reply_keyword_spec(struct reply *reply, const char *flags, const char *keyword, int from)
+{
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "flags");
+    reply_status_set(reply, flags, strlen(flags));
+    reply_bulk_text(reply, "begin_search");
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, "keyword");
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "keyword");
+    reply_bulk_text(reply, keyword);
+    reply_bulk_text(reply, "startfrom");
+    reply_integer(reply, from);
+    reply_find_range(reply, 0, 1);
+}
+
 static void reply_key_specs(struct reply *reply, const struct command *command)
 {
     const char *flags = key_flags(command), *second = strchr(flags, ';');
@@ -372,6 +400,11 @@ static void reply_key_specs(struct reply *reply, const struct command *command)
 
     if (strcmp(command->name, "sort") == 0 || strcmp(command->name, "sort_ro") == 0) {
         reply_sort_specs(reply, flags, second);
+    } else if (second != NULL && strstr(command->syntax, "[STORE key | STOREDIST key]") != NULL) {
+        reply_set(reply, 3);
+        reply_key_spec(reply, flags, (size_t)(second - flags), first, first, 1);
+        reply_keyword_spec(reply, second + 1, "STORE", -command->arity);
+        reply_keyword_spec(reply, second + 1, "STOREDIST", -command->arity);
     } else if (first == 0 && numkeys_position(command) > 0) {
         reply_set(reply, 1);
         reply_numkeys_spec(reply, flags, numkeys_position(command));

@@ -97,6 +97,7 @@ static const struct naming namings[] = {
     {"persist", "persist", "del", NOTIFY_GENERIC, 0},
     {"bzpopmax", "zpopmax", "del", NOTIFY_ZSET, ELEMENTS},
     {"bzpopmin", "zpopmin", "del", NOTIFY_ZSET, ELEMENTS},
+    {"geoadd", "zadd", "del", NOTIFY_ZSET, ELEMENTS},
     {"zadd", "zadd", "del", NOTIFY_ZSET, ELEMENTS},
     {"zdiffstore", "zdiffstore", "del", NOTIFY_ZSET, 0},
     {"zincrby", "zincr", "del", NOTIFY_ZSET, ELEMENTS},

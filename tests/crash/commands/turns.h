@@ -153,6 +153,9 @@ static const char *const turns[] = {
     "ZREMRANGEBYLEX z6 (a [{c*80}",
     "RENAME z6 z7\nZADD z7 5 new 6 {n*90}",
     "MULTI\nZADD z1 1 x\nZPOPMIN z2 10\nZADD z8 1 a 2 {v*70}\nZREM z8 a\nZUNIONSTORE z9 2 z7 z8\nEXEC",
+    "GEOADD z.g 13.361389 38.115556 Palermo 15.087269 37.502669 {C*70}",
+    "GEOSEARCHSTORE z.h z.g FROMLONLAT 15 37 BYRADIUS 200 km",
+    "GEORADIUS z.g 15 37 200 km STOREDIST z.i\nGEORADIUSBYMEMBER z.g Palermo 10 km STORE z.h",
     "ZREMRANGEBYRANK z7 0 -1",
     "DEL z1 z9",
     /* what DUMP gave */
