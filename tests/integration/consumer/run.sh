@@ -79,7 +79,8 @@ done
 expected=1
 for program in cmake/consumer_client cmake/consumer_client_static pkg_client pkg_client_static; do
     echo "== $program"
-    [ "$(LD_LIBRARY_PATH=$libdir "$work/$program" "$work/socket")" = "$expected" ]
+    answer=$(LD_LIBRARY_PATH=$libdir "$work/$program" "$work/socket")
+    [ "$answer" = "$expected" ] || { echo "it says $answer, not $expected"; cat "$work/server.log"; exit 1; }
     expected=$((expected + 1))
     # It stands by itself: nothing of the engine's.
     needed=$(LD_LIBRARY_PATH=$libdir ldd "$work/$program")
