@@ -15,10 +15,9 @@
 #include "error.h"
 #include "tree_internal.h"
 
-int tree_damaged(const struct tree *tree, const char *what, uint64_t offset)
+void tree_note_damage(const struct tree *tree, const char *what, uint64_t offset)
 {
     error_set("%s: the %s at offset %" PRIu64 " is damaged", tree->heap->file->path, what, offset);
-    return SDB_ECORRUPT;
 }
 
 /* ---- the header ---- */

@@ -12,7 +12,12 @@ enum { TREE_SCRATCH_LEAF, TREE_SCRATCH_OTHER, TREE_SCRATCH_INNER };
 /* Loads and verifies a node as the transaction sees it. Errors: SDB_ECORRUPT. */
 int tree_load(struct tree *tree, uint64_t offset, unsigned level, unsigned scratch, struct tree_node *node);
 
-int tree_damaged(const struct tree *tree, const char *what, uint64_t offset);
+void tree_note_damage(const struct tree *tree, const char *what, uint64_t offset);
+static inline int tree_damaged(const struct tree *tree, const char *what, uint64_t offset)
+{
+    tree_note_damage(tree, what, offset);
+    return SDB_ECORRUPT;
+}
 
 /* A child of an inner node, bounded. Errors: SDB_ECORRUPT. */
 int tree_child_of(const struct tree *tree, const struct tree_node *node, unsigned i, struct tree_child *child);

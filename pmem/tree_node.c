@@ -75,7 +75,7 @@ void tree_child_write(const struct tree_shape *shape, uint64_t *words, uint64_t 
     const uint64_t place = node + at * WORD_SIZE;
     const uint64_t key[2] = {shape->keys > 0 ? child->key[0] : 0, shape->keys > 1 ? child->key[1] : 0};
 
-    for (unsigned k = 0; k < shape->keys; k++)
+    for (unsigned k = 0; k < shape->keys && k < 2; k++)
         words[at + k] = key[k];
     words[at + shape->keys] = tree_child_word(child->offset, key, place);
     if (shape->counted)

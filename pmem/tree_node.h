@@ -40,9 +40,9 @@ static inline uint64_t tree_head_inner(unsigned level, unsigned count)
 {
     return (uint64_t)level | (uint64_t)count << 4;
 }
-static inline uint64_t tree_head_leaf(unsigned count, unsigned capacity, unsigned first, unsigned floor)
+static inline uint64_t tree_head_leaf(uint64_t count, uint64_t capacity, uint64_t first, uint64_t floor)
 {
-    return (uint64_t)count << 4 | (uint64_t)capacity << 14 | (uint64_t)first << 24 | (uint64_t)floor << 34;
+    return count << 4 | capacity << 14 | first << 24 | floor << 34;
 }
 
 /* ---- slots ---- */

@@ -328,7 +328,7 @@ static void insert(struct reply *reply, size_t where, const char *data, size_t s
 
 void reply_header_set(struct reply *reply, size_t where, char kind, size_t count)
 {
-    char header[HEADER_SIZE_MAX];
+    char header[HEADER_SIZE_MAX] = {0};
 
     insert(reply, where, header, put_header(header, kind, (int64_t)count));
 }

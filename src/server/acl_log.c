@@ -60,10 +60,15 @@ static void put_first(struct refusal *entry)
 
 static void trim(size_t max)
 {
-    while (length > max) {
+    while (length > max && oldest != NULL) {
         struct refusal *entry = oldest;
 
-        unlink_entry(entry);
+        oldest = entry->newer;
+        if (oldest != NULL)
+            oldest->older = NULL;
+        else
+            newest = NULL;
+        length--;
         free(entry);
     }
 }
@@ -126,12 +131,14 @@ void acl_log_add(struct client *client, enum acl_context context, enum acl_log_r
     lock_acquire(&list_lock);
     for (old = newest; old != NULL && looked_at < LOOKED_AT_MAX && !is_same(entry, old); old = old->older)
         looked_at++;
-    if (old != NULL && looked_at < LOOKED_AT_MAX) {
+    if (looked_at == LOOKED_AT_MAX)
+        old = NULL;
+    if (old != NULL) {
         entry->count += old->count;
         unlink_entry(old);
-        free(old);
     }
     put_first(entry);
+    free(old);
     trim((size_t)CONFIG_READ(acllog_max_len));
     lock_release(&list_lock);
 }

@@ -95,9 +95,8 @@ struct client {
  */
 int64_t client_now_ms(const struct client *client);
 
-/* Whether this user (NULL: "default", the only one) has this password: any, where none is required. Then the client is authenticated. */
-int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password,
-                        const struct request_arg *command);
+/* Whether this user (data NULL: "default") has this password: any, where none is required. Then the client is authenticated. */
+int client_authenticate(struct client *client, struct request_arg user, struct request_arg password, const struct request_arg *command);
 
 /* Called by the worker at the beginning of a turn, next to sdb_session_set_time. 0: the system's clock at each call. */
 void client_set_now_ms(int64_t now_ms);

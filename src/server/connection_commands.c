@@ -142,14 +142,13 @@ static void select_command(struct client *client, const struct request_arg *argv
     reply_ok(&client->reply);
 }
 
-int client_authenticate(struct client *client, const struct request_arg *user, const struct request_arg *password,
-                        const struct request_arg *command)
+int client_authenticate(struct client *client, struct request_arg user, struct request_arg password, const struct request_arg *command)
 {
-    const struct request_arg named = user != NULL ? *user : (struct request_arg){ACL_DEFAULT_USER, sizeof(ACL_DEFAULT_USER) - 1};
-
-    if (acl_authenticate(client, named.data, named.size, password->data, password->size))
+    if (user.data == NULL)
+        user = (struct request_arg){ACL_DEFAULT_USER, sizeof(ACL_DEFAULT_USER) - 1};
+    if (acl_authenticate(client, user.data, user.size, password.data, password.size))
         return 1;
-    acl_log_add(client, ACL_TOP_LEVEL, ACL_LOG_AUTH, command, &named);
+    acl_log_add(client, ACL_TOP_LEVEL, ACL_LOG_AUTH, command, &user);
     return 0;
 }
 
@@ -165,7 +164,7 @@ static void auth(struct client *client, const struct request_arg *argv, int argc
                     "sure your configuration is correct?");
         return;
     }
-    if (client_authenticate(client, argc == 3 ? &argv[1] : NULL, &argv[argc - 1], &argv[0]))
+    if (client_authenticate(client, argc == 3 ? argv[1] : (struct request_arg){0}, argv[argc - 1], &argv[0]))
         reply_ok(&client->reply);
     else
         reply_error(&client->reply, WRONG_PASSWORD);
@@ -199,7 +198,7 @@ static int take_hello_options(struct client *client, const struct request_arg *a
         int left = argc - 1 - i;
 
         if (args_is(&argv[i], "auth") && left >= 2) {
-            if (!client_authenticate(client, &argv[i + 1], &argv[i + 2], &argv[0])) {
+            if (!client_authenticate(client, argv[i + 1], argv[i + 2], &argv[0])) {
                 reply_error(&client->reply, WRONG_PASSWORD);
                 return 0;
             }

@@ -99,9 +99,9 @@ static uint32_t ping(struct client *client, const struct wire_frame *frame)
 
 static uint32_t auth(struct client *client, const struct wire_frame *frame)
 {
-    const struct request_arg user = {frame->key, frame->key_size}, password = {frame->value, frame->value_size}, name = {"AUTH", 4};
+    const struct request_arg user = {frame->key_size > 0 ? frame->key : NULL, frame->key_size}, name = {"AUTH", 4};
 
-    if (client_authenticate(client, frame->key_size > 0 ? &user : NULL, &password, &name))
+    if (client_authenticate(client, user, (struct request_arg){frame->value, frame->value_size}, &name))
         return reply_result(client, frame->header, SDB_OK);
     frame_reply_text(&client->reply, frame->header, WIRE_STATUS_AUTH, "invalid username-password pair");
     return WIRE_STATUS_AUTH;

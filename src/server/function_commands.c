@@ -293,6 +293,11 @@ static int is_listed(const struct library *library, const struct request_arg *pa
            glob_match(pattern->data, pattern->size, library->name, strlen(library->name), 1));
 }
 
+static void refuse_argument(struct client *client, struct request_arg word)
+{
+    reply_errorf(&client->reply, "Unknown argument %.*s", (int)(word.size < 128 ? word.size : 128), word.data);
+}
+
 static void function_list(struct client *client, const struct request_arg *argv, int argc)
 {
     const struct request_arg *pattern = NULL;
@@ -310,7 +315,7 @@ static void function_list(struct client *client, const struct request_arg *argv,
             }
             pattern = &argv[++i];
         } else {
-            reply_errorf(&client->reply, "Unknown argument %.*s", (int)(argv[i].size < 128 ? argv[i].size : 128), argv[i].data);
+            refuse_argument(client, argv[i]);
             return;
         }
     }

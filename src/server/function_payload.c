@@ -99,7 +99,7 @@ static int take_size(struct input *input, uint64_t *size)
         *size = first;
         return 1;
     }
-    if (first >= 0xc0 || (first > 0x81))
+    if (first > 0x81)
         return 0;
     bytes = first < 0x80 ? 1 : first == 0x80 ? 4 : 8;
     if ((size_t)(input->end - input->at) < bytes)
@@ -155,7 +155,7 @@ static int take_packed(struct input *input, function_payload_take *take, void *c
     input->at++;
     if (!take_size(input, &packed) || !take_size(input, &size) || packed > (uint64_t)(input->end - input->at) || size > CODE_SIZE_MAX)
         return 0;
-    code = malloc(size + 1);
+    code = calloc(1, size + 1);
     if (code == NULL) {
         (void)snprintf(error, FUNCTION_ERROR_SIZE, "-OOM out of memory");
         return 0;

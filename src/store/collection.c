@@ -42,11 +42,10 @@ void sdb_get_limits(struct sdb_pool *pool, struct sdb_limits *limits)
 
 /* -- opening -- */
 
-int collection_damaged(const struct collection *collection)
+void collection_note_damage(const struct collection *collection)
 {
     stat_add(&collection->session->stats.checksum_errors, 1);
     error_set("%s: a collection is damaged", collection->session->pool->file.path);
-    return SDB_ECORRUPT;
 }
 
 void collection_start(struct collection *collection)

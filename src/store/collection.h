@@ -202,7 +202,12 @@ int collection_open(struct collection *collection, const uint64_t words[4]);
 /* Opens the trees behind a header. */
 int collection_open_tree(struct collection *collection, uint64_t header);
 int collection_result(enum tree_result result);
-int collection_damaged(const struct collection *collection);
+void collection_note_damage(const struct collection *collection);
+static inline int collection_damaged(const struct collection *collection)
+{
+    collection_note_damage(collection);
+    return SDB_ECORRUPT;
+}
 /* Stores what was changed. */
 int collection_publish(struct collection *collection);
 

@@ -27,7 +27,7 @@ static int make_room(struct collection *collection, size_t more)
     const bool mine = collection->edited && collection->data == collection->edited + PACKED_HEADER_MAX;
     uint8_t *memory = collection->edited;
 
-    if (collection->capacity < needed) {
+    if (!memory || collection->capacity < needed) {
         memory = realloc(collection->edited, needed + needed / 2);
         if (!memory)
             return SDB_ENOMEM;
@@ -382,7 +382,7 @@ static int take_ends(struct collection *collection, uint64_t rank, uint64_t coun
 
 static int keep_packed(struct collection *collection, uint64_t rank, uint64_t count)
 {
-    struct collection_place first, end;
+    struct collection_place first = {0}, end = {0};
     int error = collection_at(collection, rank, &first);
 
     if (!error)

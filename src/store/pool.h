@@ -53,6 +53,7 @@ struct sdb_pool {
     uint32_t shard_count;
     bool readonly;
     bool recovered;
+    bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     bool blocks_counted; /* Atomic: every shard's block_bytes is a total: used.c */
     bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     /* Atomic. */
@@ -67,9 +68,9 @@ struct sdb_pool {
     /* Owner: sessions_lock. Readers of the list (oldest pin) take it too. */
     struct lock sessions_lock;
     struct sdb_session *sessions;
-    uint32_t session_number;
     struct session_stats closed; /* of sessions that are gone */
     struct persist_thread closed_thread;
+    uint32_t session_number;
     /* Owner: maintain_lock. */
     struct lock maintain_lock;
     bool maintain_found;        /* this round deleted something */
