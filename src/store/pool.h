@@ -55,7 +55,6 @@ struct sdb_pool {
     bool recovered;
     bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     bool blocks_counted; /* Atomic: every shard's block_bytes is a total: used.c */
-    bool trees_elsewhere; /* Atomic: there has been a key in one shard with a tree in another: sdb_begin looks for such */
     /* Atomic. */
     uint32_t failed;        /* sticky: no more commits */
     uint32_t hides_keys;    /* damage kept keys from being counted: a count of 0 does not mean that there are none */
