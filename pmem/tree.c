@@ -425,7 +425,7 @@ int tree_rank(struct tree *tree, const struct tree_place *place, uint64_t *rank)
 
         for (unsigned i = 0; !error && i < place->index[level]; i++) {
             error = tree_child_of(tree, &node, i, &child);
-            sum += child.count;
+            sum += error ? 0 : child.count;
         }
         if (error)
             return error;

@@ -42,7 +42,7 @@ static inline uint64_t tree_head_inner(unsigned level, unsigned count)
 }
 static inline uint64_t tree_head_leaf(uint64_t count, uint64_t capacity, uint64_t first, uint64_t floor)
 {
-    return count << 4 | capacity << 14 | first << 24 | floor << 34;
+    return count << 4 | capacity << 14 | first << 24 | floor * (1ull << 34);
 }
 
 /* ---- slots ---- */

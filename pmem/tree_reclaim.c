@@ -122,8 +122,8 @@ static int find_last(struct tree *tree, uint64_t nodes[TREE_HEIGHT_MAX + 1], uns
 int tree_reclaim(struct heap *heap, struct tx *tx, uint32_t shard, unsigned *freed, bool *done)
 {
     struct tree tree = {.heap = heap, .tx = tx};
-    uint64_t nodes[TREE_HEIGHT_MAX + 1], first;
-    unsigned counts[TREE_HEIGHT_MAX + 1], level = 0;
+    uint64_t nodes[TREE_HEIGHT_MAX + 1] = {0}, first;
+    unsigned counts[TREE_HEIGHT_MAX + 1] = {0}, level = 0;
     struct tree_node leaf;
     int error = read_list(&tree, shard, &first);
 

@@ -300,25 +300,26 @@ static void refuse_argument(struct client *client, struct request_arg word)
 
 static void function_list(struct client *client, const struct request_arg *argv, int argc)
 {
-    const struct request_arg *pattern = NULL;
+    const struct request_arg *pattern;
     struct library_set *set;
-    int with_code = 0;
+    int with_code = 0, named = 0;
     size_t count = 0;
 
     for (int i = 2; i < argc; i++) {
         if (!with_code && args_is(&argv[i], "withcode")) {
             with_code = 1;
-        } else if (pattern == NULL && args_is(&argv[i], "libraryname")) {
+        } else if (named == 0 && args_is(&argv[i], "libraryname")) {
             if (i + 1 == argc) {
                 reply_error(&client->reply, "library name argument was not given");
                 return;
             }
-            pattern = &argv[++i];
+            named = ++i;
         } else {
             refuse_argument(client, argv[i]);
             return;
         }
     }
+    pattern = named > 0 ? &argv[named] : NULL;
     set = function_store_get(client->session);
     if (set == NULL) {
         command_reply_error(client, SDB_ENOMEM);

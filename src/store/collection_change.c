@@ -307,7 +307,7 @@ int collection_take(struct collection *collection, const struct collection_place
 int collection_insert(struct collection *collection, uint64_t rank, const struct sdb_slice *element)
 {
     const struct collection_element whole = {.name = *element};
-    struct collection_place place;
+    struct collection_place place = {0};
     bool converted;
     int error = prepare(collection, &whole, 1, &converted);
 
