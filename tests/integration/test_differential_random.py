@@ -318,7 +318,7 @@ def equal(words, ours, theirs):
         return True
     name = words[0].upper()
     for theirs_only, as_ours in SAME.get(name[:1], ()):
-        theirs = theirs.replace(theirs_only, as_ours)
+        ours, theirs = ours.replace(theirs_only, as_ours), theirs.replace(theirs_only, as_ours)
     if ours == theirs:
         return True
     if name in RANDOM and ours[:1] == theirs[:1]:
