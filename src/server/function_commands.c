@@ -39,14 +39,16 @@ static int push_function(lua_State *lua, const struct script_call *call)
 
 static void call_function(struct client *client, const struct request_arg *argv, int argc, int read_only)
 {
-    struct called called = {.set = function_store_get(client->session)};
+    struct called called = {0};
+    struct library_set *set;
+    const int result = function_store_get(client, &set);
     struct lua_vm *vm = function_store_vm();
     struct script_call call = {.read_only = read_only, .argv = argv, .argc = argc, .push = push_function, .context = &called};
 
-    (void)sdb_select(client->session, client->database);
-    if (called.set == NULL || vm == NULL) {
-        command_reply_error(client, SDB_ENOMEM);
+    if (result != SDB_OK || vm == NULL) {
+        command_reply_error(client, result != SDB_OK ? result : SDB_ENOMEM);
     } else {
+        called.set = set;
         called.library = library_set_function(called.set, argv[1].data, argv[1].size, &called.function);
         if (called.library == NULL) {
             reply_error(&client->reply, "Function not found");
@@ -56,7 +58,7 @@ static void call_function(struct client *client, const struct request_arg *argv,
             script_run(client, vm, &call);
         }
     }
-    library_set_release((struct library_set *)(uintptr_t)called.set);
+    library_set_release(set);
 }
 
 static void fcall_command(struct client *client, const struct request_arg *argv, int argc)
@@ -233,12 +235,13 @@ static void function_restore(struct client *client, const struct request_arg *ar
 
 static void function_dump(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct library_set *set = function_store_get(client->session);
+    struct library_set *set;
+    const int result = function_store_get(client, &set);
 
     (void)argv;
     (void)argc;
-    if (set == NULL)
-        command_reply_error(client, SDB_ENOMEM);
+    if (result != SDB_OK)
+        command_reply_error(client, result);
     else
         function_payload_reply(&client->reply, set);
     library_set_release(set);
@@ -302,7 +305,7 @@ static void function_list(struct client *client, const struct request_arg *argv,
 {
     const struct request_arg *pattern;
     struct library_set *set;
-    int with_code = 0, named = 0;
+    int with_code = 0, named = 0, result;
     size_t count = 0;
 
     for (int i = 2; i < argc; i++) {
@@ -320,9 +323,9 @@ static void function_list(struct client *client, const struct request_arg *argv,
         }
     }
     pattern = named > 0 ? &argv[named] : NULL;
-    set = function_store_get(client->session);
-    if (set == NULL) {
-        command_reply_error(client, SDB_ENOMEM);
+    result = function_store_get(client, &set);
+    if (result != SDB_OK) {
+        command_reply_error(client, result);
         return;
     }
     for (size_t i = 0; i < set->count; i++)

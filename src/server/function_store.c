@@ -22,6 +22,7 @@ static const char store_key[] = "functions";
 
 static struct lock current_lock = LOCK_INIT;
 static struct library_set *current; /* Under current_lock. */
+static int current_result;          /* Under current_lock: SDB_OK, or why the pool's libraries could not be read */
 
 /* Owner: the thread. */
 static _Thread_local struct library_set *pending; /* changed in this turn; NULL: nothing */
@@ -159,49 +160,56 @@ struct library_set *function_store_current(void)
     return set;
 }
 
-static void set_current(struct library_set *set)
+static void set_current(struct library_set *set, int result)
 {
     struct library_set *old;
 
     lock_acquire(&current_lock);
     old = current;
     current = set;
+    current_result = result;
     lock_release(&current_lock);
     library_set_release(old);
 }
 
 int function_store_start(struct sdb_session *session)
 {
-    struct library_set *set;
+    struct library_set *set = NULL;
     int result = sdb_select(session, SDB_DATABASE_SYSTEM);
 
     if (result == SDB_OK)
         result = read_set(session, &set);
-    if (result == SDB_OK)
-        set_current(set);
+    if (result == SDB_ECORRUPT)
+        log_message(LOG_LEVEL_WARNING, "The functions cannot be read: %s", sdb_last_error());
+    if (result == SDB_OK || result == SDB_ECORRUPT)
+        set_current(set, result);
     (void)sdb_select(session, 0);
-    return result;
+    return result == SDB_ECORRUPT ? SDB_OK : result;
 }
 
 void function_store_stop(void)
 {
     function_store_leave();
-    set_current(NULL);
+    set_current(NULL, SDB_OK);
 }
 
-struct library_set *function_store_get(struct sdb_session *session)
+int function_store_get(struct client *client, struct library_set **set)
 {
-    struct library_set *set;
-    int result;
+    int result = SDB_OK;
 
     if (pending == NULL && is_unsure) {
-        (void)sdb_select(session, SDB_DATABASE_SYSTEM);
-        result = read_set(session, &set);
-        if (result != SDB_OK)
-            return NULL;
-        pending = set;
+        (void)sdb_select(client->session, SDB_DATABASE_SYSTEM);
+        result = read_set(client->session, &pending);
+        (void)sdb_select(client->session, client->database);
+    } else if (pending == NULL) {
+        lock_acquire(&current_lock);
+        result = current_result;
+        lock_release(&current_lock);
     }
-    return pending != NULL ? library_set_keep(pending) : function_store_current();
+    *set = NULL;
+    if (result == SDB_OK)
+        *set = pending != NULL ? library_set_keep(pending) : function_store_current();
+    return result == SDB_OK && *set == NULL ? SDB_ENOMEM : result;
 }
 
 /* ---- changes ------------------------------------------------------------------------------------------------------------ */
@@ -285,7 +293,7 @@ int function_store_change(struct client *client, function_change *change, void *
     if (changed == NULL)
         return 0;
     if (client->worker == NULL) { /* a test's client, which has no turns */
-        set_current(changed);
+        set_current(changed, SDB_OK);
         return 1;
     }
     library_set_release(pending);
@@ -312,6 +320,7 @@ void function_store_publish(void)
         struct library_set *old = current;
 
         current = set;
+        current_result = SDB_OK;
         set = old;
     }
     lock_release(&current_lock);

@@ -15,12 +15,15 @@
 struct client;
 struct sdb_session;
 
-/* Reads the libraries that the pool has. At start-up. Errors: an enum sdb_error. */
+/*
+ * Reads the libraries that the pool has. At start-up. Damaged ones are told of in the log, and to who asks for them. Errors: an enum
+ * sdb_error.
+ */
 int function_store_start(struct sdb_session *session);
 void function_store_stop(void);
 
-/* The libraries as the thread sees them. A reference, which the caller releases; NULL: out of memory. */
-struct library_set *function_store_get(struct sdb_session *session);
+/* The libraries as the thread sees them. A reference, which the caller releases. Errors: SDB_ENOMEM, SDB_ECORRUPT; then NULL. */
+int function_store_get(struct client *client, struct library_set **set);
 
 /* As all threads see them. */
 struct library_set *function_store_current(void);

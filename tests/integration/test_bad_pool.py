@@ -547,6 +547,35 @@ def test_a_damaged_key_or_value_is_an_error_and_no_miss():
             assert errors >= len(changes), f"{text}: {len(changes)} damaged, {errors} GETs gave an error"
 
 
+def test_damaged_functions_are_told_and_keep_nobody_out():
+    library = "#!lua name=lib\nredis.register_function('f', function() return 'a text of the function' end)"
+    with workplace() as place:
+        with Superdb(pool=place.path, directory=place.directory, threads=2) as server:
+            server.start()
+            with server.connect() as connection:
+                assert connection.command("FUNCTION", "LOAD", library) == b"$3\r\nlib\r\n"
+            assert server.terminate() == 0
+        with open(place.path, "rb") as pool:
+            place.write([(pool.read().find(b"a text of the function"), b"A")])
+        with Superdb(pool=place.path, directory=place.directory, threads=2) as server:
+            server.start()
+            assert "The functions cannot be read" in server.log()
+            with server.connect() as connection:
+                for request in (("FCALL", "f", "0"), ("FUNCTION", "LIST"), ("FUNCTION", "DUMP"), ("FUNCTION", "LOAD", library)):
+                    reply = connection.command(*request)
+                    assert reply[:1] == b"-" and b"damaged" in reply, (request, reply)
+                expect_right_values(connection, strict=True)
+            assert server.terminate() == 0
+        status, output = run(superdb_pool(), "check", "--repair", place.path)
+        assert status == 0 and b"functions" in output, (status, output)
+        with Superdb(pool=place.path, directory=place.directory, threads=2) as server:
+            server.start()
+            with server.connect() as connection:
+                assert connection.command("FCALL", "f", "0") == b"-ERR Function not found\r\n"
+                assert connection.command("FUNCTION", "LOAD", library) == b"$3\r\nlib\r\n"
+                assert connection.command("FCALL", "f", "0") == b"$22\r\na text of the function\r\n"
+
+
 def test_damage_in_every_page_at_once():
     """A byte in each page of the heap in use but the extents' headers: entries, index, blobs."""
     source = random.Random(seed() + 3)

@@ -81,7 +81,7 @@ static void every_row_is_found_by_its_name_in_any_case(void **state)
         char name[32];
         size_t size = strlen(command->name);
 
-        assert_in_range(size, 1, 15);
+        assert_in_range(size, 1, sizeof(name) - 2);
         for (size_t i = 0; i <= size; i++)
             name[i] = (char)toupper((unsigned char)command->name[i]);
         assert_ptr_equal(command_find(command->name, size), command);
