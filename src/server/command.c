@@ -2,9 +2,9 @@
 /*
  * command.c - from a request to its handler
  *
- * Names are packed into two words (lower case, 15 bytes at most, the size in the top byte) and looked up in a table
- * without collisions: commands_init tries multipliers until it finds one that gives each name a slot of its own. A
- * lookup is then two loads, a multiplication and one comparison of two words.
+ * Names are packed into two words (lower case, 15 bytes at most, the size in the top byte) and looked up in a table of four times
+ * as many slots as there are names: two loads, a multiplication and, as a rule, one comparison of two words. Names that are longer
+ * are few, and stand in a list.
  *
  * Threads: the table is immutable after commands_init. Dispatch runs on the client's worker and writes to that thread's
  *          counters only.
@@ -36,7 +36,7 @@
 
 #define NAME_SIZE_MAX 15 /* of two words */
 #define LONG_NAMES_MAX 16
-#define MULTIPLIERS_TRIED 100000u
+#define SLOT_BITS 10u      /* of 1024 slots less than a half are taken */
 
 /*
  * Commands of constant cost are timed once in so many calls, as long as only milliseconds interest the slow log: two
@@ -60,10 +60,9 @@ struct numbered {
 };
 
 /* Immutable after commands_init. */
-static struct name_slot *slots, long_names[LONG_NAMES_MAX];
+static struct name_slot slots[1u << SLOT_BITS], long_names[LONG_NAMES_MAX];
 static size_t long_count;
-static unsigned slot_shift; /* 64 less the binary logarithm of the number of slots */
-static uint64_t multiplier;
+static int is_ready;
 static struct numbered *all_commands; /* by number */
 static size_t all_count;
 static const struct command **top_commands; /* in the table's order */
@@ -138,7 +137,7 @@ static inline struct name_words pack_name(const char *name, size_t size)
 
 static inline size_t slot_of(struct name_words name)
 {
-    return (size_t)(((name.low ^ name.high * 0x9e3779b97f4a7c15u) * multiplier) >> slot_shift);
+    return (size_t)(((name.low ^ name.high * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u) >> (64 - SLOT_BITS));
 }
 
 /* The few that are longer: each is looked at. */
@@ -158,8 +157,13 @@ static inline const struct name_slot *find_slot(const char *name, size_t size)
     if (size - 1 >= NAME_SIZE_MAX)
         return size == 0 ? NULL : find_long(name, size);
     words = pack_name(name, size);
-    slot = &slots[slot_of(words)];
-    return slot->name.low == words.low && slot->name.high == words.high ? slot : NULL;
+    for (size_t at = slot_of(words);; at = (at + 1) % (1u << SLOT_BITS)) {
+        slot = &slots[at];
+        if (__builtin_expect(slot->name.low == words.low && slot->name.high == words.high, 1))
+            return slot;
+        if (slot->is.command == NULL)
+            return NULL;
+    }
 }
 
 const struct command_slot *command_slot_find(const char *name, size_t size)
@@ -232,57 +236,39 @@ static void number_commands(void)
     }
 }
 
-/* Puts every name into its slot; 0 where two names meet in one. */
-static int place_names(size_t slot_count)
+/* Puts every name into its slot, or the next one that is free, in the tables' order: those that are used most come first. */
+static int place_names(void)
 {
-    memset(slots, 0, slot_count * sizeof(*slots));
-    long_count = 0;
     for (size_t i = 0; i < all_count; i++) {
         const struct command *command = all_commands[i].command;
         const size_t size = strlen(command->name);
         struct name_words name = {0, 0};
         struct name_slot *slot;
+        size_t at;
 
         if (all_commands[i].container != NULL)
             continue;
-        if (long_count == LONG_NAMES_MAX)
-            return 0;
-        if (size <= NAME_SIZE_MAX)
+        if (command_find(command->name, size) != NULL || (size > NAME_SIZE_MAX && long_count == LONG_NAMES_MAX))
+            return -1;
+        if (size <= NAME_SIZE_MAX) {
             name = pack_name(command->name, size);
-        slot = size <= NAME_SIZE_MAX ? &slots[slot_of(name)] : &long_names[long_count++];
-        if (slot->is.command != NULL && size <= NAME_SIZE_MAX)
-            return 0;
+            for (at = slot_of(name); slots[at].is.command != NULL; at = (at + 1) % (1u << SLOT_BITS))
+                ;
+            slot = &slots[at];
+        } else {
+            slot = &long_names[long_count++];
+        }
         slot->name = name;
         slot->is.command = command;
         slot->is.number = (uint32_t)i;
         slot->is.sampled = command->complexity != NULL && strncmp(command->complexity, "O(1)", 4) == 0;
     }
-    return 1;
-}
-
-static int build_slots(void)
-{
-    for (unsigned log2 = 10; log2 <= 14; log2++) {
-        size_t slot_count = (size_t)1 << log2;
-
-        free(slots);
-        slots = aligned_alloc(64, slot_count * sizeof(*slots));
-        if (slots == NULL)
-            return -1;
-        slot_shift = 64 - log2;
-        multiplier = 0xd6e8feb86659fd93u;
-        for (unsigned tries = 0; tries < MULTIPLIERS_TRIED; tries++) {
-            if (place_names(slot_count))
-                return 0;
-            multiplier = (multiplier * 6364136223846793005u + 1442695040888963407u) | 1;
-        }
-    }
-    return -1; /* two rows have the same name */
+    return 0;
 }
 
 int commands_init(void)
 {
-    if (slots != NULL)
+    if (is_ready)
         return 0;
     latency_init();
     count_commands();
@@ -291,7 +277,8 @@ int commands_init(void)
     if (all_commands == NULL || top_commands == NULL)
         return -1;
     number_commands();
-    return build_slots();
+    is_ready = top_count <= sizeof(slots) / sizeof(slots[0]) / 2 && place_names() == 0;
+    return is_ready ? 0 : -1;
 }
 
 const struct command *command_at(size_t index)

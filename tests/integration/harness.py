@@ -267,10 +267,17 @@ def end_all():
         server.kill()
 
 
+def held_port():
+    """A socket that has a free port and does not listen: a server of SO_REUSEADDR can, and nobody else is given the port meanwhile."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    with held_port() as holder:
+        return holder.getsockname()[1]
 
 
 class Server:
@@ -282,7 +289,8 @@ class Server:
         base = os.environ.get("SUPERDB_TEST_DIR", "/dev/shm")
         self.own_directory = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="superdb-test-", dir=base)
-        self.port = free_port()
+        self.port_holder = held_port()
+        self.port = self.port_holder.getsockname()[1]
         self.arguments = list(arguments)
         self.process = None
         self.log_path = os.path.join(self.directory, f"{self.name}.log")
@@ -352,6 +360,7 @@ class Server:
 
     def remove(self):
         self.kill()
+        self.port_holder.close()
         if self.own_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -174,6 +174,8 @@ def test_the_same_may_be_done_for_any_rules():
         requests = [["get", "a"], ["get", "b"], ["set", "ac", "1"], ["set", "b", "1", "GET"], ["mget", "a", "b", "c"], ["del", "d"], ["copy", "a", "b"],
                     ["select", "a"], ["client", "list"], ["client", "id"], ["config", "get", "x"], ["flushall"], ["exists", "zz"], ["ping"],
                     ["append", "a1", "x"], ["setrange", "e", "0", "x"], ["object", "encoding", "ec"], ["acl", "whoami"], ["scan", "0"], ["auth", "x"]]
+        for connection in (ours, theirs): # rules that are refused leave the user as it was
+            assert connection.call("ACL", "SETUSER", "u") == b"OK"
         for number in range(60):
             rules = [rule() for _ in range(source.randint(1, 8))]
             line = ["ACL", "SETUSER", "u", "reset", *rules]

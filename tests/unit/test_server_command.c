@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -278,9 +279,22 @@ static void syntax_becomes_a_tree(void **state)
     assert_int_equal(syntax.first, -1);
 }
 
+/* A server's start waits for it. By the thread's clock, which others' work does not move. */
+static void the_table_is_made_at_once(void **state)
+{
+    struct timespec begin, end;
+
+    (void)state;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin), 0);
+    assert_int_equal(commands_init(), 0);
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end), 0);
+    assert_true((end.tv_sec - begin.tv_sec) * 1000000000 + end.tv_nsec - begin.tv_nsec < 30000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_is_made_at_once), /* First: it is made once. */
         cmocka_unit_test_setup_teardown(every_row_is_found_by_its_name_in_any_case, setup, teardown),
         cmocka_unit_test_setup_teardown(names_of_other_bytes_are_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(every_row_says_what_documents_need, setup, teardown),
