@@ -163,7 +163,7 @@ def run(threads):
             thread.join(DEADLINE)
         with server.connect() as connection:
             # Who comes for the end has passed queues that were empty: it stands behind them.
-            for _ in consumers:
+            for _ in range(3 * CONSUMERS):  # one of them may take three
                 connection.call("RPUSH", END, "now")
             for consumer in consumers:
                 consumer.join(DEADLINE)
