@@ -73,7 +73,7 @@ static void try_and_wait(struct client *client, const struct request_arg *argv, 
 
 void block_keys_run(struct client *client, const struct request_arg *argv, int argc, const struct block_keys *waiting)
 {
-    struct args_slices keys;
+    struct args_slices keys = {0};
     int result = waiting->key_count == 1 ? try_keys(client, argv, argc, waiting) : SDB_ENOTFOUND;
 
     if (result == SDB_ENOTFOUND)
