@@ -157,8 +157,10 @@ static int steps_for(double radius, double latitude)
 
     if (radius == 0)
         return STEPS_MAX;
-    for (; radius < MERCATOR_HALF; radius *= 2)
+    while (radius < MERCATOR_HALF) {
+        radius *= 2;
         steps++;
+    }
     steps -= 2;
     if (fabs(latitude) > 66)
         steps -= fabs(latitude) > 80 ? 2 : 1;

@@ -5,6 +5,7 @@
  * Commit:  what is stored: a transaction with the look at the places.
  * Threads: the client's own. Memory: the places that were found, and their names.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -346,8 +347,10 @@ static int find_and_reply(struct client *client, const struct query *query)
 static int look_at_key(struct client *client, struct query *query)
 {
     uint64_t count;
-    int result = sdb_collection_count(client->session, query->key->data, query->key->size, SDB_TYPE_ZSET, &count);
+    int result;
 
+    assert(query->key != NULL);
+    result = sdb_collection_count(client->session, query->key->data, query->key->size, SDB_TYPE_ZSET, &count);
     query->exists = result == SDB_OK;
     return result == SDB_ENOTFOUND ? SDB_OK : result;
 }

@@ -311,7 +311,7 @@ static const char *stored_event(const struct ended *ended, const struct note *no
     if (note->event != NULL)
         return note->event;
     if ((ended->naming->flags & ADDED_ELSEWHERE) != 0 &&
-        (first->size != note->size || memcmp(first->data, notes.bytes + note->at, note->size) != 0))
+        (first == NULL || first->size != note->size || memcmp(first->data, notes.bytes + note->at, note->size) != 0))
         return "sadd";
     return ended->naming->stored;
 }
