@@ -27,7 +27,7 @@ static bool flags_are_valid(uint32_t flags)
 static int find_score(struct collection *collection, const struct sdb_slice *member, double *score)
 {
     struct collection_place place;
-    struct collection_element element;
+    struct collection_element element = {0};
     int error = collection_find(collection, member->data, member->size, &place);
 
     if (!error)
@@ -56,7 +56,7 @@ static int add_one(struct collection *collection, struct add *add, const struct 
 {
     const struct collection_element element = {.name = member->name, .score = collection_score_word(member->score)};
     bool added = false;
-    double old;
+    double old = 0;
     int error;
 
     if (add->flags || add->telling) {

@@ -170,7 +170,7 @@ static int look_members(struct collection *collection, void *context)
     struct combining *combining = context;
     const bool difference = combining->what->operation == SDB_ZSET_DIFFERENCE;
     struct ranked *members = &combining->members;
-    struct collection_element element;
+    struct collection_element element = {0};
     struct collection_place place;
     int error = SDB_OK;
 

@@ -26,7 +26,7 @@ struct span {
 static int rank_before(struct collection *collection, uint64_t word, const struct sdb_slice *member, uint64_t *rank, bool *exactly)
 {
     struct collection_place place;
-    struct collection_element element;
+    struct collection_element element = {0};
     int error = collection_seek(collection, word, member ? member->data : NULL, member ? member->size : 0, &place);
 
     if (exactly)
@@ -74,7 +74,7 @@ static int span_of_scores(struct collection *collection, const struct sdb_zset_r
 /* All members' score is the first one's. */
 static int span_of_members(struct collection *collection, const struct sdb_zset_range *range, struct span *span)
 {
-    struct collection_element element;
+    struct collection_element element = {0};
     struct collection_place place;
     bool exactly;
     int error = collection_at(collection, 0, &place);
