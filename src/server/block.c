@@ -66,7 +66,6 @@ static struct names keys;             /* Under block_lock. */
 static struct waiter *everybody;      /* Under block_lock. */
 static uint32_t filter[FILTER_SIZE];  /* Atomic: waited keys with this hash. Stored under block_lock */
 static size_t waiting, timed;         /* Atomic. */
-static struct waiter *own_waiters[WORKER_THREADS_MAX]; /* Owner: each worker. */
 
 /* What the thread has made ready, in that order. */
 static __thread struct {
@@ -231,10 +230,15 @@ static struct waiter *new_waiter(struct client *client, const struct block_wish 
     return NULL;
 }
 
+static void note_deadline(struct worker *worker)
+{
+    worker->waiters_due_ms = worker->waiters == NULL ? INT64_MAX : worker->waiters->deadline_ms;
+}
+
 /* Behind all whose time is over no later. */
 static void join_own(struct waiter *waiter)
 {
-    struct waiter **link = &own_waiters[waiter->worker->number], *previous = NULL;
+    struct waiter **link = &waiter->worker->waiters, *previous = NULL;
 
     while (*link != NULL && (*link)->deadline_ms <= waiter->deadline_ms) {
         previous = *link;
@@ -245,6 +249,7 @@ static void join_own(struct waiter *waiter)
     if (waiter->next != NULL)
         waiter->next->previous = waiter;
     *link = waiter;
+    note_deadline(waiter->worker);
 }
 
 int block_wait(struct client *client, const struct block_wish *wish, const struct request_arg *argv, int argc)
@@ -284,9 +289,10 @@ static void let_client_go(struct client *client)
 {
     struct waiter *waiter = client->waiter;
 
-    *(waiter->previous != NULL ? &waiter->previous->next : &own_waiters[waiter->worker->number]) = waiter->next;
+    *(waiter->previous != NULL ? &waiter->previous->next : &waiter->worker->waiters) = waiter->next;
     if (waiter->next != NULL)
         waiter->next->previous = waiter->previous;
+    note_deadline(waiter->worker);
     client->waiter = NULL;
     client->flags &= ~(uint32_t)CLIENT_BLOCKED;
     connection_of(client)->blocked &= ~(uint32_t)CONNECTION_BLOCK_WAIT;
@@ -398,6 +404,7 @@ static void deliver(struct worker *worker, struct waiter *waiter, const struct r
     letter->letter.next = NULL;
     *outgoing_end = &letter->letter;
     outgoing_end = &letter->letter.next;
+    worker->owed |= WORKER_OWES_ANSWERS;
 }
 
 static struct answer_letter *answer_of(struct letter *letter)
@@ -472,6 +479,7 @@ static void note_ready(uint32_t database, const void *data, size_t size)
     memcpy(ready.bytes + ready.size, data, size);
     ready.items[ready.count++] = (struct ready){database, ready.size, size};
     ready.size += size;
+    worker_stats_self->worker->owed |= WORKER_OWES_READY;
     if (worker_stats_self->client != NULL)
         worker_stats_self->client->flags |= CLIENT_WAKES;
 }
@@ -606,6 +614,7 @@ void block_serve_ready(struct worker *worker)
     }
     ready.count = 0;
     ready.size = 0;
+    worker->owed &= ~WORKER_OWES_READY;
 }
 
 void block_leave(void)
@@ -616,11 +625,6 @@ void block_leave(void)
 }
 
 /* ---- giving up -------------------------------------------------------------------------------------------------------- */
-
-int64_t block_next_ms(const struct worker *worker)
-{
-    return own_waiters[worker->number] == NULL ? INT64_MAX : own_waiters[worker->number]->deadline_ms;
-}
 
 /* Of the client's own worker. */
 static void tell_end(struct waiter *waiter, int with_error)
@@ -649,7 +653,7 @@ void block_timers(struct worker *worker)
 {
     struct waiter *next;
 
-    for (struct waiter *waiter = own_waiters[worker->number]; waiter != NULL && waiter->deadline_ms <= worker->now_ms; waiter = next) {
+    for (struct waiter *waiter = worker->waiters; waiter != NULL && waiter->deadline_ms <= worker->now_ms; waiter = next) {
         next = waiter->next;
         if (take_for_good(waiter))
             tell_end(waiter, 0);

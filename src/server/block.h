@@ -67,9 +67,8 @@ void block_failed(struct worker *worker, const char *error);
 /* CLIENT UNBLOCK. 1: it waited, and is told. */
 int block_unblock(uint64_t id, int with_error);
 
-/* Gives up for clients of the worker whose time is over. And when the next one's is, ms since 1970; INT64_MAX: none's. */
+/* Gives up for clients of the worker whose time is over: worker->waiters_due_ms is when the next one's is. */
 void block_timers(struct worker *worker);
-int64_t block_next_ms(const struct worker *worker);
 
 /* The thread ends: the memory of its notes is given back. */
 void block_leave(void);

@@ -17,6 +17,7 @@
 #include "errors.h"
 #include "lock.h"
 #include "log.h"
+#include "worker.h"
 
 static const char store_key[] = "functions";
 
@@ -299,12 +300,8 @@ int function_store_change(struct client *client, function_change *change, void *
     library_set_release(pending);
     pending = changed;
     is_unsure = 0;
+    client->worker->owed |= WORKER_OWES_FUNCTIONS;
     return 1;
-}
-
-int function_store_is_pending(void)
-{
-    return pending != NULL || is_unsure;
 }
 
 void function_store_publish(void)

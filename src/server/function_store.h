@@ -39,7 +39,6 @@ int function_store_change(struct client *client, function_change *change, void *
 /* Behind a fence: what the thread has changed is everybody's. Behind a failure, or what was taken back: it is forgotten. */
 void function_store_publish(void);
 void function_store_forget(void);
-int function_store_is_pending(void);
 
 /* The thread's Lua state for functions; NULL: out of memory. It is given back by function_store_leave. */
 struct lua_vm *function_store_vm(void);

@@ -23,9 +23,9 @@ static const char script_text[] =
 static const char function_text[] =
     "-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
 
+unsigned script_busy_runs;
 static struct lock busy_lock = LOCK_INIT;
 static struct script_run *runs; /* Under busy_lock: the one that began to be busy last comes first. */
-static unsigned count;          /* Atomic. */
 
 void script_busy_begin(struct script_run *run)
 {
@@ -41,7 +41,7 @@ static void add(struct script_run *run, uint64_t ms)
     lock_acquire(&busy_lock);
     run->next_busy = runs;
     runs = run;
-    __atomic_fetch_add(&count, 1, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&script_busy_runs, 1, __ATOMIC_RELEASE);
     lock_release(&busy_lock);
 }
 
@@ -55,7 +55,7 @@ void script_busy_end(struct script_run *run)
     while (*link != run)
         link = &(*link)->next_busy;
     *link = run->next_busy;
-    __atomic_fetch_sub(&count, 1, __ATOMIC_RELEASE);
+    __atomic_fetch_sub(&script_busy_runs, 1, __ATOMIC_RELEASE);
     lock_release(&busy_lock);
 }
 
@@ -88,11 +88,6 @@ void script_busy_look(struct script_run *run)
     } else if (worker != NULL) {
         let_others_look(worker);
     }
-}
-
-unsigned script_busy_count(void)
-{
-    return __atomic_load_n(&count, __ATOMIC_ACQUIRE);
 }
 
 /* Under busy_lock. The oldest of a kind (LUA_VM_KINDS: of any); NULL: there is none. */

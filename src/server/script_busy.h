@@ -20,8 +20,12 @@ void script_busy_end(struct script_run *run);
 /* Now and then while it runs: sets run->must_end where somebody wants it to end. */
 void script_busy_look(struct script_run *run);
 
-/* How many there are. Atomic. */
-unsigned script_busy_count(void);
+/* How many there are: asked once a turn. */
+extern unsigned script_busy_runs; /* Atomic; script_busy.c */
+static inline unsigned script_busy_count(void)
+{
+    return __atomic_load_n(&script_busy_runs, __ATOMIC_ACQUIRE);
+}
 
 /* "-BUSY ...", after the script that has been running longest. */
 const char *script_busy_text(void);

@@ -278,6 +278,7 @@ static void on_flush(struct worker *worker)
         current->flags |= CLIENT_INVALIDATED;
     }
     turn.flush = 1;
+    worker->owed |= WORKER_OWES_INVALIDATIONS;
 }
 
 void tracking_on_change(const struct sdb_change *change)
@@ -292,6 +293,7 @@ void tracking_on_change(const struct sdb_change *change)
     }
     if (change->key.data == NULL)
         return;
+    worker->owed |= WORKER_OWES_INVALIDATIONS;
     tell_own(worker, &change->key);
     if (!tracking_note_key(&turn.changed, &change->key, current_client() == NULL ? 0 : current_client()->id))
         turn.flush = 1; /* out of memory: all that is cached is told to be old */

@@ -290,6 +290,24 @@ static void run_ready(struct worker *worker, const struct connection *last)
     }
 }
 
+/* Of what is durable now. */
+static void tell_others(struct worker *worker)
+{
+    const uint32_t owed = worker->owed;
+
+    if (worker->outbox != NULL)
+        pubsub_post(worker);
+    if (__builtin_expect(owed == 0, 1))
+        return;
+    worker->owed = owed & WORKER_OWES_READY;
+    if ((owed & WORKER_OWES_FUNCTIONS) != 0)
+        function_store_publish();
+    if ((owed & WORKER_OWES_INVALIDATIONS) != 0)
+        tracking_committed(worker);
+    if ((owed & WORKER_OWES_ANSWERS) != 0)
+        block_committed(worker);
+}
+
 /* What the turn wrote becomes durable, or nobody is told that it is. */
 static void end_group(struct worker *worker)
 {
@@ -303,12 +321,7 @@ static void end_group(struct worker *worker)
     result = worker->group_error;
     worker->group_error = SDB_OK;
     if (__builtin_expect(result == SDB_OK, 1)) {
-        if (__builtin_expect(function_store_is_pending(), 0))
-            function_store_publish();
-        if (worker->outbox != NULL)
-            pubsub_post(worker);
-        tracking_committed(worker);
-        block_committed(worker);
+        tell_others(worker);
         return;
     }
     pubsub_drop(worker);
@@ -319,6 +332,7 @@ static void end_group(struct worker *worker)
         connection_disown_replies(connection, result, error);
     tracking_failed(worker);
     block_failed(worker, error);
+    worker->owed &= WORKER_OWES_FUNCTIONS; /* they are unsure until the next fence */
 }
 
 static void settle_touched(struct worker *worker)
@@ -440,9 +454,7 @@ static void maintain(struct worker *worker)
         if (sdb_maintain(worker->session, MAINTAIN_EFFORT, &done) != SDB_OK)
             return;
     } while (!done && clock_ns() < end);
-    if (worker->outbox != NULL)
-        pubsub_post(worker);
-    tracking_committed(worker);
+    tell_others(worker);
 }
 
 static void run_timers(struct worker *worker)
@@ -456,7 +468,8 @@ static void run_timers(struct worker *worker)
     }
     if (worker->number == 0 && worker->now_ms >= worker->maintain_ms)
         maintain(worker);
-    block_timers(worker);
+    if (worker->now_ms >= worker->waiters_due_ms)
+        block_timers(worker);
 }
 
 /* Nanoseconds until something is due without anybody's sending. */
@@ -466,8 +479,8 @@ static int64_t time_to_wait(const struct worker *worker)
 
     if (worker->ready != NULL || worker->touched != NULL)
         return 0;
-    if (block_next_ms(worker) < due_ms)
-        due_ms = block_next_ms(worker);
+    if (worker->waiters_due_ms < due_ms)
+        due_ms = worker->waiters_due_ms;
     if (worker->number == 0 && worker->maintain_ms < due_ms)
         due_ms = worker->maintain_ms;
     if (worker->pause_mode != 0 && worker->pause_end_ms < due_ms)
@@ -577,7 +590,8 @@ static void run_turn(struct worker *worker)
         batch_finish(worker);
     }
     worker_stats_self->client = NULL;
-    block_serve_ready(worker); /* what was made ready by frames */
+    if (__builtin_expect(worker->owed & WORKER_OWES_READY, 0))
+        block_serve_ready(worker); /* what was made ready by frames */
     end_group(worker);
     settle_touched(worker);
     run_timers(worker);
@@ -727,6 +741,7 @@ int workers_start(struct sdb_pool *opened_pool, unsigned count, const struct io_
     workers_number = count;
     for (unsigned i = 0; i < count; i++) {
         workers[i].number = i;
+        workers[i].waiters_due_ms = INT64_MAX;
         workers[i].io_operations = operations;
         workers[i].wake_fd = eventfd(0, EFD_CLOEXEC);
         if (workers[i].wake_fd < 0) {

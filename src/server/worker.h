@@ -24,6 +24,12 @@
 #define WORKER_SPARE_BUFFERS 64
 #define WORKER_REPLY_CAPACITY 16384 /* of the reply buffers that are kept and shared */
 
+/* What has to be done for others that a turn has changed something for. Usually nothing: then nobody is asked. */
+#define WORKER_OWES_READY 1u         /* before the fence: block_serve_ready */
+#define WORKER_OWES_ANSWERS 2u       /* behind it: block_committed */
+#define WORKER_OWES_INVALIDATIONS 4u /* tracking_committed */
+#define WORKER_OWES_FUNCTIONS 8u     /* function_store_publish */
+
 struct worker_handover { /* a socket that another worker accepted */
     int fd;
     int listener; /* its index */
@@ -74,6 +80,9 @@ struct worker {
     struct connection *ready, *ready_last; /* have input that can run; first come, first served */
     char *spare[WORKER_SPARE_BUFFERS];
     unsigned spare_count;
+    uint32_t owed;              /* WORKER_OWES_ */
+    struct waiter *waiters;     /* of its clients, the earliest deadline first; block.c */
+    int64_t waiters_due_ms;     /* the first deadline; INT64_MAX: none */
     int64_t second_ms;          /* when the once-a-second work is due */
     int64_t maintain_ms;        /* when sdb_maintain is due */
     int64_t accept_log_ms;      /* when it may be said again that no connection can be accepted */
