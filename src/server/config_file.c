@@ -39,6 +39,12 @@ static int is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* Form feeds and vertical tabs stand between words, but end none, as in Redis. */
+static int ends_word(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\0';
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -89,7 +95,7 @@ static const char *copy_quoted(const char *from, char quote, char **to)
 
 static const char *copy_word(const char *from, char **to)
 {
-    while (*from != '\0' && !is_blank(*from)) {
+    while (!ends_word(*from)) {
         if (*from == '"' || *from == '\'') {
             from = copy_quoted(from + 1, *from, to);
             if (from == NULL)

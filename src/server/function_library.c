@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "clock.h"
+#include "config_option.h"
 #include "lua_sandbox.h"
 #include "script_api.h"
 #include "script_run.h"
@@ -47,50 +48,63 @@ static int wrong(char *error, const char *text)
     return 0;
 }
 
-/* "name=NAME" behind the engine. */
-static int take_option(const char *at, size_t size, char *name, size_t name_size, char *error)
+/* What follows "name=" among the words behind the engine; NULL: it is not given once, nor alone. */
+static const char *find_name(char *const *words, int count, char *error)
 {
-    if (size < 5 || strncasecmp(at, "name=", 5) != 0) {
-        (void)snprintf(error, FUNCTION_ERROR_SIZE, "Invalid metadata value given: %.*s", (int)size, at);
-        return 0;
+    const char *name = NULL;
+
+    for (int i = 0; i < count; i++) {
+        if (strncasecmp(words[i], "name=", 5) != 0) {
+            (void)snprintf(error, FUNCTION_ERROR_SIZE, "Invalid metadata value given: %s", words[i]);
+            return NULL;
+        }
+        if (name != NULL) {
+            (void)wrong(error, "Invalid metadata value, name argument was given multiple times");
+            return NULL;
+        }
+        name = words[i] + 5;
     }
-    if (name[0] != '\0')
-        return wrong(error, "Invalid metadata value, name argument was given multiple times");
-    if (!is_name(at + 5, size - 5) || size - 5 >= name_size)
-        return wrong(error, "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long");
-    memcpy(name, at + 5, size - 5);
-    name[size - 5] = '\0';
-    return 1;
+    if (name == NULL)
+        (void)wrong(error, "Library name was not given");
+    return name;
+}
+
+/* The words of the first line; the memory of them all is words[0]'s. Errors: 0. */
+static int split_first_line(const char *code, const char *end, char **words)
+{
+    char *line = strndup(code, (size_t)(end - code));
+    int count = line == NULL ? 0 : config_split(line, words, CONFIG_WORDS_MAX);
+
+    free(line);
+    return count > 0 ? count : 0;
 }
 
 int library_name(const char *code, size_t size, char *name, size_t name_size, char error[FUNCTION_ERROR_SIZE])
 {
-    const char *end = memchr(code, '\n', size), *at = code;
-    char engine[32] = "";
+    const char *end = memchr(code, '\n', strnlen(code, size));
+    char *words[CONFIG_WORDS_MAX];
+    const char *found;
+    int count, is_right = 1;
 
     name[0] = '\0';
     if (size < 2 || memcmp(code, "#!", 2) != 0)
         return wrong(error, "Missing library metadata");
-    if (end == NULL)
+    count = end == NULL ? 0 : split_first_line(code, end, words);
+    if (count == 0)
         return wrong(error, "Invalid library metadata");
-    while (at < end) {
-        const char *stop = at;
-
-        while (stop < end && !isspace((unsigned char)*stop))
-            stop++;
-        if (at == code)
-            (void)snprintf(engine, sizeof(engine), "%.*s", (int)(stop - at - 2), at + 2);
-        else if (stop > at && !take_option(at, (size_t)(stop - at), name, name_size, error))
-            return 0;
-        at = stop + 1;
+    found = find_name(words + 1, count - 1, error);
+    if (found == NULL) {
+        is_right = 0;
+    } else if (!is_name(found, strlen(found)) || strlen(found) >= name_size) {
+        is_right = wrong(error, "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long");
+    } else if (strcasecmp(words[0] + 2, "lua") != 0) {
+        (void)snprintf(error, FUNCTION_ERROR_SIZE, "Engine '%s' not found", words[0] + 2);
+        is_right = 0;
+    } else {
+        memcpy(name, found, strlen(found) + 1);
     }
-    if (name[0] == '\0')
-        return wrong(error, "Library name was not given");
-    if (strcasecmp(engine, "lua") != 0) {
-        (void)snprintf(error, FUNCTION_ERROR_SIZE, "Engine '%s' not found", engine);
-        return 0;
-    }
-    return 1;
+    free(words[0]);
+    return is_right;
 }
 
 /* ---- registering -------------------------------------------------------------------------------------------------------- */

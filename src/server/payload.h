@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "payload_output.h"
 #include "superdb/superdb.h"
 
 enum payload_form {
@@ -64,12 +65,6 @@ int payload_read(const void *data, size_t size, sdb_element_fn *visit, void *con
 
 /* ---- writing: payload_write.c ---- */
 
-struct payload_bytes {
-    uint8_t *data;
-    size_t size, capacity;
-    int failed; /* there was no memory */
-};
-
 /*
  *     payload_begin(&writer, SDB_TYPE_HASH, 1);
  *     sdb_collection_each(..., payload_add, &writer);      // of a string: one call, the string as the element's name
@@ -92,9 +87,5 @@ void payload_begin(struct payload_writer *writer, uint32_t type, int small);
 sdb_element_fn payload_add;
 int payload_end(struct payload_writer *writer);
 void payload_free(struct payload_writer *writer);
-
-/* What payload_packed.c writes with. */
-void payload_put(struct payload_bytes *bytes, const void *data, size_t size);
-void payload_put_number(struct payload_bytes *bytes, uint64_t number, unsigned size); /* the lowest byte first */
 
 #endif

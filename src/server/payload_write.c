@@ -10,118 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crc64.h"
-#include "lzf.h"
 #include "payload.h"
 #include "payload_packed.h"
 
 #define FRONT 10              /* the form, and the longest length */
 #define PIECE_MAX 8192        /* bytes of a listpack of a list; an element larger than this stands by itself */
 #define PACKED_MAX (1u << 20) /* of one that is all of a collection */
-#define INTEGER_TEXT_MAX 11   /* of an integer that is kept as such */
-#define UNPACKED_MAX 20       /* bytes that are not worth packing */
-
-/* ---- pieces ----------------------------------------------------------------------------------------------------------- */
-
-/* Room for more bytes at the end: where, or NULL. The caller adds what it writes to bytes->size. */
-static uint8_t *reserve(struct payload_bytes *bytes, size_t size)
-{
-    uint8_t *grown;
-
-    if (bytes->failed)
-        return NULL;
-    if (bytes->capacity - bytes->size < size) {
-        grown = realloc(bytes->data, (bytes->size + size) * 2);
-        if (grown == NULL) {
-            bytes->failed = 1;
-            return NULL;
-        }
-        bytes->data = grown;
-        bytes->capacity = (bytes->size + size) * 2;
-    }
-    return bytes->data + bytes->size;
-}
-
-void payload_put(struct payload_bytes *bytes, const void *data, size_t size)
-{
-    uint8_t *at = reserve(bytes, size);
-
-    if (at == NULL || size == 0)
-        return;
-    memcpy(at, data, size);
-    bytes->size += size;
-}
-
-void payload_put_number(struct payload_bytes *bytes, uint64_t number, unsigned size)
-{
-    uint8_t text[8];
-
-    for (unsigned i = 0; i < size; i++)
-        text[i] = (uint8_t)(number >> 8 * i);
-    payload_put(bytes, text, size);
-}
-
-/* The length, and how many bytes it takes. */
-static unsigned length_bytes(uint8_t bytes[9], uint64_t length)
-{
-    unsigned size = length <= UINT32_MAX ? 4 : 8;
-
-    if (length < 64) {
-        bytes[0] = (uint8_t)length;
-        return 1;
-    }
-    if (length < 16384) {
-        bytes[0] = (uint8_t)(0x40 | length >> 8);
-        bytes[1] = (uint8_t)length;
-        return 2;
-    }
-    bytes[0] = size == 4 ? 0x80 : 0x81;
-    for (unsigned i = 0; i < size; i++)
-        bytes[1 + i] = (uint8_t)(length >> 8 * (size - 1 - i));
-    return size + 1;
-}
-
-static void put_length(struct payload_bytes *bytes, uint64_t length)
-{
-    uint8_t text[9] = {0};
-    const unsigned size = length_bytes(text, length);
-
-    payload_put(bytes, text, size);
-}
-
-/* Packed by LZF, if that makes it shorter. */
-static int put_shorter(struct payload_bytes *bytes, const struct sdb_slice *text)
-{
-    const size_t most = text->size - 4;
-    uint8_t *packed = malloc(most);
-    size_t size = packed != NULL ? lzf_pack(text->data, text->size, packed, most) : 0;
-
-    if (size > 0) {
-        payload_put_number(bytes, 0xc0 | PAYLOAD_LZF, 1);
-        put_length(bytes, size);
-        put_length(bytes, text->size);
-        payload_put(bytes, packed, size);
-    }
-    free(packed);
-    return size > 0;
-}
-
-static void put_text(struct payload_bytes *bytes, const struct sdb_slice *text)
-{
-    int64_t number;
-
-    if (text->size <= INTEGER_TEXT_MAX && number_parse_i64(text->data, text->size, &number) && number >= INT32_MIN &&
-        number <= INT32_MAX) {
-        const unsigned encoding = number == (int8_t)number ? PAYLOAD_INT8 : number == (int16_t)number ? PAYLOAD_INT16 : PAYLOAD_INT32;
-        payload_put_number(bytes, 0xc0 | encoding, 1);
-        payload_put_number(bytes, (uint64_t)number, 1u << encoding);
-        return;
-    }
-    if (text->size > UNPACKED_MAX && put_shorter(bytes, text))
-        return;
-    put_length(bytes, text->size);
-    payload_put(bytes, text->data, text->size);
-}
 
 /* ---- elements --------------------------------------------------------------------------------------------------------- */
 
@@ -138,7 +32,7 @@ static void end_piece(struct payload_writer *writer)
     packed_end_listpack(&writer->piece, writer->piece_count);
     payload_put_number(&writer->out, PAYLOAD_PIECE_PACKED, 1);
     if (!writer->piece.failed)
-        put_text(&writer->out, &(struct sdb_slice){writer->piece.data, writer->piece.size});
+        payload_put_text(&writer->out, &(struct sdb_slice){writer->piece.data, writer->piece.size});
     packed_begin_listpack(&writer->piece);
     writer->piece_count = 0;
     writer->count++;
@@ -149,7 +43,7 @@ static void add_to_list(struct payload_writer *writer, const struct sdb_slice *t
     if (text->size > PIECE_MAX) {
         end_piece(writer);
         payload_put_number(&writer->out, PAYLOAD_PIECE_PLAIN, 1);
-        put_text(&writer->out, text);
+        payload_put_text(&writer->out, text);
         writer->count++;
         return;
     }
@@ -184,9 +78,9 @@ static void add_apart(struct payload_writer *writer, const struct sdb_element *e
 {
     uint64_t bits;
 
-    put_text(&writer->out, &element->name);
+    payload_put_text(&writer->out, &element->name);
     if (writer->type == SDB_TYPE_HASH)
-        put_text(&writer->out, &element->value);
+        payload_put_text(&writer->out, &element->value);
     if (writer->type == SDB_TYPE_ZSET) {
         memcpy(&bits, &element->score, sizeof(bits));
         payload_put_number(&writer->out, bits, 8);
@@ -258,12 +152,12 @@ static void put_whole(struct payload_writer *writer)
 
     if (writer->type == SDB_TYPE_SET) {
         packed_put_intset(&set, (int64_t *)(void *)writer->piece.data, writer->piece.size / sizeof(int64_t));
-        put_text(&writer->out, &(struct sdb_slice){set.data, set.size});
+        payload_put_text(&writer->out, &(struct sdb_slice){set.data, set.size});
         writer->out.failed |= set.failed;
         free(set.data);
     } else {
         packed_end_listpack(&writer->piece, writer->piece_count);
-        put_text(&writer->out, &(struct sdb_slice){writer->piece.data, writer->piece.size});
+        payload_put_text(&writer->out, &(struct sdb_slice){writer->piece.data, writer->piece.size});
     }
 }
 
@@ -272,7 +166,7 @@ int payload_end(struct payload_writer *writer)
     const enum payload_form form = form_of(writer);
     const int counted = form == PAYLOAD_LIST_LISTPACKS || form == PAYLOAD_SET || form == PAYLOAD_HASH || form == PAYLOAD_ZSET;
     struct payload_bytes *out = &writer->out;
-    uint8_t length[9] = {0};
+    uint8_t length[PAYLOAD_LENGTH_MAX] = {0};
     unsigned length_size = 0;
 
     if (writer->is_too_large)
@@ -281,17 +175,15 @@ int payload_end(struct payload_writer *writer)
         end_piece(writer);
     if (!writer->piece.failed && !counted && form != PAYLOAD_STRING)
         put_whole(writer);
-    payload_put_number(out, PAYLOAD_VERSION, 2);
     if (out->failed || writer->piece.failed)
         return 0;
     if (counted)
-        length_size = length_bytes(length, writer->count);
+        length_size = payload_length_bytes(length, writer->count);
     memmove(out->data + 1 + length_size, out->data + FRONT, out->size - FRONT);
     memcpy(out->data + 1, length, length_size);
     out->data[0] = (uint8_t)form;
     out->size -= FRONT - 1 - length_size;
-    payload_put_number(out, crc64(0, out->data, out->size), 8);
-    return !out->failed;
+    return payload_put_footer(out);
 }
 
 void payload_free(struct payload_writer *writer)
