@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "grow.h"
 #include "heap_internal.h"
 
 /* Whether nobody can come across the freed memory any more. */
@@ -48,17 +49,7 @@ static bool reserve_in_shard(struct heap_shard *owner)
 
 static bool reserve_run(struct heap *heap)
 {
-    size_t more = heap->runs_capacity ? heap->runs_capacity * 2 : 16;
-    struct heap_freed *bigger;
-
-    if (heap->runs_count + heap->runs_owed < heap->runs_capacity)
-        return true;
-    bigger = realloc(heap->runs, more * sizeof(*bigger));
-    if (!bigger)
-        return false;
-    heap->runs = bigger;
-    heap->runs_capacity = more;
-    return true;
+    return grow(&heap->runs, &heap->runs_capacity, heap->runs_count + heap->runs_owed + 1, sizeof(*heap->runs));
 }
 
 int heap_block_reserve(struct heap *heap, struct tx *tx, uint32_t shard, uint64_t size)

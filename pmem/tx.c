@@ -10,30 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "persist.h"
 #include "superdb/superdb.h"
 
 #define TABLE_START 256u
 #define NODES_START 64u
 
-/* Room for one more item. False: no memory. */
-static bool grow(void *array, size_t item_size, size_t count, size_t *capacity)
-{
-    void **items = array;
-    size_t more = *capacity ? *capacity * 2 : 64;
-    void *bigger;
-
-    if (count < *capacity)
-        return true;
-    bigger = realloc(*items, more * item_size);
-    if (!bigger)
-        return false;
-    *items = bigger;
-    *capacity = more;
-    return true;
-}
 #define GROW(tx, array)                                                                                                \
-    (grow(&(tx)->array.items, sizeof(*(tx)->array.items), (tx)->array.count, &(tx)->array.capacity)                    \
+    (grow(&(tx)->array.items, &(tx)->array.capacity, (tx)->array.count + 1, sizeof(*(tx)->array.items))                \
          ? true                                                                                                        \
          : ((tx)->failed = true, false))
 
@@ -300,7 +285,7 @@ bool tx_put_entry(struct tx *tx, struct tx_line *line, uint64_t offset, const ui
 {
     unsigned first = (unsigned)(offset / WORD_SIZE % 8), changed = 0;
 
-    if (!grow(&tx->touches.items, sizeof(*tx->touches.items), tx->touches.count, &tx->touches.capacity))
+    if (!grow(&tx->touches.items, &tx->touches.capacity, tx->touches.count + 1, sizeof(*tx->touches.items)))
         return false;
     for (unsigned i = 0; i < 4; i++) {
         changed |= (unsigned)(line->words[first + i] != words[i]) << i;

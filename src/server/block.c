@@ -19,6 +19,7 @@
 #include "command.h"
 #include "connection.h"
 #include "lock.h"
+#include "grow.h"
 #include "mail.h"
 #include "names.h"
 #include "notify.h"
@@ -448,25 +449,8 @@ void block_failed(struct worker *worker, const char *error)
 
 static int make_room(size_t size)
 {
-    if (ready.count == ready.capacity) {
-        const size_t capacity = ready.capacity == 0 ? 8 : ready.capacity * 2;
-        struct ready *items = realloc(ready.items, capacity * sizeof(*items));
-
-        if (items == NULL)
-            return 0;
-        ready.items = items;
-        ready.capacity = capacity;
-    }
-    if (ready.bytes_capacity - ready.size <= size) {
-        const size_t capacity = (ready.size + size) * 2 + 64;
-        char *bytes = realloc(ready.bytes, capacity);
-
-        if (bytes == NULL)
-            return 0;
-        ready.bytes = bytes;
-        ready.bytes_capacity = capacity;
-    }
-    return 1;
+    return grow(&ready.items, &ready.capacity, ready.count + 1, sizeof(*ready.items)) &&
+           grow(&ready.bytes, &ready.bytes_capacity, ready.size + size, 1);
 }
 
 static void note_ready(uint32_t database, const void *data, size_t size)

@@ -27,6 +27,7 @@
 #include "acl.h"
 #include "config_ignored.h"
 #include "config_option.h"
+#include "grow.h"
 #include "reply.h"
 
 #define INCLUDE_DEPTH_MAX 16
@@ -427,15 +428,9 @@ static void text_add(struct text *text, const char *data, size_t size)
 {
     if (size == 0)
         return;
-    if (text->size + size > text->capacity) {
-        size_t capacity = 2 * (text->size + size) + 256;
-        char *grown = realloc(text->data, capacity);
-        if (grown == NULL) {
-            text->failed = 1;
-            return;
-        }
-        text->data = grown;
-        text->capacity = capacity;
+    if (!grow(&text->data, &text->capacity, text->size + size, 1)) {
+        text->failed = 1;
+        return;
     }
     memcpy(text->data + text->size, data, size);
     text->size += size;

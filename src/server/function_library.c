@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "config_option.h"
+#include "grow.h"
 #include "lua_sandbox.h"
 #include "script_api.h"
 #include "script_run.h"
@@ -201,15 +202,8 @@ static const char *add_function(struct library *library, const struct registrati
 {
     struct function *function;
 
-    if (library->count == library->capacity) {
-        size_t capacity = library->capacity == 0 ? 4 : library->capacity * 2;
-        struct function *functions = realloc(library->functions, capacity * sizeof(*functions));
-
-        if (functions == NULL)
-            return "out of memory";
-        library->functions = functions;
-        library->capacity = capacity;
-    }
+    if (!grow(&library->functions, &library->capacity, library->count + 1, sizeof(*library->functions)))
+        return "out of memory";
     function = &library->functions[library->count];
     function->name = strdup(registration->name);
     function->description = registration->description != NULL ? strdup(registration->description) : NULL;

@@ -17,6 +17,7 @@
 #include "errors.h"
 #include "lock.h"
 #include "log.h"
+#include "wire.h"
 #include "worker.h"
 
 static const char store_key[] = "functions";
@@ -49,25 +50,10 @@ void function_store_leave(void)
 
 /* ---- bytes -------------------------------------------------------------------------------------------------------------- */
 
-static void put_little(unsigned char *to, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        to[i] = (unsigned char)(value >> (8 * i));
-}
-
-static uint64_t get_little(const unsigned char *from, unsigned bytes)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)from[i] << (8 * i);
-    return value;
-}
-
 /* The stored value, which the caller frees. NULL: out of memory. */
-static unsigned char *serialise(const struct library_set *set, size_t *size)
+static char *serialise(const struct library_set *set, size_t *size)
 {
-    unsigned char *data, *at;
+    char *data, *at;
 
     *size = 8;
     for (size_t i = 0; i < set->count; i++)
@@ -75,20 +61,19 @@ static unsigned char *serialise(const struct library_set *set, size_t *size)
     data = at = malloc(*size);
     if (data == NULL)
         return NULL;
-    put_little(at, set->sequence, 8);
-    at += 8;
+    at = wire_put64(at, set->sequence);
     for (size_t i = 0; i < set->count; i++) {
         const struct library *library = set->libraries[i];
 
-        put_little(at, library->code_size, 4);
-        memcpy(at + 4, library->code, library->code_size);
-        at += 4 + library->code_size;
+        at = wire_put32(at, (uint32_t)library->code_size);
+        memcpy(at, library->code, library->code_size);
+        at += library->code_size;
     }
     return data;
 }
 
 /* A library that cannot be loaded is told of in the log, and left out. */
-static struct library_set *parse(const unsigned char *data, size_t size)
+static struct library_set *parse(const char *data, size_t size)
 {
     struct library_set *set = library_set_new();
     struct lua_vm *vm = function_store_vm();
@@ -100,15 +85,15 @@ static struct library_set *parse(const unsigned char *data, size_t size)
             library_set_release(set);
         return vm == NULL ? NULL : set;
     }
-    set->sequence = get_little(data, 8);
+    set->sequence = wire_get64(data);
     while (size - at >= 4) {
-        size_t code_size = (size_t)get_little(data + at, 4);
+        size_t code_size = wire_get32(data + at);
         struct library *library = NULL;
 
         at += 4;
         if (code_size > size - at)
             break;
-        library = library_load(vm, (const char *)data + at, code_size, error);
+        library = library_load(vm, data + at, code_size, error);
         if (library == NULL || !library_set_add(set, library, 0, error))
             log_message(LOG_LEVEL_WARNING, "A library of functions cannot be loaded: %s", error);
         if (library != NULL)
@@ -140,12 +125,12 @@ static int read_set(struct sdb_session *session, struct library_set **set)
 /* Whether the set is what the pool has now. Errors: an enum sdb_error. */
 static int is_same(struct sdb_session *session, const struct library_set *set, int *same)
 {
-    unsigned char sequence[8] = {0};
+    char sequence[8] = {0};
     int result = sdb_get(session, store_key, sizeof(store_key) - 1, sequence, sizeof(sequence), NULL);
 
     if (result != SDB_OK && result != SDB_ENOTFOUND)
         return result;
-    *same = get_little(sequence, 8) == set->sequence;
+    *same = wire_get64(sequence) == set->sequence;
     return SDB_OK;
 }
 
@@ -237,7 +222,7 @@ static int base_set(struct client *client, struct library_set **copy)
 static int store_set(struct client *client, const struct library_set *set)
 {
     size_t size;
-    unsigned char *data = serialise(set, &size);
+    char *data = serialise(set, &size);
     int result;
 
     if (data == NULL)

@@ -12,6 +12,7 @@
 #include "args.h"
 #include "errors.h"
 #include "geo_handlers.h"
+#include "grow.h"
 #include "notify.h"
 #include "sorted_set_args.h"
 #include "transaction.h"
@@ -203,25 +204,8 @@ struct finding {
 
 static int make_room(struct finding *finding, size_t size)
 {
-    if (finding->count == finding->capacity) {
-        const size_t capacity = finding->capacity == 0 ? 16 : finding->capacity * 2;
-        void *items = realloc(finding->items, capacity * sizeof(*finding->items));
-
-        if (items == NULL)
-            return 0;
-        finding->items = items;
-        finding->capacity = capacity;
-    }
-    if (finding->names_capacity - finding->size < size) {
-        const size_t capacity = finding->names_capacity * 2 + size + 256;
-        void *names = realloc(finding->names, capacity);
-
-        if (names == NULL)
-            return 0;
-        finding->names = names;
-        finding->names_capacity = capacity;
-    }
-    return 1;
+    return grow(&finding->items, &finding->capacity, finding->count + 1, sizeof(*finding->items)) &&
+           grow(&finding->names, &finding->names_capacity, finding->size + size, 1);
 }
 
 static int note(void *context, const struct sdb_element *element)

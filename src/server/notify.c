@@ -14,6 +14,7 @@
 #include "client.h"
 #include "guards.h"
 #include "lock.h"
+#include "grow.h"
 #include "pubsub.h"
 #include "worker_stats.h"
 
@@ -226,25 +227,8 @@ static void send_event(struct worker *worker, uint32_t kind, const char *event, 
 
 static int make_room(size_t size)
 {
-    if (notes.count == notes.capacity) {
-        size_t capacity = notes.capacity == 0 ? 16 : notes.capacity * 2;
-        struct note *items = realloc(notes.items, capacity * sizeof(*items));
-
-        if (items == NULL)
-            return 0;
-        notes.items = items;
-        notes.capacity = capacity;
-    }
-    if (notes.bytes_capacity - notes.size < size) {
-        size_t capacity = (notes.size + size) * 2;
-        char *bytes = realloc(notes.bytes, capacity);
-
-        if (bytes == NULL)
-            return 0;
-        notes.bytes = bytes;
-        notes.bytes_capacity = capacity;
-    }
-    return 1;
+    return grow(&notes.items, &notes.capacity, notes.count + 1, sizeof(*notes.items)) &&
+           grow(&notes.bytes, &notes.bytes_capacity, notes.size + size, 1);
 }
 
 void notify_on_change(const struct sdb_change *change)

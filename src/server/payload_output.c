@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "crc64.h"
+#include "grow.h"
 #include "lzf.h"
 #include "number.h"
 #include "payload.h"
@@ -16,32 +17,13 @@
 #define INTEGER_TEXT_MAX 11 /* of an integer that is kept as such */
 #define UNPACKED_MAX 20     /* bytes that are not worth packing */
 
-/* Room for more bytes at the end: where, or NULL. The caller adds what it writes to bytes->size. */
-static uint8_t *reserve(struct payload_bytes *bytes, size_t size)
-{
-    uint8_t *grown;
-
-    if (bytes->failed)
-        return NULL;
-    if (bytes->capacity - bytes->size < size) {
-        grown = realloc(bytes->data, (bytes->size + size) * 2);
-        if (grown == NULL) {
-            bytes->failed = 1;
-            return NULL;
-        }
-        bytes->data = grown;
-        bytes->capacity = (bytes->size + size) * 2;
-    }
-    return bytes->data + bytes->size;
-}
-
 void payload_put(struct payload_bytes *bytes, const void *data, size_t size)
 {
-    uint8_t *at = reserve(bytes, size);
-
-    if (at == NULL || size == 0)
+    if (!bytes->failed && !grow(&bytes->data, &bytes->capacity, bytes->size + size, 1))
+        bytes->failed = 1;
+    if (bytes->failed || size == 0)
         return;
-    memcpy(at, data, size);
+    memcpy(bytes->data + bytes->size, data, size);
     bytes->size += size;
 }
 

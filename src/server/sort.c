@@ -15,6 +15,7 @@
 #include "client.h"
 #include "command.h"
 #include "command_table.h"
+#include "grow.h"
 #include "guards.h"
 #include "notify.h"
 
@@ -24,15 +25,8 @@
 
 int sort_keep(struct sort *sort, const void *data, size_t size, size_t *at)
 {
-    if (sort->text_capacity - sort->text_size < size || sort->text == NULL) {
-        const size_t capacity = (sort->text_size + size) * 2 + 64;
-        char *text = realloc(sort->text, capacity);
-
-        if (text == NULL)
-            return SDB_ENOMEM;
-        sort->text = text;
-        sort->text_capacity = capacity;
-    }
+    if (!grow(&sort->text, &sort->text_capacity, sort->text_size + size, 1))
+        return SDB_ENOMEM;
     *at = sort->text_size;
     if (size > 0)
         memcpy(sort->text + sort->text_size, data, size);
@@ -167,15 +161,8 @@ static int collect_one(void *context, const struct sdb_element *element)
         return 0;
     if (rank >= collecting->end)
         return 1;
-    if (sort->item_count == sort->capacity) {
-        const size_t capacity = sort->capacity == 0 ? 64 : sort->capacity * 2;
-        struct sort_item *items = realloc(sort->items, capacity * sizeof(*items));
-
-        if (items == NULL)
-            return collecting->failed = 1;
-        sort->items = items;
-        sort->capacity = capacity;
-    }
+    if (!grow(&sort->items, &sort->capacity, sort->item_count + 1, sizeof(*sort->items)))
+        return collecting->failed = 1;
     if (sort_keep(sort, element->name.data, element->name.size, &item.at) != SDB_OK)
         return collecting->failed = 1;
     sort->items[sort->item_count++] = item;

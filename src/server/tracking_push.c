@@ -16,6 +16,7 @@
 #include "client.h"
 #include "connection.h"
 #include "mail.h"
+#include "grow.h"
 #include "worker.h"
 #include "worker_stats.h"
 
@@ -51,24 +52,9 @@ static struct tracking *find(const struct worker *worker, uint64_t id)
 
 int tracking_note_key(struct tracking_keys *keys, const struct sdb_slice *key, uint64_t by)
 {
-    if (keys->count == keys->capacity) {
-        const size_t capacity = keys->capacity == 0 ? 16 : keys->capacity * 2;
-        struct tracking_item *grown = realloc(keys->items, capacity * sizeof(*grown));
-
-        if (grown == NULL)
-            return 0;
-        keys->items = grown;
-        keys->capacity = capacity;
-    }
-    if (keys->bytes_capacity - keys->size <= key->size) {
-        const size_t capacity = (keys->size + key->size) * 2 + 64;
-        char *grown = realloc(keys->bytes, capacity);
-
-        if (grown == NULL)
-            return 0;
-        keys->bytes = grown;
-        keys->bytes_capacity = capacity;
-    }
+    if (!grow(&keys->items, &keys->capacity, keys->count + 1, sizeof(*keys->items)) ||
+        !grow(&keys->bytes, &keys->bytes_capacity, keys->size + key->size, 1))
+        return 0;
     memcpy(keys->bytes + keys->size, key->data, key->size);
     keys->items[keys->count++] = (struct tracking_item){keys->size, key->size, by};
     keys->size += key->size;

@@ -30,6 +30,7 @@
 #include "config.h"
 #include "evict.h"
 #include "listener.h"
+#include "grow.h"
 #include "log.h"
 #include "mail.h"
 #include "notify.h"
@@ -141,15 +142,8 @@ int worker_hand_over(struct worker *worker, int fd, int listener)
     int result = -1;
 
     lock_acquire(&worker->mailbox_lock);
-    if (worker->mailbox_count == worker->mailbox_capacity) {
-        size_t capacity = worker->mailbox_capacity == 0 ? 16 : worker->mailbox_capacity * 2;
-        struct worker_handover *mailbox = realloc(worker->mailbox, capacity * sizeof(*mailbox));
-
-        if (mailbox == NULL)
-            goto unlock;
-        worker->mailbox = mailbox;
-        worker->mailbox_capacity = capacity;
-    }
+    if (!grow(&worker->mailbox, &worker->mailbox_capacity, worker->mailbox_count + 1, sizeof(*worker->mailbox)))
+        goto unlock;
     worker->mailbox[worker->mailbox_count++] = (struct worker_handover){fd, listener};
     result = 0;
 unlock:

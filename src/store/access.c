@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "error.h"
+#include "random.h"
 
 #define TICK_MS 64
 #define TICKS_BEFORE (1u << 28) /* half a year: keys may be said to be unused since before the noting began */
@@ -18,18 +19,6 @@
 #define COUNTER_MAX 255u
 #define FREQUENCY_KNOWN (1u << 31)
 #define MINUTE_MASK 0xffffu
-
-uint64_t access_random(void)
-{
-    static __thread uint64_t state;
-
-    if (!state)
-        state = clock_ns() | 1;
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return state * 0x2545f4914f6cdd1dull;
-}
 
 static uint32_t *word_of(const struct access *access, uint64_t entry)
 {
@@ -95,7 +84,7 @@ static unsigned count_use(const struct access *access, unsigned counter)
 
     if (counter == COUNTER_MAX)
         return counter;
-    return counter + ((double)(access_random() >> 11) * 0x1p-53 < chance);
+    return counter + ((double)(random_number() >> 11) * 0x1p-53 < chance);
 }
 
 /* ---- noting ---- */

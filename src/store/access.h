@@ -64,7 +64,4 @@ static inline void access_note_new(const struct sdb_session *session, uint64_t e
         access_begin(session, access, entry);
 }
 
-/* xorshift64*: a thread's own; what it chooses is no secret. */
-uint64_t access_random(void);
-
 #endif

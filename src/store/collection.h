@@ -144,9 +144,6 @@ int collection_each(struct collection *collection, uint64_t rank, uint64_t count
  */
 int collection_scan(struct collection *collection, uint64_t *cursor, uint64_t effort, collection_visit *visit, void *context);
 
-/* A uniform random number below n (not 0). */
-uint64_t collection_random(uint64_t n);
-
 /* ---- the rest of the engine ---- */
 
 /* Shows an element to who uses the library. context: struct collection_shown. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "collection.h"
+#include "random.h"
 
 int collection_show(void *context, const struct collection_element *element)
 {
@@ -111,7 +112,7 @@ static int show_any(struct collection *collection, struct random *random)
     int error = SDB_OK;
 
     for (int64_t i = random->count; i < 0 && !error; i++)
-        error = show_rank(collection, &random->shown, collection_random(collection->count));
+        error = show_rank(collection, &random->shown, random_below(collection->count));
     return error;
 }
 
@@ -123,7 +124,7 @@ static int show_different(struct collection *collection, struct random *random)
     int error = taken ? SDB_OK : SDB_ENOMEM;
 
     for (uint64_t i = count - wanted; i < count && !error; i++) {
-        uint64_t rank = collection_random(i + 1);
+        uint64_t rank = random_below(i + 1);
 
         if (taken[rank / 8] >> rank % 8 & 1)
             rank = i;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "collection.h"
 
 #define CURSOR_SHIFT 11 /* of a hash: 53 bits are a number to any client */
@@ -173,19 +172,4 @@ int collection_scan(struct collection *collection, uint64_t *cursor, uint64_t ef
             error = collection_result(tree_next_leaf(tree, &place));
     }
     return error == SDB_ENOTFOUND ? SDB_OK : error;
-}
-
-/* -- at random -- */
-
-uint64_t collection_random(uint64_t n)
-{
-    static __thread uint64_t state;
-
-    if (!state)
-        state = clock_ns() | 1;
-    /* xorshift64*: what is chosen is no secret. */
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return state * 0x2545f4914f6cdd1dull % n;
 }

@@ -16,7 +16,9 @@
 
 #include "access.h"
 #include "entry.h"
+#include "grow.h"
 #include "maintain.h"
+#include "random.h"
 #include "scan.h"
 #include "tree.h"
 #include "word.h"
@@ -106,15 +108,8 @@ static void add_candidate(struct evict_pool *pool, uint64_t entry, const uint64_
 
 static bool add_page(struct evict_pool *pool, uint64_t page)
 {
-    if (pool->page_count == pool->page_capacity) {
-        const size_t capacity = pool->page_capacity ? pool->page_capacity * 2 : 64;
-        uint32_t *pages = realloc(pool->pages, capacity * sizeof(*pages));
-
-        if (!pages)
-            return false; /* those that are known must do */
-        pool->pages = pages;
-        pool->page_capacity = capacity;
-    }
+    if (!grow(&pool->pages, &pool->page_capacity, pool->page_count + 1, sizeof(*pool->pages)))
+        return false; /* those that are known must do */
     pool->pages[pool->page_count++] = (uint32_t)page;
     return true;
 }
@@ -144,7 +139,7 @@ static bool sample(const struct eviction *eviction, uint64_t *entry, uint64_t wo
     else
         pool->samples_left--;
     for (unsigned i = 0; i < PLACES_A_SAMPLE && pool->page_count > 0; i++) {
-        const uint64_t random = access_random();
+        const uint64_t random = random_number();
 
         *entry = (uint64_t)pool->pages[(random >> 16) % pool->page_count] << PAGE_SHIFT_POOL |
                  random % ENTRIES_PER_PAGE << ENTRY_SHIFT;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "hash.h"
 
 #define SLOTS_MIN 64u
@@ -31,25 +32,10 @@ void members_clear(struct members *members)
 
 static int make_room(struct members *members, size_t size)
 {
-    if (members->count == members->capacity) {
-        const size_t capacity = members->capacity ? members->capacity * 2 : 16;
-        struct member *items = realloc(members->items, capacity * sizeof(*items));
-
-        if (!items)
-            return SDB_ENOMEM;
-        members->items = items;
-        members->capacity = capacity;
-    }
-    if (members->bytes_capacity - members->size < size || !members->bytes) {
-        const size_t capacity = (members->size + size) * 2 + 64;
-        uint8_t *bytes = realloc(members->bytes, capacity);
-
-        if (!bytes)
-            return SDB_ENOMEM;
-        members->bytes = bytes;
-        members->bytes_capacity = capacity;
-    }
-    return SDB_OK;
+    return grow(&members->items, &members->capacity, members->count + 1, sizeof(*members->items)) &&
+                   grow(&members->bytes, &members->bytes_capacity, members->size + size, 1)
+               ? SDB_OK
+               : SDB_ENOMEM;
 }
 
 int members_append(struct members *members, const struct sdb_slice *name)
@@ -86,7 +72,7 @@ static uint32_t *find(const struct members *members, const struct sdb_slice *nam
     }
 }
 
-static int grow(struct members *members)
+static int more_slots(struct members *members)
 {
     const size_t count = members->slots ? (members->slots_mask + 1) * 2 : SLOTS_MIN;
     uint32_t *slots = calloc(count, sizeof(*slots));
@@ -115,7 +101,7 @@ int members_insert(struct members *members, const struct sdb_slice *name)
     if (members->count >= UINT32_MAX - 1)
         return SDB_ETOOBIG;
     if (!members->slots || members->count * 2 > members->slots_mask)
-        error = grow(members);
+        error = more_slots(members);
     if (error)
         return error;
     slot = find(members, name, hash);

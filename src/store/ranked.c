@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "hash.h"
 
 #define ITEMS_MIN 8u
-#define BYTES_MIN 256u
 #define HASH_SEED 0x7a736574u
 
 void ranked_clear(struct ranked *members)
@@ -37,25 +37,10 @@ void ranked_free(struct ranked *members)
 
 static int make_room(struct ranked *members, size_t size)
 {
-    if (members->used == members->capacity) {
-        const size_t capacity = members->capacity ? 2 * members->capacity : ITEMS_MIN;
-        void *items = realloc(members->items, capacity * sizeof(*members->items));
-
-        if (!items)
-            return SDB_ENOMEM;
-        members->items = items;
-        members->capacity = capacity;
-    }
-    if (members->bytes_capacity - members->size < size) {
-        const size_t capacity = 2 * members->bytes_capacity + size + BYTES_MIN;
-        void *bytes = realloc(members->bytes, capacity);
-
-        if (!bytes)
-            return SDB_ENOMEM;
-        members->bytes = bytes;
-        members->bytes_capacity = capacity;
-    }
-    return SDB_OK;
+    return grow(&members->items, &members->capacity, members->used + 1, sizeof(*members->items)) &&
+                   grow(&members->bytes, &members->bytes_capacity, members->size + size, 1)
+               ? SDB_OK
+               : SDB_ENOMEM;
 }
 
 static void index_put(struct ranked *members, size_t number)

@@ -14,6 +14,7 @@
 #include "entry.h"
 #include "error.h"
 #include "heap_internal.h"
+#include "random.h"
 #include "read.h"
 #include "word.h"
 
@@ -210,19 +211,10 @@ static int pick(void *context, const struct sdb_scan_item *item)
     return 1;
 }
 
-/* xorshift64*: where to look is no secret. */
-static uint64_t random_next(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545f4914f6cdd1dull;
-}
-
 /* A random one of a page's live keys of the database. */
-static int pick_from_page(struct sdb_session *session, uint64_t page, uint64_t *state, struct picked *picked)
+static int pick_from_page(struct sdb_session *session, uint64_t page, struct picked *picked)
 {
-    uint64_t first = page << (PAGE_SHIFT_POOL - ENTRY_SHIFT), start = random_next(state) % ENTRIES_PER_PAGE;
+    uint64_t first = page << (PAGE_SHIFT_POOL - ENTRY_SHIFT), start = random_below(ENTRIES_PER_PAGE);
     int error = SDB_OK;
 
     for (unsigned i = 0; i < ENTRIES_PER_PAGE && !picked->found && !error; i++) {
@@ -238,24 +230,21 @@ int sdb_random_key(struct sdb_session *session, void *buffer, size_t buffer_size
 {
     struct picked picked = {.buffer = buffer, .buffer_size = buffer_size, .key_size = key_size};
     uint64_t end = __atomic_load_n(&session->pool->file.size, __ATOMIC_ACQUIRE) >> PAGE_SHIFT_POOL, page;
-    static __thread uint64_t state;
     size_t effort = SIZE_MAX;
     int error = SDB_OK;
 
-    if (!state)
-        state = clock_ns() | 1;
     /* Places at random first; where keys are few, a random page and those behind it. */
     for (int i = 0; i < 128 && !picked.found && !error; i++) {
-        uint64_t cursor = random_next(&state) % (end << (PAGE_SHIFT_POOL - ENTRY_SHIFT));
+        uint64_t cursor = random_below(end << (PAGE_SHIFT_POOL - ENTRY_SHIFT));
 
         if (heap_is_entry(&session->pool->heap, cursor << ENTRY_SHIFT))
             error = sdb_scan(session, &cursor, 1, pick, &picked);
     }
-    page = random_next(&state) % end;
+    page = random_below(end);
     for (int round = 0; round < 2 && !picked.found && !error; round++) {
         error = scan_next_page(session, &page, &effort);
         while (page && !picked.found && !error) {
-            error = pick_from_page(session, page++, &state, &picked);
+            error = pick_from_page(session, page++, &picked);
             if (!picked.found && !error)
                 error = scan_next_page(session, &page, &effort);
         }

@@ -12,6 +12,7 @@
 
 #include "collection.h"
 #include "members.h"
+#include "random.h"
 
 /* -- adding, taking away -- */
 
@@ -127,7 +128,7 @@ static int take_any(struct collection *collection, struct members *out)
 {
     struct collection_place place;
     struct collection_element element;
-    int error = collection_at(collection, collection_random(collection->count), &place);
+    int error = collection_at(collection, random_below(collection->count), &place);
 
     if (!error)
         error = collection_read(collection, &place, &element);

@@ -8,6 +8,8 @@ their last word; SHOW, by type what shows all of a key, with the words behind it
 and SET_UP, commands that
 a stream begins with. It may have SAME: by a command's first letter, what of the judge's replies is put otherwise here.
 """
+from whole_keys import to_other_key, whole_key
+
 FIELDS = [b"f%d" % i for i in range(24)] + [b"", b"\x00\xff\r\n", b"12", b"-7", b"a field of more than sixty-four bytes: " + b"f" * 40]
 
 SET_UP = [[b"CONFIG", b"SET", b"hash-max-listpack-entries", b"12"]]
@@ -27,23 +29,15 @@ def pairs(s, most=5):
 def others(s):
     """What meets hashes from elsewhere."""
     kind = s.random.randrange(12)
-    if kind < 2:
-        return [b"RENAME", s.key(), s.key()]
     if kind < 4:
-        return [b"COPY", s.key(), s.key(), *s.some([b"REPLACE"], 1)]
+        return to_other_key(s, kind < 2)
     if kind == 4:
         return [b"SET", s.key(), s.value()]
     if kind == 5:
         return [s.random.choice([b"GET", b"STRLEN", b"INCR", b"GETDEL", b"TTL"]), s.key()]
     if kind == 6:
         return [b"APPEND", s.key(), s.value()]
-    if kind == 7:
-        return [b"EXPIREAT", s.key(), s.time_at(1)]
-    if kind == 8:
-        return [b"PERSIST", s.key()]
-    if kind == 9:
-        return [b"MOVE", s.key(), s.random.choice([b"1", b"2"])]
-    return [s.random.choice([b"DEL", b"UNLINK", b"EXISTS"]), *s.keys(2)]
+    return whole_key(s, kind - 7)
 
 
 def hashes(s):

@@ -2,6 +2,8 @@
 """
 families_set.py - seeded random commands on sets, for test_differential_random.py
 """
+from whole_keys import to_other_key, whole_key
+
 INTS = [b"%d" % i for i in range(-8, 12)]
 NAMES = [b"m%d" % i for i in range(20)] + [b"", b"\x00\xff\r\n", b"01", b"-0", b"9223372036854775807", b"9223372036854775808", b"w" * 65]
 
@@ -32,23 +34,15 @@ def pops(s):
 
 def others(s):
     kind = s.random.randrange(12)
-    if kind < 2:
-        return [b"RENAME", s.key(), s.key()]
     if kind < 4:
-        return [b"COPY", s.key(), s.key(), *s.some([b"REPLACE"], 1)]
+        return to_other_key(s, kind < 2)
     if kind == 4:
         return [b"SET", s.key(), s.value()]
     if kind == 5:
         return [s.random.choice([b"GET", b"STRLEN", b"INCR", b"HLEN", b"HGETALL", b"TTL"]), s.key()]
     if kind == 6:
         return [b"HSET", s.key(), b"f", s.value()]
-    if kind == 7:
-        return [b"EXPIREAT", s.key(), s.time_at(1)]
-    if kind == 8:
-        return [b"PERSIST", s.key()]
-    if kind == 9:
-        return [b"MOVE", s.key(), s.random.choice([b"1", b"2"])]
-    return [s.random.choice([b"DEL", b"UNLINK", b"EXISTS"]), *s.keys(2)]
+    return whole_key(s, kind - 7)
 
 
 def sets(s):

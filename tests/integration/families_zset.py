@@ -4,6 +4,8 @@ families_zset.py - seeded random commands on sorted sets, for test_differential_
 
 Left out: bounds of members where scores differ, which Redis leaves undefined (the family zset_members has them, with one score for all).
 """
+from whole_keys import to_other_key, whole_key
+
 MEMBERS = [b"m%d" % i for i in range(30)] + [b"", b"\x00\xff\r\n", b"12", b"-7", b"m", b"m1\x00",
                                              b"a member of more than sixty-four bytes: " + b"m" * 40]
 SCORES = [b"0", b"1", b"-1", b"2", b"3", b"1.5", b"-2.5", b"1e10", b"1e17", b"-1e18", b"3e-5", b"0.1", b"inf", b"-inf", b"+inf",
@@ -87,23 +89,15 @@ def pops(s):
 def others(s):
     """What meets sorted sets from elsewhere."""
     kind = s.random.randrange(12)
-    if kind < 2:
-        return [b"RENAME", s.key(), s.key()]
     if kind < 4:
-        return [b"COPY", s.key(), s.key(), *s.some([b"REPLACE"], 1)]
+        return to_other_key(s, kind < 2)
     if kind == 4:
         return [b"SET", s.key(), s.value()]
     if kind == 5:
         return [s.random.choice([b"GET", b"STRLEN", b"INCR", b"TTL"]), s.key()]
     if kind == 6:
         return [b"HSET", s.key(), b"f", s.value()]
-    if kind == 7:
-        return [b"EXPIREAT", s.key(), s.time_at(1)]
-    if kind == 8:
-        return [b"PERSIST", s.key()]
-    if kind == 9:
-        return [b"MOVE", s.key(), s.random.choice([b"1", b"2"])]
-    return [s.random.choice([b"DEL", b"UNLINK", b"EXISTS"]), *s.keys(2)]
+    return whole_key(s, kind - 7)
 
 
 def sorted_sets(s):
