@@ -109,5 +109,6 @@ SDB_API int sdb_collection_fill(struct sdb_filling *filling, const struct sdb_el
 #include "list.h"
 #include "set.h"
 #include "sorted_set.h"
+#include "stream.h"
 
 #endif
