@@ -612,7 +612,7 @@ int pool_file_mark_open(struct pool_file *file)
     int error = sync_recovered(file);
     if (error != 0)
         return error;
-    sb.incompat |= SB_INCOMPAT_COLLECTIONS; /* whoever can write may write one */
+    sb.incompat |= SB_INCOMPAT_COLLECTIONS | SB_INCOMPAT_STREAMS; /* whoever can write may write one */
     sb.incarnation++;
     if (!file->repairing)
         sb.state = SB_STATE_OPEN;

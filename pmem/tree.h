@@ -25,7 +25,7 @@
  *   list           one tree (LIST). tree_at(rank) finds places, also behind the last element, for tree_insert there.
  *   sorted set     a tree of SCORES and a companion of MEMBERS (tree_set_companion), both changed in the same commit. Member to score by
  *                  the one; ranges, ranks (tree_rank, tree_seek, tree_at) and pops by the other.
- *   stream         one tree (STREAM), with the last id in the user word; groups in a companion.
+ *   stream         a tree of its entries (STREAM), and a companion of RECORDS for its groups and what is pending (stream_record.h).
  * A change makes all places of the tree invalid: look again. tree_drop drops companions, too.
  */
 #ifndef SDB_PMEM_TREE_H
@@ -100,6 +100,9 @@ int tree_insert(struct tree *tree, const struct tree_place *place, const struct 
 int tree_replace(struct tree *tree, const struct tree_place *place, const struct sdb_slice *parts, unsigned count);
 
 int tree_remove(struct tree *tree, const struct tree_place *place);
+
+/* Removes all elements of the place's leaf. */
+int tree_remove_leaf(struct tree *tree, const struct tree_place *place);
 
 void tree_set_user(struct tree *tree, uint64_t value); /* 48 bits */
 int tree_user(const struct tree *tree, uint64_t *value);

@@ -286,6 +286,10 @@ static int join_inner(struct tree *tree, const struct tree_place *place, unsigne
     const struct tree_child *right = side < index ? &mine : &beside;
     memcpy(both[side < index ? others : count].key, right->key, sizeof(right->key));
     error = write_inner(tree, level, both, count + others, &one);
+    if (error == SDB_ENOSPC) { /* what takes elements out is not to fail for want of memory */
+        *joined = false;
+        return SDB_OK;
+    }
     if (!error)
         error = tree_free_node(tree, beside.offset);
     if (!error)

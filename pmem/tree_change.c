@@ -290,7 +290,7 @@ static uint64_t leaf_words(const struct tree_node *leaf)
     return words;
 }
 
-/* Joins the leaf, without the element at the place, and a neighbour, where both fit one. *joined tells. */
+/* Joins the leaf, without the element at the place, and a neighbour, where both fit one, and a full pool has a node. *joined tells. */
 static int join_leaf(struct tree *tree, const struct tree_place *place, bool *joined)
 {
     const struct tree_node *leaf = &place->leaf;
@@ -321,7 +321,9 @@ static int join_leaf(struct tree *tree, const struct tree_place *place, bool *jo
     if (error)
         return error;
     memmove(items + gone, items + gone + 1, (count - gone - 1) * sizeof(*items));
-    return tree_replace_leaves(tree, place, side < index ? side : index, 2, items, count - 1, -1);
+    error = tree_replace_leaves(tree, place, side < index ? side : index, 2, items, count - 1, -1);
+    *joined = error != SDB_ENOSPC; /* the new leaf was the first thing that it wanted; it can do without */
+    return *joined ? error : SDB_OK;
 }
 
 int tree_remove(struct tree *tree, const struct tree_place *place)
@@ -343,6 +345,21 @@ int tree_remove(struct tree *tree, const struct tree_place *place)
             error = tree_count_path(tree, place, 1, -1);
         }
     }
+    tree_store_header(tree);
+    return error ? error : tree->tx->failed ? SDB_ENOMEM : SDB_OK;
+}
+
+int tree_remove_leaf(struct tree *tree, const struct tree_place *place)
+{
+    const unsigned count = place->leaf.count;
+    int error = SDB_OK;
+
+    for (unsigned i = 0; i < count && !error; i++)
+        error = free_outside(tree, &place->leaf, i);
+    if (error)
+        return error;
+    tree->count -= count;
+    error = tree_replace_leaves(tree, place, place->index[1], 1, NULL, 0, -(int64_t)count);
     tree_store_header(tree);
     return error ? error : tree->tx->failed ? SDB_ENOMEM : SDB_OK;
 }

@@ -21,6 +21,7 @@ const struct tree_shape tree_shapes[16] = {
     [TREE_SCORES] = {.keys = 2, .width = 4, .counted = true, .ordered = true, .tied = true, .valid = true},
     [TREE_MEMBERS] = {.keys = 1, .width = 2, .valid = true},
     [TREE_STREAM] = {.keys = 2, .width = 4, .counted = true, .ordered = true, .valid = true},
+    [TREE_RECORDS] = {.keys = 2, .width = 4, .counted = true, .ordered = true, .tied = true, .valid = true},
 };
 
 /* ---- sizes ---- */
@@ -77,6 +78,15 @@ void tree_probe_id(uint64_t high, uint64_t low, struct tree_probe *probe)
     *probe = (struct tree_probe){.key = {high, low}, .name = ""};
 }
 
+void tree_probe_record(const void *key, size_t size, struct tree_probe *probe)
+{
+    const uint8_t *bytes = size ? key : (const void *)"";
+
+    *probe = (struct tree_probe){.name = bytes, .name_size = size};
+    probe->key[0] = prefix_of(bytes, size);
+    probe->key[1] = size > 8 ? prefix_of(bytes + 8, size - 8) : 0;
+}
+
 bool tree_probe_element(const struct pool_file *file, enum tree_kind kind, const uint8_t *data, size_t size,
                         struct tree_probe *probe)
 {
@@ -86,10 +96,14 @@ bool tree_probe_element(const struct pool_file *file, enum tree_kind kind, const
 
     switch (kind) {
     case TREE_HASH:
+    case TREE_RECORDS:
         n = tree_size_read(data, size, &field);
         if (n == 0 || field > size - n)
             return false;
-        tree_probe_name(file, data + n, field, probe);
+        if (kind == TREE_HASH)
+            tree_probe_name(file, data + n, field, probe);
+        else
+            tree_probe_record(data + n, field, probe);
         return true;
     case TREE_SET:
         tree_probe_name(file, data, size, probe);

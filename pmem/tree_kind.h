@@ -9,6 +9,7 @@
  *     SCORES    [score 8][member]                      score, then member by its bytes; ranks   score and member
  *     MEMBERS   [score 8][member]                      the member's hash                        member
  *     STREAM    [id 16][whatever follows]              id (two words, the first counts more)    id
+ *     RECORDS   [size of the key][key][value]          key by its bytes; ranks                  key
  *
  * A size is 7 bits a byte, lowest first, the highest bit set in all but the last. A score is a word that is ordered as the
  * scores are (unsigned): the type maps its numbers to such words. Words are little-endian.
@@ -29,7 +30,8 @@ enum tree_kind {
     TREE_SCORES = 4,
     TREE_MEMBERS = 5,
     TREE_STREAM = 6,
-    TREE_KINDS = 7,
+    TREE_RECORDS = 7,
+    TREE_KINDS = 8,
 };
 
 /* The tree of a type's collections. */
@@ -64,6 +66,8 @@ void tree_probe_name(const struct pool_file *file, const void *name, size_t size
 void tree_probe_score(uint64_t score, const void *name, size_t size, struct tree_probe *probe);
 /* By id (STREAM). */
 void tree_probe_id(uint64_t high, uint64_t low, struct tree_probe *probe);
+/* By key (RECORDS). */
+void tree_probe_record(const void *key, size_t size, struct tree_probe *probe);
 
 /* The probe that finds this element. False: its bytes make no sense. A LIST has none, and gets zeros. */
 bool tree_probe_element(const struct pool_file *file, enum tree_kind kind, const uint8_t *data, size_t size,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "persist.h"
+#include "stream_record.h"
 #include "tree_internal.h"
 
 /* One tree on its way. */
@@ -21,6 +22,7 @@ struct verifying {
     uint64_t header;
     uint64_t bytes;
     struct tree_probe last; /* the element before, in an ordered tree */
+    struct stream_check *stream; /* what a stream's trees have to agree on; NULL: nothing is to be compared */
     bool any;
     bool sound;
 };
@@ -129,6 +131,10 @@ static void verify_element(struct verifying *v, const struct tree_node *leaf, un
     verify_order(v, at, &probe, bounds);
     if (!v->shape->ordered)
         verify_unique(v, leaf, i, &probe);
+    if (v->stream && v->kind == TREE_STREAM)
+        stream_check_entry(v->stream, element.data, element.size);
+    else if (v->stream)
+        stream_check_record(v->stream, element.data, element.size);
 }
 
 /* ---- nodes ---- */
@@ -209,9 +215,10 @@ static bool read_header(struct verifying *v, uint64_t values[8])
 
 #define WORD_OF(name) (TREE_FIELD(name) / WORD_SIZE)
 
-static bool verify_one(struct tree_walk *walk, uint64_t from, uint64_t header, enum tree_kind kind, uint64_t *companion)
+static bool verify_one(struct tree_walk *walk, uint64_t from, uint64_t header, enum tree_kind kind, struct stream_check *stream,
+                       uint64_t *companion, uint64_t *user)
 {
-    struct verifying v = {.walk = walk, .header = header, .sound = true};
+    struct verifying v = {.walk = walk, .header = header, .stream = stream, .sound = true};
     uint64_t values[8], count = 0;
 
     *companion = 0;
@@ -220,6 +227,7 @@ static bool verify_one(struct tree_walk *walk, uint64_t from, uint64_t header, e
     v.kind = (enum tree_kind)(values[WORD_OF(shape)] & 15);
     v.shape = &tree_shapes[v.kind];
     *companion = values[WORD_OF(companion)] << 6;
+    *user = values[WORD_OF(user)];
     if (!v.shape->valid || (kind && v.kind != kind) || values[WORD_OF(shape)] >> 4 > TREE_HEIGHT_MAX) {
         problem(&v, header, "collection: an impossible kind or height");
         return false;
@@ -238,14 +246,33 @@ static bool verify_one(struct tree_walk *walk, uint64_t from, uint64_t header, e
     return v.sound;
 }
 
+/* An entry that leads to a stream: two trees, which are to agree. */
+static bool verify_stream(struct tree_walk *walk, uint64_t from, uint64_t header)
+{
+    struct stream_check stream = {.problem = NULL};
+    uint64_t companion, user = 0, none, nothing;
+    bool sound = verify_one(walk, from, header, TREE_STREAM, &stream, &companion, &user);
+    const char *what;
+
+    if (companion && !verify_one(walk, header + TREE_FIELD(companion), companion, TREE_RECORDS, &stream, &none, &nothing))
+        sound = false;
+    what = stream_check_end(&stream, user);
+    if (!sound || !what)
+        return sound;
+    walk->problem(walk->context, header, what);
+    return false;
+}
+
 bool tree_verify(struct tree_walk *walk, uint64_t from, uint64_t header, enum tree_kind kind)
 {
     bool sound = true;
 
+    if (kind == TREE_STREAM)
+        return verify_stream(walk, from, header);
     while (header) { /* ends: no header is used twice */
-        uint64_t companion;
+        uint64_t companion, user;
 
-        if (!verify_one(walk, from, header, kind, &companion))
+        if (!verify_one(walk, from, header, kind, NULL, &companion, &user))
             sound = false;
         from = header + TREE_FIELD(companion);
         header = companion;

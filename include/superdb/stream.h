@@ -26,8 +26,8 @@
  * those of sdb_view. After SDB_ENOTFOUND and SDB_ECONDITION nothing was changed. Slices that a visitor is shown are valid during the
  * call, and it must not use the session; where it returns another number than 0 it is called no more, and the function returns SDB_OK.
  *
- * Observers (sdb_observe) are told SDB_CHANGE_STORED where entries or ids change, and SDB_CHANGE_GROUPS where only groups, consumers or
- * what is pending do.
+ * Observers (sdb_observe) are told SDB_CHANGE_STORED where entries come or go, and SDB_CHANGE_GROUPS where only groups, consumers, what is
+ * pending, or what sdb_stream_set sets does.
  *
  * Include superdb/superdb.h, which includes this by way of superdb/collection.h.
  */
@@ -166,8 +166,8 @@ enum sdb_stream_set_flags {
 };
 
 /*
- * Sets the last id, behind which entries are added (info->last_id), and what the flags name. Errors: SDB_ECONDITION: the last id would be
- * before the last entry or the greatest id deleted, or there are more entries than were added. One fence.
+ * Sets the last id, behind which entries are added (info->last_id), and what the flags name. Errors: SDB_ECONDITION: the last id would
+ * be before the last entry, or fewer entries added than there are. One fence.
  */
 SDB_API int sdb_stream_set(struct sdb_session *session, const void *key, size_t key_size, const struct sdb_stream_info *info,
                            uint32_t flags);
@@ -362,7 +362,7 @@ SDB_API int sdb_stream_fill_entry(struct sdb_stream_filling *filling, const stru
 /* Behind all entries: last_id, max_deleted_id and entries_added, which are otherwise the last entry's, none, and the entries filled in. */
 SDB_API int sdb_stream_fill_info(struct sdb_stream_filling *filling, const struct sdb_stream_info *info);
 
-/* A group, by name, last_id and entries_read. SDB_EINVAL: there is one of this name. */
+/* A group, by name, last_id and entries_read; the name stays valid until the next group, or the end. SDB_EINVAL: there is one of this name. */
 SDB_API int sdb_stream_fill_group(struct sdb_stream_filling *filling, const struct sdb_stream_group *group);
 
 /* A consumer of the group filled in last, by name and seen_ms. SDB_EINVAL: there is one of this name, or no group yet. */

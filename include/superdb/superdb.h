@@ -551,7 +551,7 @@ enum sdb_change_kind {
     SDB_CHANGE_SWAPPED = 5, /* database and other are about to change places; every shard is locked */
     SDB_CHANGE_CREATED = 6, /* a key that was not there was stored */
     SDB_CHANGE_EVICTED = 7, /* a key was deleted by sdb_evict */
-    SDB_CHANGE_GROUPS = 8,  /* a stream's groups, consumers or what is pending changed, and its entries did not */
+    SDB_CHANGE_GROUPS = 8,  /* of a stream its groups changed, what is pending, or ids: no entry came or went */
 };
 
 struct sdb_change {

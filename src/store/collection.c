@@ -67,6 +67,8 @@ static void init(struct collection *collection, struct sdb_session *session, uns
     collection->changed = false;
     collection->pinned = false;
     collection->anew = false;
+    collection->groups_only = false;
+    collection->has_records = false;
     collection->edited = NULL;
     collection->capacity = 0;
     collection->locked_count = 0;
@@ -88,7 +90,7 @@ int collection_open_tree(struct collection *collection, uint64_t header)
         return error;
     collection->in_tree = true;
     collection->count = collection->tree.count;
-    collection->form = (unsigned)form & PACKED_FORMS;
+    collection->form = collection->kind == TREE_STREAM ? PACKED_LARGE : (unsigned)form & PACKED_FORMS;
     collection->stored_form = collection->form;
     if (collection->kind != TREE_SCORES)
         return SDB_OK;
@@ -208,15 +210,15 @@ int collection_publish(struct collection *collection)
     struct entry_content content = {.type = collection->type};
     uint8_t header[PACKED_HEADER_MAX];
 
-    if (collection->count == 0)
+    if (collection->kind == TREE_STREAM ? !collection->in_tree : collection->count == 0)
         return publish_nothing(collection);
     if (operation->exists && !collection->anew)
         content.expire_ms = entry_expiry(operation->found.words);
     if (collection->in_tree) {
-        if (collection->form != collection->stored_form || collection->fresh_tree)
+        if (collection->kind != TREE_STREAM && (collection->form != collection->stored_form || collection->fresh_tree))
             tree_set_user(&collection->tree, collection->form);
         if (!collection->fresh_tree) {
-            session_changed(session, SDB_CHANGE_STORED, &operation->key);
+            session_changed(session, collection->groups_only ? SDB_CHANGE_GROUPS : SDB_CHANGE_STORED, &operation->key);
             return session->tx.failed ? SDB_ENOMEM : SDB_OK;
         }
         content.tree = collection->tree.header;

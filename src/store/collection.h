@@ -5,7 +5,8 @@
  * A small one is packed (pmem/packed.h): a change edits a copy in DRAM, which collection_end stores as one fresh blob. A large one is
  * a tree (pmem/tree.h) that is changed in place; a sorted set has a second one, by member, which is kept here and seen by nobody else.
  * What was packed becomes a tree when the limits say so (struct sdb_limits), and stays one for as long as the key exists.
- * docs/decisions/016-types.md says which kind of tree a type has, and in which order its elements come.
+ * docs/decisions/016-types.md says which kind of tree a type has, and in which order its elements come. A stream is always a tree; stream.h
+ * goes on from here.
  *
  * Life of a change: collection_change calls the type's function with the collection found, locked, and perhaps not there (count 0);
  * behind it stores what was changed, keeps the key's time to live, and deletes a key whose last element is gone. One commit. The
@@ -32,6 +33,8 @@ struct collection {
     bool writing, changed, pinned;
     bool anew;       /* what the key held goes: collection_store */
     bool fresh_tree; /* the entry does not lead to it yet */
+    bool groups_only; /* of a stream: what changed is none of its entries */
+    bool has_records; /* of a stream: its records are open, in members */
     unsigned stored_form;
     struct operation operation;
     const uint8_t *data; /* packed: the elements */
@@ -40,7 +43,7 @@ struct collection {
     size_t capacity;
     uint32_t locked[2]; /* looking: shards that were locked for it */
     unsigned locked_count;
-    struct tree tree, members;
+    struct tree tree, members; /* members: the tree's companion */
 };
 
 /* An element, taken apart. Which of these there are, the type says. */

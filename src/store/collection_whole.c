@@ -11,6 +11,18 @@
 
 #include "entry.h"
 #include "read.h"
+#include "stream.h"
+
+/* What a stream keeps next to its entries. */
+static int add_records(struct collection *collection, struct sdb_stat *stat)
+{
+    const int error = stream_open_records(collection);
+
+    if (error)
+        return error == SDB_ENOTFOUND ? SDB_OK : error;
+    stat->memory += sizeof(struct sdb_m_tree) + collection->members.bytes;
+    return SDB_OK;
+}
 
 static int fill_stat(struct collection *collection, void *context)
 {
@@ -40,7 +52,7 @@ static int fill_stat(struct collection *collection, void *context)
         stat->memory += sizeof(struct sdb_m_tree) + collection->tree.bytes;
     if (collection->in_tree && collection->kind == TREE_SCORES)
         stat->memory += sizeof(struct sdb_m_tree) + collection->members.bytes;
-    return SDB_OK;
+    return collection->kind == TREE_STREAM ? add_records(collection, stat) : SDB_OK;
 }
 
 int collection_stat(struct sdb_session *session, const void *key, size_t key_size, unsigned type, struct sdb_stat *stat)
