@@ -36,7 +36,7 @@ typedef int sdb_element_fn(void *context, const struct sdb_element *element);
  * these names have it. How it is stored follows that, but for very large values of these limits.
  */
 struct sdb_limits {
-    uint64_t hash_max_listpack_entries; /* 128 */
+    uint64_t hash_max_listpack_entries; /* 512 */
     uint64_t hash_max_listpack_value;   /* 64: bytes of a field or a value */
     int64_t list_max_listpack_size;     /* -2; more than 0: elements */
     uint64_t set_max_intset_entries;    /* 512 */
@@ -44,7 +44,7 @@ struct sdb_limits {
     uint64_t zset_max_listpack_value;   /* 64: bytes of a member */
 };
 
-#define SDB_LIMITS_INIT {128, 64, -2, 512, 128, 64}
+#define SDB_LIMITS_INIT {512, 64, -2, 512, 128, 64}
 
 /* Any thread, at any time. They are not kept in the pool: a new process has the defaults. */
 SDB_API void sdb_set_limits(struct sdb_pool *pool, const struct sdb_limits *limits);
