@@ -40,6 +40,7 @@ OTHER_TESTS = ("repair", "cache", "entry", "read", "collection", "hash", "list",
 SERVER_TESTS = ("test_reply_order.py",)
 TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool", "faults_files")
 JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults", "tests/integration/test_reply_order.py")
+LIKELY = 6  # scenarios that run before the unit tests, which take less time than all of them
 COLUMNS = ("crash", "long", "unit", "server")  # who kills
 
 
@@ -82,7 +83,8 @@ def suites_of(mutant, options):
     if mutant.path == "pmem/file.c":
         units += [("unit", "repair"), ("faults", "files")]
     wide = not options.quick and mutant.name not in equivalent.REASONS
-    return [("crash", None), *units, *(("long", seed) for seed in judge.DEEP[1] if wide)]
+    likely = [("crash", scenario) for scenario in (*mutant.order, *judge.SCENARIOS_FIRST)[:LIKELY]]
+    return [*likely, *units, ("crash", None), *(("long", seed) for seed in judge.DEEP[1] if wide)]
 
 
 def report(mutant, verdict, out):

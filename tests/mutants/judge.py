@@ -29,7 +29,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 SCENARIOS_FIRST = ("reopen", "kinds", "databases", "random", "creation", "threads", "expiry", "batches", "splits", "growth",
                    "transactions", "reopen-eadr", "threads-pages", "reopen-pages", "nested", "extents")
 SAME_CODE = "the compiled code is the same"
-WRAPPED = "tests/faults/CMakeLists.txt"
+LIBRARY = re.compile(r"(?<= )(?:-l\w+|-Wl,--wrap=\w+|/\S+\.so)(?= )")
 DEEP = (["--every", "1", "--states", "512", "--random", "96", "--lines", "24"], (20231114, 2, 3, 4))
 
 
@@ -44,7 +44,7 @@ class Build:
 
     def __init__(self, root, directory):
         self.root, self.directory = root, directory
-        self.commands = {}
+        self.commands, self.linked_with = {}, {}
         for entry in json.load(open(os.path.join(directory, "compile_commands.json"), encoding="utf-8")):
             arguments = shlex.split(entry["command"])
             output = os.path.join(entry["directory"], arguments[arguments.index("-o") + 1])
@@ -56,6 +56,13 @@ class Build:
 
     def objects(self, *folders):
         return sorted(o for o in self.commands if any(f in o for f in folders))
+
+    def libraries(self, target):
+        """What the build itself links a target with, besides objects and archives."""
+        if target not in self.linked_with:
+            commands = subprocess.run(["ninja", "-t", "commands", target], cwd=self.directory, capture_output=True, text=True, check=True)
+            self.linked_with[target] = LIBRARY.findall(commands.stdout.strip().split("\n")[-1]) + ["-pthread"]
+        return self.linked_with[target]
 
     def test_objects(self, test):
         return self.objects(f"/test_{test}.dir/")
@@ -189,7 +196,7 @@ class Judge:
 
     def crash(self, mutant, seed=None, only=None):
         """Scenarios; seed None: as the suite runs them, else with wide bounds."""
-        program, why = self.program("crash", self.build.crash, mutant, ["-lpmem", "-lxxhash", "-pthread", "-lm"])
+        program, why = self.program("crash", self.build.crash, mutant, self.build.libraries("crash_images"))
         if not program:
             return Verdict(True, "compiler", "none", 0, why)
         scenarios = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
@@ -205,22 +212,16 @@ class Judge:
         return Verdict(False)
 
     def unit(self, mutant, test):
-        libraries = ["-lcmocka", "-lpmem", "-lxxhash", "-luring", "-pthread", "-lm"]
-        program, why = self.program("unit", self.build.test_objects(test) + self.build.layers, mutant, libraries)
+        objects = self.build.test_objects(test) + self.build.layers
+        program, why = self.program("unit", objects, mutant, self.build.libraries(f"test_{test}"))
         if not program:
             return Verdict(True, "compiler", "none", 0, why)
         red = self.run([program])
         return Verdict(True, "unit", red[0], 0, f"unit_{test}: {red[1]}", ("unit", test)) if red else Verdict(False)
 
-    def wrapping(self):
-        """The libraries of what can be refused system calls."""
-        with open(os.path.join(self.build.root, WRAPPED), encoding="utf-8") as file:
-            wrapped = re.search(r"set\(wrapped ([^)]*)\)", file.read()).group(1).split()
-        return [f"-Wl,--wrap={name}" for name in wrapped] + ["-lcmocka", "-lpmem", "-lxxhash", "-luring", "-pthread", "-lm"]
-
     def faults(self, mutant, test):
         objects = self.build.objects(f"/faults_{test}.dir/") + self.build.layers
-        program, why = self.program("faults", objects, mutant, self.wrapping())
+        program, why = self.program("faults", objects, mutant, self.build.libraries(f"faults_{test}"))
         if not program:
             return Verdict(True, "compiler", "none", 0, why)
         red = self.run([program])
@@ -228,7 +229,8 @@ class Judge:
 
     def server(self, mutant, test):
         """The test finds the server where a build directory has it."""
-        program, why = self.program("tests/faults/superdb-server-faults", self.build.server, mutant, self.wrapping())
+        libraries = self.build.libraries("superdb-server-faults")
+        program, why = self.program("tests/faults/superdb-server-faults", self.build.server, mutant, libraries)
         if not program:
             return Verdict(True, "compiler", "none", 0, why)
         environment = {"SUPERDB_BUILD_DIR": self.home, "SUPERDB_POOL": os.path.join(self.build.directory, "superdb-pool"),
