@@ -288,11 +288,41 @@ static int refuse_unrepaired(const struct pool_file *file)
     return SDB_ECORRUPT;
 }
 
-/* For a repair: the part of the file that is gone becomes zeros. */
+/* The state of a repair, durable, one copy after the other, before the file is mapped; with the incarnation that it has. */
+static int announce_in_file(struct pool_file *file)
+{
+    static const uint64_t copies[] = {SB_COPY_OFFSET_A, SB_COPY_OFFSET_B};
+    struct sdb_m_superblock sb = file->superblock;
+    int error = sync_file(file); /* what was found may be visible only */
+
+    if (sb.state >= SB_STATE_REPAIR)
+        return error;
+    sb.state = SB_STATE_REPAIR;
+    for (int step = 0; step < 2 && error == 0; step++) {
+        sb.sequence++;
+        superblock_seal(&sb);
+        error = write_at(file, &sb, sizeof(sb), copies[step == 0 ? !file->newest_copy : file->newest_copy]);
+        if (error == 0)
+            error = sync_file(file);
+    }
+    if (error == 0)
+        file->superblock = sb;
+    return error;
+}
+
+/*
+ * For a repair: the part of the file that is gone becomes zeros. A file that is as long as it was shows nobody that something is lost:
+ * from here on only a repair opens it.
+ */
 static int replace_end(struct pool_file *file, uint64_t file_size)
 {
     file->truncated = file_size;
-    int error = file->isolated ? 0 : space_extend(file->fd, file_size, file->superblock.size, file->in_memory);
+    if (file->isolated)
+        return 0;
+    int error = announce_in_file(file);
+    if (error != 0)
+        return error;
+    error = space_extend(file->fd, file_size, file->superblock.size, file->in_memory);
     return error != 0 ? with_path(file, error) : 0;
 }
 
@@ -616,6 +646,19 @@ int pool_file_mark_open(struct pool_file *file)
     sb.incarnation++;
     if (!file->repairing)
         sb.state = SB_STATE_OPEN;
+    return change_superblock(file, &sb);
+}
+
+int pool_file_announce_repair(struct pool_file *file)
+{
+    struct sdb_m_superblock sb = file->superblock;
+
+    if (sb.state >= SB_STATE_REPAIR) {
+        const int error = secure_newest(file);
+
+        return error != 0 ? with_path(file, error) : 0;
+    }
+    sb.state = SB_STATE_REPAIR;
     return change_superblock(file, &sb);
 }
 

@@ -73,6 +73,12 @@ int pool_file_open(const char *path, const struct sdb_options *options, struct p
  */
 int pool_file_open_repair(const char *path, int isolated, struct pool_file *file);
 
+/*
+ * State REPAIR, durable, unless it is one of repair already. The incarnation stays: records that were not applied yet still count.
+ * Errors: SDB_EIO.
+ */
+int pool_file_announce_repair(struct pool_file *file);
+
 /* A state of repair under a new incarnation, durable; pool_file_mark_clean ends it. Errors: SDB_EIO. */
 int pool_file_mark_repair(struct pool_file *file, uint32_t state);
 

@@ -2,9 +2,11 @@
 /*
  * repair.c - the order of a repair; the parts that the pool has once
  * Media:   root and lane headers here, the rest in the parts
- * Commit:  1. state REPAIR, durable: from here on nobody but a repair opens the pool
+ * Commit:  0. before records are given up that cannot be applied: state REPAIR, durable, of the same incarnation. Without these records
+ *             the pool may look whole and not be. A file that has lost its end is announced before it is as long as it was (file.c).
+ *          1. state REPAIR, durable: from here on nobody but a repair opens the pool
  *          2. what is kept and what goes is found out and told; nothing is stored
- *          3. root, extent headers and map, so that every page with entries that stay is known by its words; fence
+ *          3. extent headers; fence; map and root, so that every page with entries that stay is known by its words; fence
  *          4. entries that go become free ones: those first that the index does not lead to; fence; then the others; fence. An index
  *             word that has lost its entry explains why another one has none: one of the past, if it were still there, would stay
  *          5. state REPAIR_INDEX, durable: what is an entry now stays one
@@ -66,30 +68,37 @@ void repair_tell(struct repair *repair, uint64_t offset, const char *what, unsig
 
 /* ---- Lanes ---- */
 
-void repair_give_up_lane(struct pool_file *file, uint32_t lane, sdb_finding_fn *report, void *context, struct sdb_repair *result)
+int repair_give_up_lane(struct pool_file *file, uint32_t lane, sdb_finding_fn *report, void *context, struct sdb_repair *result)
 {
     const uint64_t at = file->superblock.lanes_offset + lane * file->superblock.lane_size;
     uint64_t *header = (uint64_t *)(void *)(file->base + at);
     const struct sdb_finding finding = {
         .offset = at, .what = "a lane is damaged: what it was committing cannot be completed", .database = SDB_DATABASES};
+    const int error = pool_file_announce_repair(file);
 
+    if (error != SDB_OK)
+        return error;
     if (report != NULL)
         report(context, &finding);
     result->problems++;
     persist_store(header, checked_word(CHECKED_VALUE_MASK, at));
     persist_flush_line(&file->persist, &file->thread, header);
+    return SDB_OK;
 }
 
-void repair_lanes(struct pool_file *file, sdb_finding_fn *report, void *context, struct sdb_repair *result)
+int repair_lanes(struct pool_file *file, sdb_finding_fn *report, void *context, struct sdb_repair *result)
 {
-    for (uint32_t i = 0; i < file->superblock.lanes && !file->was_clean; i++) {
+    int error = SDB_OK;
+
+    for (uint32_t i = 0; i < file->superblock.lanes && !file->was_clean && error == SDB_OK; i++) {
         const uint64_t at = file->superblock.lanes_offset + i * file->superblock.lane_size;
         uint64_t retired;
 
         /* Where it is not known which records were retired, none may be applied: another lane's may have been, over them. */
         if (!checked_value(persist_load((const uint64_t *)(const void *)(file->base + at)), at, &retired))
-            repair_give_up_lane(file, i, report, context, result);
+            error = repair_give_up_lane(file, i, report, context, result);
     }
+    return error;
 }
 
 /* Sequences begin anew under the new incarnation, which no old record has. */
@@ -234,10 +243,12 @@ static void plan(struct repair *repair)
 
 static int store_all(struct repair *repair)
 {
-    repair_heap_store(repair);
+    int error = repair_heap_store(repair);
+    if (error != SDB_OK)
+        return error;
     store_root(repair);
     restart_lanes(repair);
-    int error = repair_fence(repair);
+    error = repair_fence(repair);
     if (error != SDB_OK)
         return error;
     repair_entries_store(repair, false);

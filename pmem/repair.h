@@ -21,10 +21,10 @@
  */
 int repair_pool(struct pool_file *file, sdb_finding_fn *report, void *context, struct sdb_repair *result);
 
-/* A lane whose records cannot be applied: none of them ever is. */
-void repair_give_up_lane(struct pool_file *file, uint32_t lane, sdb_finding_fn *report, void *context, struct sdb_repair *result);
+/* A lane whose records cannot be applied: none of them ever is, and only a repair opens the pool from here on. Errors: SDB_EIO. */
+int repair_give_up_lane(struct pool_file *file, uint32_t lane, sdb_finding_fn *report, void *context, struct sdb_repair *result);
 
-/* Lane headers that are damaged, before recovery reads them: their lanes' records are given up. Stores are not flushed. */
-void repair_lanes(struct pool_file *file, sdb_finding_fn *report, void *context, struct sdb_repair *result);
+/* Lane headers that are damaged, before recovery reads them: their lanes' records are given up. The fence is the caller's. Errors: SDB_EIO. */
+int repair_lanes(struct pool_file *file, sdb_finding_fn *report, void *context, struct sdb_repair *result);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * repair_heap.c - what each extent and page is, who claims their blocks, and the words that say so
  * Media:   reads and stores extent map words, struct sdb_m_extent
- * Commit:  headers before the map, so that an extent is never described by a header that is not there yet; a run that is cut short
- *          finds pages of entries by the same evidence again
+ * Commit:  headers; fence; the map: damage to a map word is a reason to look at what stands on the pages of its extent, and stays until
+ *          the header says it. A run that is cut short finds pages of entries by the same evidence again
  * Holds:   1. A page of entries stays one: by its page word, by the index, or by what stands on it.
  *          2. Blocks are claimed by what was proved to use them; page words and bitmaps of blocks are believed in nothing.
  * Threads: see repair.h
@@ -303,14 +303,15 @@ static void store_header(struct repair *repair, uint32_t index)
     }
 }
 
-void repair_heap_store(struct repair *repair)
+int repair_heap_store(struct repair *repair)
 {
     const uint32_t map_words = (uint32_t)(repair->file->superblock.size_max >> EXTENT_SHIFT);
 
     for (uint32_t index = repair->first_extent; index < repair->extent_count; index++)
         if (repair->extents[index].state == EXTENT_PAGES)
             store_header(repair, index);
-    for (uint32_t index = 0; index < map_words; index++) {
+    const int error = repair_fence(repair);
+    for (uint32_t index = 0; index < map_words && error == SDB_OK; index++) {
         const struct repair_extent *extent = repair_extent_at(repair, (uint64_t)index << EXTENT_SHIFT);
         uint64_t value = 0;
 
@@ -318,4 +319,5 @@ void repair_heap_store(struct repair *repair)
             value = extent_value(extent->state, extent->shard, extent->state == EXTENT_PAGES ? 1 : extent->run);
         repair_store(repair, map_offset(repair, index), checked_word(value, map_offset(repair, index)));
     }
+    return error;
 }

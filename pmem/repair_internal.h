@@ -93,8 +93,8 @@ void repair_guess_pages(struct repair *repair);
 /* Notes a block as in use. False: what is there already forbids it. */
 enum repair_use { REPAIR_BLOCK, REPAIR_SEGMENT /* of the index */, REPAIR_NODE /* of a collection */ };
 bool repair_claim(struct repair *repair, uint64_t offset, uint64_t size, uint32_t shard, enum repair_use use);
-/* Stores extent map, headers, page words and bitmaps as they have to be. */
-void repair_heap_store(struct repair *repair);
+/* Stores headers, page words and bitmaps as they have to be, and behind a fence the extent map. Errors: SDB_EIO. */
+int repair_heap_store(struct repair *repair);
 
 /* ---- repair_index.c ---- */
 void repair_index_read(struct repair *repair);

@@ -161,6 +161,7 @@ typedef void sdb_crashtest_damage_fn(void *context, uint8_t *medium, uint64_t *s
  * for) with crashes in the repair, and opens it again. Every session must be closed; the old pointer is gone. Called by work.
  * An image is repaired once more. Then it must hold, to the key, value, time to live and handle, what the repair keeps where nothing
  * cuts it short; unless a power cut alone, behind a kill, could have made a difference to that. The invariant is not asked.
+ * Where it opens without a repair it holds what the damaged pool held, or that.
  * Errors: as sdb_close, sdb_repair and sdb_open.
  */
 SDB_API int sdb_crashtest_repair(struct sdb_crashtest *test, struct sdb_pool **pool, int killed,

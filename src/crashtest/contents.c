@@ -20,6 +20,7 @@ struct reading {
     uint64_t seed; /* by database */
     uint64_t sum;  /* over the keys in any order */
     int error;
+    bool any; /* errors are part of what is read */
 };
 
 /* The elements of a tree in their order, or in any, and those of its companion. */
@@ -74,6 +75,12 @@ static int add_collection(struct reading *reading, const struct sdb_scan_item *i
     return operation_end(reading->session, &operation.mark, error);
 }
 
+/* A key that cannot be read, or a database that cannot be scanned on. */
+static void add_error(struct reading *reading, const void *key, size_t size, int error)
+{
+    reading->sum += hash_key(hash_key(reading->seed, key, size), &error, sizeof(error));
+}
+
 static void add_string(struct reading *reading, const struct sdb_scan_item *item, const struct sdb_view *view)
 {
     const uint64_t parts[] = {hash_key(reading->seed, item->key.data, item->key.size),
@@ -94,29 +101,53 @@ static int add(void *context, const struct sdb_scan_item *item)
     } else if (reading->error == SDB_ETYPE) {
         reading->error = add_collection(reading, item);
     }
+    if (reading->error == SDB_ECORRUPT && reading->any) {
+        add_error(reading, item->key.data, item->key.size, reading->error);
+        reading->error = SDB_OK;
+    }
     return reading->error != SDB_OK;
 }
 
-int contents_hash(struct sdb_pool *pool, uint64_t *hash)
+static int read_database(struct reading *reading)
 {
-    struct reading reading = {.error = SDB_OK};
+    uint64_t cursor = 0;
+    int error = sdb_select(reading->session, reading->database);
+
+    do {
+        error = error ? error : sdb_scan(reading->session, &cursor, EFFORT, add, reading);
+        error = error ? error : reading->error;
+    } while (cursor && !error);
+    if (error == SDB_ECORRUPT && reading->any) {
+        add_error(reading, "", 0, error);
+        error = SDB_OK;
+    }
+    return error;
+}
+
+static int read_all(struct sdb_pool *pool, bool any, uint64_t *hash)
+{
+    struct reading reading = {.error = SDB_OK, .any = any};
     int error = sdb_session_open(pool, &reading.session);
 
     if (error)
         return error;
     for (uint32_t database = 0; database < SDB_DATABASES && !error; database++) {
-        uint64_t cursor = 0;
-
         reading.database = database;
         reading.seed = database + 1;
-        error = sdb_select(reading.session, database);
-        do {
-            error = error ? error : sdb_scan(reading.session, &cursor, EFFORT, add, &reading);
-            error = error ? error : reading.error;
-        } while (cursor && !error);
+        error = read_database(&reading);
     }
     sdb_session_close(reading.session);
     if (!error)
         *hash = reading.sum;
     return error;
+}
+
+int contents_hash(struct sdb_pool *pool, uint64_t *hash)
+{
+    return read_all(pool, false, hash);
+}
+
+int contents_hash_damaged(struct sdb_pool *pool, uint64_t *hash)
+{
+    return read_all(pool, true, hash);
 }

@@ -249,6 +249,7 @@ int sdb_crashtest_repair(struct sdb_crashtest *test, struct sdb_pool **pool, int
 {
     const enum phase phase = test->phase;
     bool undecided = false;
+    struct unrepaired cut;
     uint64_t durable;
     int error = end_pool(test, killed);
 
@@ -258,14 +259,19 @@ int sdb_crashtest_repair(struct sdb_crashtest *test, struct sdb_pool **pool, int
     if (damage)
         undecided = damage_medium(damage, context) && killed;
     model_changed(test);
+    test->unrepaired = image_unrepaired(test, true);
+    cut = image_unrepaired(test, false);
+    test->unrepaired.known = cut.error == test->unrepaired.error && cut.contents == test->unrepaired.contents;
     error = image_repaired(test, true, &test->expected);
     if (!error)
         test->expecting = !undecided && image_repaired(test, false, &durable) == SDB_OK && durable == test->expected;
     domains_unlock();
     test->phase = PHASE_REPAIR;
     error = error ? error : sdb_repair(run_path(0), 0, report, context, result);
+    test->repaired = true;
     if (!error)
         error = open_pool(test, 0);
+    test->repaired = false;
     test->phase = phase;
     test->expecting = false;
     model_changed(test);

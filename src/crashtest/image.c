@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "contents.h"
+#include "pool.h"
 #include "run.h"
 
 #define REOPEN_EVERY 8u
@@ -210,11 +211,55 @@ static void expect(struct sdb_crashtest *test, unsigned level, struct sdb_pool *
     test->expected = expected;
 }
 
+/* As somebody would who knows of no repair; what that stores stays. *clean: the pool was closed. */
+static struct unrepaired look(const struct sdb_crashtest *test, unsigned level, bool *clean)
+{
+    struct unrepaired found = {.known = true};
+    struct sdb_options options;
+    struct sdb_pool *pool;
+
+    run_options(test, &options);
+    options.flags = 0;
+    options.cache_size = 0;
+    found.error = sdb_open(run_path(level), &options, &pool);
+    if (found.error)
+        return found;
+    *clean = pool->file.was_clean;
+    found.error = contents_hash_damaged(pool, &found.contents);
+    pool_release(pool);
+    return found;
+}
+
+/*
+ * An image of a repair is refused to everybody but the next repair, or holds what it did before the first one, or what that keeps:
+ * nobody takes a pool that is half repaired for a whole one.
+ */
+static void open_unrepaired(struct sdb_crashtest *test, unsigned level)
+{
+    struct medium *medium = &domains.levels[level + 1].medium;
+    const size_t mark = medium_mark(medium);
+    const struct unrepaired *before = &test->unrepaired;
+    bool clean = false;
+    const struct unrepaired found = look(test, level + 1, &clean);
+    const bool done = test->expecting ? found.contents == test->expected : clean;
+    const bool as_before = before->error == SDB_OK && (!test->expecting || found.contents == before->contents);
+
+    medium_undo(medium, mark);
+    if (found.error == SDB_OK && before->known && !done && !as_before)
+        run_fail(test, level, "a pool that is half repaired opens as a whole one");
+}
+
 static int open_image(struct sdb_crashtest *test, unsigned level, const struct sdb_options *options, struct sdb_pool **pool)
 {
-    const int error = test->phase == PHASE_REPAIR ? sdb_repair(run_path(level + 1), 0, NULL, NULL, NULL) : SDB_OK;
+    const bool repaired = test->repaired;
+    int error = SDB_OK;
 
-    return error ? error : sdb_open(run_path(level + 1), options, pool);
+    if (test->phase == PHASE_REPAIR)
+        error = sdb_repair(run_path(level + 1), 0, NULL, NULL, NULL);
+    test->repaired = true;
+    error = error ? error : sdb_open(run_path(level + 1), options, pool);
+    test->repaired = repaired;
+    return error;
 }
 
 enum recovery { RECOVERY_PLAIN = 0, RECOVERY_CRASHED, RECOVERY_OF_KILL };
@@ -232,6 +277,8 @@ static void open_and_verify(struct sdb_crashtest *test, unsigned level, size_t m
     run_options(test, &options);
     options.flags = test->phase == PHASE_CREATION ? SDB_CREATE : 0;
     options.cache_size = 0;
+    if (test->phase == PHASE_REPAIR && !test->repaired && recovery == RECOVERY_PLAIN)
+        open_unrepaired(test, level);
     error = open_image(test, level, &options, &pool);
     if (!error && recovery == RECOVERY_OF_KILL && !test->error)
         expect(test, level, pool);
@@ -343,21 +390,50 @@ void image_kill(struct sdb_crashtest *test, unsigned level, uint64_t moment)
     medium_undo(&recovering->medium, mark);
 }
 
-int image_repaired(struct sdb_crashtest *test, bool visible, uint64_t *contents)
+struct present {
+    size_t mark, above;
+};
+
+/* Level 0 as it is seen, or as a power cut would leave it now, stands on the next level's medium. */
+static struct present present_begin(bool visible)
 {
     struct medium *medium = &domains.levels[1].medium;
-    size_t mark = medium_mark(medium), above = medium_mark(&domains.levels[2].medium);
+    const struct present present = {medium_mark(medium), medium_mark(&domains.levels[2].medium)};
+
+    medium->exists = true;
+    medium->size = medium->size_durable = domains.levels[0].medium.size;
+    domain_kill(0, visible ? UINT64_MAX : 0);
+    domain_untrack(1);
+    domains.floor = 1;
+    return present;
+}
+
+static void present_end(const struct present *present)
+{
+    domains.floor = 0;
+    medium_undo(&domains.levels[2].medium, present->above);
+    medium_undo(&domains.levels[1].medium, present->mark);
+}
+
+struct unrepaired image_unrepaired(struct sdb_crashtest *test, bool visible)
+{
+    const struct present present = present_begin(visible);
+    bool clean;
+    const struct unrepaired found = look(test, 1, &clean);
+
+    present_end(&present);
+    return found;
+}
+
+int image_repaired(struct sdb_crashtest *test, bool visible, uint64_t *contents)
+{
+    const struct present present = present_begin(visible);
     struct sdb_options options;
     struct sdb_pool *pool;
     int error;
 
     run_options(test, &options);
     options.cache_size = 0;
-    medium->exists = true;
-    medium->size = medium->size_durable = domains.levels[0].medium.size;
-    domain_kill(0, visible ? UINT64_MAX : 0);
-    domain_untrack(1);
-    domains.floor = 1;
     error = sdb_repair(run_path(1), 0, NULL, NULL, NULL);
     if (!error)
         error = sdb_open(run_path(1), &options, &pool);
@@ -365,8 +441,6 @@ int image_repaired(struct sdb_crashtest *test, bool visible, uint64_t *contents)
         error = contents_hash(pool, contents);
         (void)sdb_close(pool);
     }
-    domains.floor = 0;
-    medium_undo(&domains.levels[2].medium, above);
-    medium_undo(medium, mark);
+    present_end(&present);
     return error;
 }

@@ -29,6 +29,13 @@ struct plan {
     bool small; /* the file has the size that is durable, not the one it has now */
 };
 
+/* What sdb_open says of a pool that was damaged, and where that is SDB_OK what the pool then holds (contents.h). */
+struct unrepaired {
+    bool known;
+    int error;
+    uint64_t contents;
+};
+
 struct sdb_crashtest {
     struct sdb_crashtest_options options;
     struct sdb_crashtest_case test;
@@ -43,6 +50,8 @@ struct sdb_crashtest {
     struct seen tried, recovered;
     bool expecting;    /* an image must hold what `expected` says (contents.h), because somebody may have read it */
     uint64_t expected;
+    struct unrepaired unrepaired; /* during a repair: what any other user found before it */
+    bool repaired;                /* a repair is done, and the pool that it left is being opened */
     struct plan plan[LEVELS];
     /*
      * Verifies the image that stands on the next level's medium; NULL: opens it with the engine. For the harness' own
@@ -70,6 +79,9 @@ void image_kill(struct sdb_crashtest *test, unsigned level, uint64_t moment);
  * back. Errors: those of the repair.
  */
 int image_repaired(struct sdb_crashtest *test, bool visible, uint64_t *contents);
+
+/* The same without a repair. */
+struct unrepaired image_unrepaired(struct sdb_crashtest *test, bool visible);
 
 void run_options(const struct sdb_crashtest *test, struct sdb_options *options);
 

@@ -63,16 +63,19 @@ static int recover(const struct repairing *repairing)
 {
     struct pool_file *file = &repairing->pool->file;
     struct lanes lanes;
-    int error = SDB_ECORRUPT;
+    bool done = false;
+    int error = repair_lanes(file, repairing->report, repairing->context, repairing->result);
 
-    repair_lanes(file, repairing->report, repairing->context, repairing->result);
-    for (uint32_t tries = 0; error == SDB_ECORRUPT && tries <= file->superblock.lanes; tries++) {
+    for (uint32_t tries = 0; error == SDB_OK && !done && tries <= file->superblock.lanes; tries++) {
         error = lanes_recover(&lanes, file);
-        if (error == SDB_OK)
+        done = error == SDB_OK;
+        if (done)
             lanes_close(&lanes);
         else if (error == SDB_ECORRUPT)
-            repair_give_up_lane(file, lanes.failed, repairing->report, repairing->context, repairing->result);
+            error = repair_give_up_lane(file, lanes.failed, repairing->report, repairing->context, repairing->result);
     }
+    if (error == SDB_OK && !done)
+        error = SDB_ECORRUPT;
     if (error == SDB_OK && !file->was_clean)
         error = secure_everything(file);
     return error;
@@ -253,7 +256,6 @@ static int repair_rounds(const struct repairing *repairing)
 {
     struct sdb_pool *pool = repairing->pool;
     const uint64_t keys = keys_before(&pool->file);
-    const bool resumed = pool->file.superblock.state == SB_STATE_REPAIR_INDEX;
     int error = recover(repairing);
     struct sdb_check check = {0};
 
@@ -273,7 +275,7 @@ static int repair_rounds(const struct repairing *repairing)
         if (round == 0 && anything && !error)
             note_untraced(repairing, keys);
         if (!error)
-            error = complete(repairing, resumed || repairing->result->index_words_missing != 0);
+            error = complete(repairing, repairing->result->index_words_missing != 0);
         if (error != SDB_ECORRUPT || round == ROUNDS_MAX - 1)
             break;
         pool_release_structures(pool);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "layout.h"
+#include "repairs.h"
 #include "scenarios.h"
 #include "trees.h"
 
@@ -16,6 +17,7 @@
 
 struct damage {
     struct oracle *oracle;
+    damage_function *kind;
     unsigned round;
     int killed;
 };
@@ -154,7 +156,6 @@ static void truncate_file(struct oracle *oracle, uint8_t *medium, uint64_t *size
     *size = end - oracle_roll(oracle, 100000);
 }
 
-typedef void damage_function(struct oracle *oracle, uint8_t *medium, uint64_t *size);
 static damage_function *const kinds[] = {flip_bits,  garble_lines, garble_block, zero_blocks, swap_blocks,
                                          lose_index, lose_map,     lose_root,    lose_lane,   truncate_file};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -163,7 +164,7 @@ static void damage(void *context, uint8_t *medium, uint64_t *size)
 {
     struct damage *d = context;
 
-    kinds[d->round % KINDS](d->oracle, medium, size);
+    d->kind(d->oracle, medium, size);
 }
 
 /* -- work -- */
@@ -214,10 +215,9 @@ static int take_stock(struct oracle *oracle, struct sdb_session *session, const 
     return SDB_OK;
 }
 
-int work_repair(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
+int repair_in_rounds(struct oracle *oracle, struct sdb_crashtest *test, struct sdb_pool *pool, const struct damages *damages)
 {
-    struct damage d = {.oracle = context};
-    struct oracle *oracle = context;
+    struct damage d = {.oracle = oracle};
     struct sdb_session *session;
     int error = SDB_OK;
 
@@ -225,10 +225,11 @@ int work_repair(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
     sdb_crashtest_look(test, 0);
     for (uint32_t i = 0; i < 2 * oracle->keys; i++)
         set_one(oracle, session, i % oracle->keys);
-    for (d.round = 0; d.round < 2 * KINDS && !error; d.round++) {
+    for (d.round = 0; d.round < damages->rounds && !error; d.round++) {
         struct sdb_repair result;
 
-        d.killed = d.round / KINDS == 1;
+        d.kind = damages->kinds[d.round % damages->count];
+        d.killed = d.round >= damages->killed;
         for (uint32_t i = 0; i < 4; i++)
             set_one(oracle, session, oracle_roll(oracle, oracle->keys));
         sdb_session_close(session);
@@ -240,6 +241,13 @@ int work_repair(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
     }
     sdb_session_close(session);
     return error;
+}
+
+int work_repair(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
+{
+    const struct damages all = {.kinds = kinds, .count = KINDS, .rounds = 2 * KINDS, .killed = KINDS};
+
+    return repair_in_rounds(context, test, pool, &all);
 }
 
 /* -- large collections -- */
@@ -305,6 +313,7 @@ int work_repair_trees(void *context, struct sdb_crashtest *test, struct sdb_pool
     for (d.round = 0; d.round < 2 * KINDS && !error; d.round++) {
         struct sdb_repair result;
 
+        d.kind = kinds[d.round % KINDS];
         d.killed = d.round / KINDS == 1;
         change_some(oracle, session);
         sdb_session_close(session);

@@ -42,6 +42,10 @@ work_function work_bodies, work_pool_words;
 prepare_function prepare_repair, prepare_repair_eadr, prepare_repair_pages, prepare_repair_trees;
 work_function work_repair, work_repair_trees;
 
+/* scenario_repair_order.c */
+prepare_function prepare_repair_order;
+work_function work_repair_order;
+
 /* scenario_trees.c */
 prepare_function prepare_trees, prepare_trees_eadr, prepare_trees_pages, prepare_trees_deep, prepare_trees_drop;
 work_function work_trees, work_trees_deep, work_trees_drop;

@@ -190,13 +190,17 @@ fault("readers", "a miss counts while words move", "src/store/session.c",
        "        (void)sequence;\n    }\n    if (databases)"), tests=("threads", "read"))
 
 # ---- the order of a repair ----
-REPAIRS = (*(("crash", scenario) for scenario in ("repair-eadr", "repair-pages", "repair")), ("unit", "repair"))
+REPAIRS = (*(("crash", scenario) for scenario in ("repair-eadr", "repair-order", "repair-pages", "repair")), ("unit", "repair"))
 MARK = "error = pool_file_mark_repair(file, repair.entries_final ? SB_STATE_REPAIR_INDEX : SB_STATE_REPAIR);"
 FINAL = "pool_file_mark_repair(repair->file, SB_STATE_REPAIR_INDEX)"
 LAST_ENTRIES = "    repair_entries_store(repair, true);\n    error = repair_fence(repair);\n    if (error == SDB_OK)\n"
 FIRST_ENTRIES = "    repair_entries_store(repair, false);\n    error = repair_fence(repair);\n    if (error != SDB_OK)\n        return error;\n"
-HEAP = "    repair_heap_store(repair);\n    store_root"
+HEAP = "    int error = repair_heap_store(repair);\n"
 fault("repair", "it is not announced", "pmem/repair.c", (MARK, "error = SDB_OK;"))
+fault("repair", "records are given up before that is announced", "pmem/repair.c",
+      ("const int error = pool_file_announce_repair(file);", "const int error = SDB_OK;"))
+fault("repair", "the file is as long as it was before that is announced", "pmem/file.c",
+      ("    int error = announce_in_file(file);\n", "    int error = 0;\n"), suites=REPAIRS)
 fault("repair", "it is announced when all is stored", "pmem/repair.c", (MARK, "error = SDB_OK;"),
       ("store_all(&repair);\nout:", f"store_all(&repair);\n    if (!error)\n        {MARK}\nout:"))
 fault("repair", "it does not say that the entries are final", "pmem/repair.c", (FINAL, "SDB_OK"))
@@ -205,8 +209,6 @@ fault("repair", "it says that the entries are final before they are", "pmem/repa
        f"    error = {FINAL};\n    if (error == SDB_OK)\n        repair_entries_store(repair, true), error = repair_fence(repair);\n"))
 fault("repair", "it does not remember that the entries were final", "pmem/repair.c",
       ("repair.entries_final = file->superblock.state == SB_STATE_REPAIR_INDEX;", "repair.entries_final = false;"))
-fault("repair", "it does not remember that index words are missing", "src/store/repair.c",
-      ("resumed = pool->file.superblock.state == SB_STATE_REPAIR_INDEX;", "resumed = false;"))
 fault("repair", "index words go first", "pmem/repair.c", (HEAP, f"    repair_index_store(repair);\n{HEAP}"),
       ("    repair_index_store(repair);\n    return", "    return"))
 fault("repair", "entries go before it is known where entries are", "pmem/repair.c",

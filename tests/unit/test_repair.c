@@ -18,6 +18,7 @@
 
 #include "damage_fixture.h"
 #include "heap_internal.h"
+#include "index.h"
 #include "layout.h"
 
 static uint64_t seed = 20260102;
@@ -331,6 +332,136 @@ static void a_pool_that_was_not_closed_is_recovered_and_repaired(void **state)
     damage_destroy(&d);
 }
 
+/* ---- Lanes ---- */
+
+/* A file's bytes, for changing them. */
+static uint8_t *map_file(const char *path, uint64_t *size)
+{
+    struct stat facts;
+    const int fd = open(path, O_RDWR);
+    uint8_t *raw;
+
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &facts), 0);
+    *size = (uint64_t)facts.st_size;
+    raw = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(raw != MAP_FAILED);
+    close(fd);
+    return raw;
+}
+
+static uint64_t *word_of(uint8_t *raw, uint64_t offset)
+{
+    return (uint64_t *)(void *)(raw + offset);
+}
+
+/* The record with this sequence in a lane's ring, or NULL. */
+static uint64_t *record_of(uint8_t *raw, uint32_t lane, uint64_t sequence)
+{
+    const struct sdb_m_superblock *sb = (const struct sdb_m_superblock *)(const void *)raw;
+    const uint64_t start = sb->lanes_offset + lane * sb->lane_size;
+
+    for (uint64_t at = LINE_SIZE; at < sb->lane_size; at += LINE_SIZE)
+        if (*word_of(raw, start + at) >> 16 == sequence)
+            return word_of(raw, start + at);
+    return NULL;
+}
+
+/* What a record stores is not there any more: only recovery puts it back. */
+static unsigned undo_record(uint8_t *raw, const uint64_t *record)
+{
+    const uint64_t *item = record + 2, *end = item + (record[0] & 0xffff);
+    unsigned words = 0;
+
+    for (; item < end && (*item & 0xff) == RECORD_LINE; item += 1 + __builtin_popcount((unsigned)(*item >> 8 & 0xff)))
+        for (unsigned mask = (unsigned)(*item >> 8 & 0xff); mask; mask &= mask - 1, words++)
+            *word_of(raw, (*item >> 16) * LINE_SIZE + (uint64_t)__builtin_ctz(mask) * WORD_SIZE) ^= 0x5a5a;
+    return words;
+}
+
+#define LARGE 2000u /* keys in a record that stands outside of its lane */
+
+/* Keys of all shards but the first, in one transaction, and then one of them: two records of the session's lane. */
+static void set_many(struct fixture *f)
+{
+    static char names[LARGE][24];
+    static struct sdb_slice keys[LARGE];
+    unsigned count = 0;
+
+    for (unsigned i = 0; count < LARGE; i++) {
+        struct index_key key;
+        const int size = snprintf(names[count], sizeof(names[count]), "m%u", i);
+
+        index_key_init(&key, &f->pool->file, 0, names[count], (size_t)size);
+        if (key.shard != 0) {
+            keys[count] = (struct sdb_slice){names[count], (size_t)size};
+            count++;
+        }
+    }
+    assert_ok(sdb_begin(f->session, keys, count));
+    for (unsigned i = 0; i < count; i++)
+        assert_ok(fixture_set(f, names[i], "many"));
+    assert_ok(sdb_commit(f->session));
+    assert_ok(fixture_set(f, names[0], "one"));
+}
+
+/* The name of a key of the first shard. */
+static void name_in_first_shard(const struct fixture *f, char name[24])
+{
+    struct index_key key = {.shard = 1};
+
+    for (unsigned i = 0; key.shard != 0; i++)
+        index_key_init(&key, &f->pool->file, 0, name, (size_t)snprintf(name, 24, "other%u", i));
+}
+
+static void count_lanes(void *context, const struct sdb_finding *finding)
+{
+    *(unsigned *)context += strstr(finding->what, "a lane is damaged") != NULL;
+}
+
+static void a_lane_that_is_given_up_costs_no_other_lane_its_records(void **state)
+{
+    struct fixture f;
+    struct sdb_session *other;
+    struct sdb_repair result;
+    char name[24], copy[96];
+    uint64_t size, sequences[2];
+    uint64_t *record;
+    uint8_t *raw;
+    unsigned told = 0;
+
+    (void)state;
+    fixture_create(&f, 16 * MIB, 0, 4);
+    assert_ok(sdb_session_open(f.pool, &other));
+    name_in_first_shard(&f, name);
+    assert_ok(sdb_set(other, name, strlen(name), "once", 4, NULL));
+    set_many(&f);
+    assert_ok(sdb_set(other, name, strlen(name), "kept", 4, NULL));
+    for (unsigned i = 0; i < 2; i++)
+        sequences[i] = f.pool->lanes.lanes[i].sequence;
+    assert_true(sequences[0] >= 2 && sequences[1] >= 2); /* in the order of the lanes: the one with the damage first */
+    snprintf(copy, sizeof(copy), "%s.crash", f.path);
+    fixture_snapshot(&f, copy);
+    sdb_session_close(other);
+    fixture_close(&f);
+    assert_int_equal(rename(copy, f.path), 0);
+    raw = map_file(f.path, &size);
+    record = record_of(raw, 0, sequences[0] - 1);
+    assert_true(record != NULL && (record[0] & 0xffff) == 3 && (record[2] & 0xff) == RECORD_BODY);
+    *word_of(raw, record[2] >> 8) ^= 1;
+    record = record_of(raw, 1, sequences[1]);
+    assert_true(record != NULL && undo_record(raw, record) >= 1);
+    munmap(raw, size);
+    assert_ok(sdb_repair(f.path, 0, count_lanes, &told, &result));
+    assert_int_equal(told, 1);
+    fixture_open(&f);
+    assert_true(fixture_has(&f, name, "kept"));
+    assert_int_equal(fixture_count(&f), LARGE + 1);
+    fixture_destroy(&f);
+}
+
+/* ---- The end of the file ---- */
+
 /* The file loses its end, at many places: what stood before it stays, and what is gone was told of. */
 static void a_truncated_pool_keeps_what_is_left(void **state)
 {
@@ -384,6 +515,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_repair_that_is_killed_at_any_time_goes_on_and_loses_no_more),
         cmocka_unit_test(a_dry_run_says_the_same_and_stores_nothing),
         cmocka_unit_test(a_pool_that_was_not_closed_is_recovered_and_repaired),
+        cmocka_unit_test(a_lane_that_is_given_up_costs_no_other_lane_its_records),
         cmocka_unit_test(a_truncated_pool_keeps_what_is_left),
         cmocka_unit_test(what_cannot_be_repaired_is_refused_and_left_alone),
     };
