@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""bench-report.py RESULTS OUT - turns the results of scripts/bench.sh into OUT (docs/BENCHMARKS.md) and plots/ beside it
+"""bench-report.py RESULTS OUT [types] - turns the results of scripts/bench.sh into OUT (docs/BENCHMARKS.md) and plots/ beside it
+
+With "types" only the section on collections is written anew, and the rest of OUT stays as it is.
 
 Every figure is a median over the rounds. A ratio is made of two figures of the same run. What is missing is a dash.
 """
 import contextlib
 import glob
+import io
 import json
 import os
 import re
@@ -13,6 +16,7 @@ import sys
 from statistics import median
 
 import bench_curves
+import bench_types
 
 NAMES = {
     "superdb": "SuperDB",
@@ -480,13 +484,35 @@ def main():
     bench_curves.print_bytes(curves)
     bench_curves.print_connections(curves)
     bench_curves.print_lines(curves)
+    bench_types.print_types(curves, lines)
     print("## Where SuperDB loses, or misses what it set out for\n")
     print("\n".join(f"- {loss}" for loss in losses) if losses else "Nowhere in this run.")
     print()
     print_commands()
 
 
+def replace_types():
+    """The document with another section on collections: in place of the one it has, or before what it says of losses."""
+    text = io.StringIO()
+    curves = bench_curves.Curves(directory, os.path.join(os.path.dirname(sys.argv[2]), "plots"), losses)
+    with contextlib.redirect_stdout(text):
+        bench_types.print_types(curves, facts())
+    with open(sys.argv[2]) as page:
+        before = page.read()
+    if bench_types.BEGIN in before:
+        begin, end = before.index(bench_types.BEGIN), before.index(bench_types.END) + len(bench_types.END) + 2
+    else:
+        begin = end = before.index("## Where SuperDB loses")
+    return before[:begin] + text.getvalue() + before[end:]
+
+
 out = sys.argv[2]
+if sys.argv[3:] == ["types"]:
+    document = replace_types()
+    with open(out + ".new", "w") as page:
+        page.write(document)
+    os.replace(out + ".new", out)
+    sys.exit()
 with open(out + ".new", "w") as page, contextlib.redirect_stdout(page):
     main()
 os.replace(out + ".new", out)

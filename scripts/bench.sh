@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# bench.sh [quick|full] [options] - measures SuperDB beside what people run today, and writes docs/BENCHMARKS.md
+# bench.sh [quick|full|types] [options] - measures SuperDB beside what people run today, and writes docs/BENCHMARKS.md
 #
 # In one run on one machine: SuperDB, redis-server (persistence off, appendfsync everysec, always), memcached, and a hash map
 # on libpmemobj. All servers are up and filled from the start; those that are not being measured are stopped by signal. They
 # take turns, round after round, and a figure is the median over the rounds: other guests' noise so hits all alike.
-#   quick            about ten minutes: 1 M keys, 3 rounds, curves with 2                   (the default)
+#   quick            about twenty minutes: 1 M keys, 3 rounds, curves with 2                   (the default)
 #   full             about an hour: 5 rounds, curves with 3; 10 M keys, too, and 100 M on the curves where memory allows
+#   types            less than ten minutes: only the section on collections, which it puts into the document that is there
 #   --rounds N       other than the mode's
 #   --only LIST      sections, comma-separated: medium, network, binary, connections, restart, embedded,
-#                    hot, cache, size, growth, bytes, lines
+#                    hot, cache, size, growth, bytes, lines, types
 #   --report         measures nothing: writes the document anew from what --results holds
 #   --build-dir DIR  programs built already; without it the release preset is built
 #   --dir DIR        where pools and logs go, instead of an emulated persistent memory
@@ -22,7 +23,8 @@ cd "$(dirname "$0")/.."
 
 mode=quick
 rounds=
-sections=medium,network,binary,connections,restart,embedded,hot,cache,size,growth,bytes,lines
+sections=medium,network,binary,connections,restart,embedded,hot,cache,size,growth,bytes,lines,types
+part=
 report=0
 build_dir=
 dir=
@@ -32,8 +34,9 @@ out=docs/BENCHMARKS.md
 while [ $# -gt 0 ]; do
     case $1 in
     quick | full) mode=$1; shift ;;
+    types) sections=types; part=types; shift ;;
     --report) report=1; shift ;;
-    -h | --help) sed -n '4,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '4,22s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --rounds | --only | --build-dir | --dir | --disk | --results | --out)
         [ $# -ge 2 ] || { echo "bench.sh: $1 needs a value" >&2; exit 2; }
         case $1 in
@@ -51,6 +54,8 @@ while [ $# -gt 0 ]; do
     esac
 done
 
+type_rounds=${rounds:-2}
+type_duration=200
 keys=1000000
 value_size=16
 curve_rounds=${rounds:-2}
@@ -61,6 +66,8 @@ if [ "$mode" = full ]; then
     sizes="10000 100000 1000000 10000000"
     [ "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)" -lt 12000000 ] || sizes="$sizes 100000000"
     grown=10000000
+    type_rounds=${rounds:-3}
+    type_duration=500
     rounds=${rounds:-5}
     duration=1000
     table_keys="1000000 10000000"
@@ -74,7 +81,7 @@ fi
 
 if [ "$report" = 1 ]; then
     [ -n "$results" ] || { echo "bench.sh: --report needs --results" >&2; exit 2; }
-    exec python3 scripts/bench-report.py "$results" "$out"
+    exec python3 scripts/bench-report.py "$results" "$out" ${part:+"$part"}
 fi
 
 # ---- what is needed --------------------------------------------------------------------------------------------------
@@ -416,11 +423,14 @@ run_cache()
 
 # shellcheck source=scripts/bench-curves.sh
 . scripts/bench-curves.sh
+# shellcheck source=scripts/bench-types.sh
+. scripts/bench-types.sh
 
 describe()
 {
     {
         echo "mode: $mode, $rounds rounds, $duration ms each"
+        echo "types: $type_rounds rounds, $type_duration ms each"
         echo "pools: $(stat -f -c %T "$work")$(awk -v dir="$dir" '$2 == dir { print " (" $4 ")" }' /proc/mounts)"
         echo "disk: $(stat -f -c %T "$disk_work")"
         echo "redis-server: $(redis-server --version)"
@@ -451,7 +461,8 @@ if wanted size; then run_size || report_failure size; fi
 if wanted growth; then run_growth || report_failure growth; fi
 if wanted bytes; then run_bytes || report_failure bytes; fi
 if wanted lines; then run_lines || report_failure lines; fi
+if wanted types; then run_types || report_failure types; fi
 echo "load average after: $(cut -d ' ' -f 1-3 /proc/loadavg)" >>"$results/facts.txt"
-python3 scripts/bench-report.py "$results" "$out"
+python3 scripts/bench-report.py "$results" "$out" ${part:+"$part"}
 say "wrote $out"
 exit "$failed"

@@ -40,7 +40,7 @@ PYTHON
 
 start_server()
 {
-    "$SUPERDB_SERVER" --pool "$work/server.sdb" --pool-size 128mb --port "$port" --bind 127.0.0.1 --unixsocket "$work/socket" \
+    "$SUPERDB_SERVER" --pool "$work/server.sdb" --pool-size 512mb --port "$port" --bind 127.0.0.1 --unixsocket "$work/socket" \
         >"$work/server.log" 2>&1 &
     server=$!
     for _ in $(seq 200); do
@@ -126,6 +126,47 @@ check "$work/bound.json" 'r[("get", 1)]["requests"] >= 100 and r[("get", 1)]["se
     2>"$work/none.log" || fail "a key that is not there has a handle"
 grep -q 'is not there' "$work/none.log" || fail "it does not say that a key is not there"
 ! "$bench" network --port "$port" --operation geth --json "$work/none.json" 2>/dev/null || fail "RESP has no geth"
+
+# ---- types ----
+# Whatever a command replies with an error or with nothing makes the run fail: all of them are right.
+"$bench" types --port "$port" --server-pid "$server" --pipeline 1,16 --duration-ms 20 --warmup-ms 1 --connections 3 --divide 20 \
+    --json "$work/types-superdb-1.json" 2>"$work/types.log" || { cat "$work/types.log" >&2; fail types; }
+check "$work/types-superdb-1.json" 'd["failed"] == 0 and all(row["requests"] > 0 and row["errors"] == 0 and row["misses"] == 0
+    and row["latency_ns"]["count"] == row["requests"] for row in d["results"])'
+"$bench" types --list >"$work/names"
+check "$work/types-superdb-1.json" "len(d['results']) == 2 * $(wc -l <"$work/names") and ('zpopmin', 16) in r"
+"$bench" types --port "$port" --writes --case hget,hset --pipeline 1 --duration-ms 20 --divide 20 --json "$work/writes.json" 2>/dev/null || fail "types --writes"
+check "$work/writes.json" '[row["operation"] for row in d["results"]] == ["hset"]'
+! "$bench" types --port "$port" --case nonsense 2>/dev/null || fail "a command that there is not is run"
+! "$bench" types --port 1 --case hget --json "$work/none.json" 2>/dev/null || fail "no server is taken for one"
+"$bench" types --port "$port" --memory 20k --type zset --json "$work/elements-superdb-zset.json" 2>/dev/null || fail "types --memory"
+check "$work/elements-superdb-zset.json" '[row["elements"] for row in d["memory"]] == [10, 20000]'
+check "$work/elements-superdb-zset.json" 'all(12 < row["bytes_per_element"] < 500 for row in d["memory"])'
+# The first one also makes the server's own memory grow, which stays.
+for command in unlink del; do
+    "$bench" deletion --port "$port" --type list --elements 50k --command "$command" --patience-ms 15000 \
+        --json "$work/deletion-superdb-list-$command.json" 2>/dev/null || fail "deletion, $command"
+    check "$work/deletion-superdb-list-$command.json" 'd["answer_ms"] > 0 and d["calm_ns"]["count"] > 0 < d["deleting_ns"]["count"]'
+done
+check "$work/deletion-superdb-list-del.json" 'd["back_ms"] > 0'
+for type in list set hash zset; do
+    "$bench" collections --type "$type" --elements 10k --path "$work/collection.sdb" --pool-size 64mb \
+        --json "$work/collections-$type-10000.json" 2>/dev/null || fail "collections, $type"
+    check "$work/collections-$type-10000.json" 'all(row["ns"] > 0 for row in d["results"]) and d["open_killed_ms"] > 0 < d["open_ms"]'
+    check "$work/collections-$type-10000.json" 'r[("insert", None)]["fences"] == 1 and r[("find", None)]["lines"] == 0'
+    check "$work/collections-$type-10000.json" '7000 < d["deletion"]["elements"] and d["deletion"]["bytes_back"] > 10 * d["deletion"]["elements"]'
+    [ ! -e "$work/collection.sdb" ] || fail "the pool of a $type was left behind"
+done
+# The report finds the figures under the names that it looks for, replaces its section, and leaves the rest.
+printf '# Benchmarks\n\nbefore\n\n## Where SuperDB loses\n\nafter\n' >"$work/page.md"
+printf 'types: a test\n' >"$work/facts.txt"
+for _ in 1 2; do
+    python3 "$(dirname "$0")/../../scripts/bench-report.py" "$work" "$work/page.md" types || fail "the report of types"
+done
+grep -q '^| zpopmin |' "$work/page.md" && grep -q '^| sorted set, ranked |' "$work/page.md" && grep -q 'SuperDB, list, UNLINK' "$work/page.md" ||
+    fail "the report misses figures"
+[ "$(grep -c '^## Collections$' "$work/page.md")" = 1 ] && grep -q '^before$' "$work/page.md" && grep -q '^after$' "$work/page.md" ||
+    fail "the report does not replace its section alone"
 
 # ---- growth ----
 # growth OUT KEYS OPTION...: every key is new, and every call is in a percentile or was disturbed
