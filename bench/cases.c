@@ -74,7 +74,7 @@ const struct fill *fill_find(const char *name)
 void case_words_split(struct case_words *words, const char *text)
 {
     assert(strlen(text) < sizeof words->text);
-    strcpy(words->text, text);
+    snprintf(words->text, sizeof words->text, "%s", text);
     words->count = 0;
     for (char *word = strtok(words->text, " "); word; word = strtok(NULL, " ")) {
         assert(words->count < CASE_WORDS_MAX);
@@ -118,7 +118,7 @@ size_t case_words_write(const struct case_words *words, const struct fill *fill,
     char *start = out;
 
     for (uint32_t i = 0; i < words->count; i++) {
-        char word[CASE_REQUEST_MAX / CASE_WORDS_MAX];
+        char word[CASE_REQUEST_MAX / CASE_WORDS_MAX] = "";
         int size = 0;
 
         for (const char *at = words->words[i]; *at; at++) {

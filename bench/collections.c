@@ -294,7 +294,7 @@ static int time_deletion(struct collections *c)
 {
     struct histogram *steps = histogram_create();
     struct sdb_stats before, after;
-    uint64_t length, start, answered, cpu;
+    uint64_t length = 1, start, answered, cpu;
     int done = 0;
 
     if (!steps || sdb_collection_count(c->session, ELEMENT_KEY, ELEMENT_KEY_SIZE, c->kind->type, &length) != SDB_OK)

@@ -184,7 +184,7 @@ static int parse_one(struct deletion *d, int option)
         return argument_number("elements", optarg, 1, 1u << 30, &d->elements);
     case 'c':
         d->command = optarg;
-        return strcmp(optarg, "del") && strcmp(optarg, "unlink") ? -1 : 0;
+        return strcmp(optarg, "del") != 0 && strcmp(optarg, "unlink") != 0 ? -1 : 0;
     case 'w':
         return argument_number("patience-ms", optarg, 1, 1u << 30, &d->patience_ms);
     case 'j':

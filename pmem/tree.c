@@ -117,7 +117,8 @@ static const uint64_t *words_of(struct tree *tree, uint64_t offset, uint64_t *co
     const uint64_t *direct = (const uint64_t *)(const void *)(tree->heap->file->base + offset);
     bool copied = false;
 
-    for (unsigned i = 0; tree->tx->line_count && i < TREE_NODE_WORDS; i += 8) {
+    for (uint64_t lines = tx_node_lines(tree->tx, offset); lines; lines &= lines - 1) {
+        const unsigned i = (unsigned)__builtin_ctzll(lines) * 8;
         const uint64_t *line = tx_line(tree->tx, offset + i * WORD_SIZE);
 
         if (line == direct + i)

@@ -188,6 +188,11 @@ static void store_staged(struct tx *tx, uint64_t offset, uint64_t value)
 
 /* ---- nodes ---- */
 
+static void node_lines_add(struct tx *tx, uint64_t offset)
+{
+    tx->node_lines[tx_node_index(offset & ~(uint64_t)(TREE_NODE_SIZE - 1))] |= 1ull << offset % TREE_NODE_SIZE / LINE_SIZE;
+}
+
 static size_t node_slot(const struct tx *tx, uint64_t node)
 {
     size_t i = (size_t)tx_line_hash(node / TREE_NODE_SIZE) & tx->node_mask;
@@ -232,10 +237,13 @@ void tx_store_node(struct tx *tx, uint64_t offset, uint64_t value)
 {
     uint64_t node = offset & ~(uint64_t)(TREE_NODE_SIZE - 1);
 
-    if (tx->node_count && tx->nodes[node_slot(tx, node)])
+    if (tx->node_count && tx->nodes[node_slot(tx, node)]) {
         store_directly(tx, offset, value);
-    else
-        store_staged(tx, offset, value);
+        return;
+    }
+    node_lines_add(tx, offset);
+    tx->nodes_staged = true;
+    store_staged(tx, offset, value);
 }
 
 /* Forgets all of them; those of ranges that stay are noted again. */
@@ -367,6 +375,11 @@ static void remove_lines(struct tx *tx, size_t mark)
     memset(tx->filter, 0, sizeof(tx->filter)); /* lines share bits */
     for (size_t i = 0; i < mark; i++)
         filter_add(tx, line_at(tx, i)->line);
+    if (!tx->nodes_staged)
+        return;
+    memset(tx->node_lines, 0, sizeof(tx->node_lines));
+    for (size_t i = 0; i < mark; i++)
+        node_lines_add(tx, line_at(tx, i)->line * LINE_SIZE);
 }
 
 void tx_rollback(struct tx *tx, const struct tx_mark *mark)
@@ -394,8 +407,20 @@ void tx_rollback(struct tx *tx, const struct tx_mark *mark)
     tx->failed = false;
 }
 
+static void forget_node_lines(struct tx *tx)
+{
+    if (tx->line_count > TX_NODE_LINES / 4)
+        memset(tx->node_lines, 0, sizeof(tx->node_lines));
+    else
+        for (size_t i = 0; i < tx->line_count; i++)
+            tx->node_lines[tx_node_index(line_at(tx, i)->line * LINE_SIZE)] = 0;
+    tx->nodes_staged = false;
+}
+
 void tx_reset(struct tx *tx)
 {
+    if (tx->nodes_staged)
+        forget_node_lines(tx);
     if (tx->line_count * 16 > tx->table_mask) {
         memset(tx->table, 0, (tx->table_mask + 1) * sizeof(*tx->table));
         memset(tx->filter, 0, sizeof(tx->filter));

@@ -37,6 +37,7 @@ struct tx_line {
 
 #define TX_CHUNK 64u /* lines to an allocation; lines never move */
 #define TX_FILTER_WORDS 64u
+#define TX_NODE_LINES 256u /* a power of two */
 
 enum tx_range_kind {
     TX_RANGE_BLOB = 0,  /* a blob, which answers for its bytes with its own checksum */
@@ -113,9 +114,11 @@ struct tx {
     TX_ARRAY(uint32_t) open; /* indices of the ranges of kind TX_RANGE_WORDS: few */
     uint64_t *nodes;         /* offsets of the ranges of kind TX_RANGE_NODE, by their hash; 0: free. They may be many */
     size_t node_count, node_mask;
+    uint64_t node_lines[TX_NODE_LINES]; /* by a node's hash: a bit for each of its lines that tx_store_node staged, and maybe others */
     uint64_t range_bytes;
     bool pool_locked; /* the session holds heap->pool_lock until the commit: extent map or root words are staged */
     bool together; /* an operation in it changes several entries: nobody may see some of them changed and others not */
+    bool nodes_staged; /* some of node_lines are set */
     bool failed; /* DRAM ran out while staging: the operation must be rolled back */
 };
 
@@ -162,6 +165,17 @@ static inline uint64_t tx_load(const struct tx *tx, uint64_t offset)
 {
     return __atomic_load_n(&tx_line(tx, offset)[offset / WORD_SIZE % 8], __ATOMIC_RELAXED);
 }
+
+/*
+ * Which lines of a collection's node may be staged, a bit for each: those that are not are as on the medium. Nothing but tx_store_node
+ * stages words of nodes.
+ */
+_Static_assert(TREE_NODE_SIZE / LINE_SIZE <= 64, "a node's lines fit a word's bits");
+static inline size_t tx_node_index(uint64_t node)
+{
+    return tx_line_hash(node / TREE_NODE_SIZE) >> 32 & (TX_NODE_LINES - 1);
+}
+static inline uint64_t tx_node_lines(const struct tx *tx, uint64_t node) { return tx->node_lines[tx_node_index(node)]; }
 
 /* Stages one word. A failure to allocate sets tx->failed. */
 void tx_store(struct tx *tx, uint64_t offset, uint64_t value);

@@ -93,8 +93,11 @@ int collection_together(struct sdb_session *session, const struct sdb_slice *key
 
 /* ---- finding: SDB_OK, SDB_ENOTFOUND, SDB_ECORRUPT ---- */
 
-/* By field or member. Not of a list. */
+/* By field or member. Not of a list. Of a set, the place has no rank, and leads to no neighbours. */
 int collection_find(struct collection *collection, const void *name, size_t size, struct collection_place *place);
+
+/* A member's score, from the companion alone. Of a sorted set. */
+int collection_find_score(struct collection *collection, const void *name, size_t size, uint64_t *score);
 
 /* By rank, from 0: of lists and sorted sets in their order, of others in some order, which stays while nothing changes. */
 int collection_at(struct collection *collection, uint64_t rank, struct collection_place *place);
@@ -202,6 +205,8 @@ int collection_open(struct collection *collection, const uint64_t words[4]);
 /* Opens the trees behind a header. */
 int collection_open_tree(struct collection *collection, uint64_t header);
 int collection_result(enum tree_result result);
+/* Of a sorted set in trees: where the companion has the member, and its score; SDB_ENOTFOUND: where it would have it. */
+int collection_find_member(struct collection *collection, const void *name, size_t size, struct tree_place *member, uint64_t *score);
 void collection_note_damage(const struct collection *collection);
 static inline int collection_damaged(const struct collection *collection)
 {

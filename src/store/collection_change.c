@@ -66,40 +66,50 @@ static int edit(struct collection *collection, size_t offset, size_t removed, co
 
 /* -- trees -- */
 
-static int insert_in_members(struct collection *collection, const struct collection_parts *parts, const struct sdb_slice *name)
+/* A new element of a sorted set; member: where its companion would have it. */
+static int insert_scored(struct collection *collection, const struct collection_parts *parts, const struct collection_element *element,
+                         const struct tree_place *member)
 {
     struct tree_place place;
     struct tree_probe probe;
     int error;
 
-    tree_probe_name(collection->session->pool->heap.file, name->data, name->size, &probe);
-    error = collection_result(tree_find(&collection->members, &probe, &place));
+    tree_probe_score(element->score, element->name.data, element->name.size, &probe);
+    error = collection_result(tree_find(&collection->tree, &probe, &place));
     if (error != SDB_ENOTFOUND)
         return error ? error : collection_damaged(collection);
-    return tree_insert(&collection->members, &place, parts->slices, parts->count);
+    error = tree_insert(&collection->tree, &place, parts->slices, parts->count);
+    return error ? error : tree_insert(&collection->members, member, parts->slices, parts->count);
 }
 
-/* A new element. place: of a list only. */
-static int insert_in_tree(struct collection *collection, const struct collection_place *place, const struct collection_element *element)
+/* A new element. place: where it belongs; of a sorted set, in its companion. */
+static int insert_in_tree(struct collection *collection, const struct tree_place *place, const struct collection_element *element)
 {
     struct collection_parts parts;
-    struct tree_place found;
-    struct tree_probe probe;
-    int error;
 
     collection_take_apart(collection, element, &parts);
     collection->changed = true;
-    if (collection->kind == TREE_LIST)
-        return tree_insert(&collection->tree, &place->tree, parts.slices, parts.count);
     if (collection->kind == TREE_SCORES)
-        tree_probe_score(element->score, element->name.data, element->name.size, &probe);
-    else
+        return insert_scored(collection, &parts, element, place);
+    return tree_insert(&collection->tree, place, parts.slices, parts.count);
+}
+
+/* Where a new element belongs, as insert_in_tree takes it; of a list: behind all. */
+static int place_in_tree(struct collection *collection, const struct collection_element *element, struct tree_place *place)
+{
+    struct tree_probe probe;
+    uint64_t score;
+    int error;
+
+    if (collection->kind == TREE_SCORES) {
+        error = collection_find_member(collection, element->name.data, element->name.size, place, &score);
+    } else if (collection->kind == TREE_LIST) {
+        error = collection_result(tree_at(&collection->tree, collection->tree.count, place));
+    } else {
         tree_probe_name(collection->session->pool->heap.file, element->name.data, element->name.size, &probe);
-    error = collection_result(tree_find(&collection->tree, &probe, &found));
-    if (error != SDB_ENOTFOUND)
-        return error ? error : collection_damaged(collection);
-    error = tree_insert(&collection->tree, &found, parts.slices, parts.count);
-    return !error && collection->kind == TREE_SCORES ? insert_in_members(collection, &parts, &element->name) : error;
+        error = collection_result(tree_find(&collection->tree, &probe, place));
+    }
+    return error == SDB_ENOTFOUND ? SDB_OK : error ? error : collection_damaged(collection);
 }
 
 static int create_trees(struct collection *collection)
@@ -125,8 +135,8 @@ static int create_trees(struct collection *collection)
 static int convert(struct collection *collection)
 {
     const struct packed packed = {.data = collection->data, .size = collection->size};
-    struct collection_place place;
     struct collection_element element;
+    struct tree_place place;
     struct sdb_slice bytes;
     int error = create_trees(collection);
 
@@ -134,8 +144,8 @@ static int convert(struct collection *collection)
         if (!packed_element(&packed, at, &bytes, &at))
             return collection_damaged(collection);
         error = collection_put_together(collection, bytes.data, bytes.size, &element);
-        if (!error && collection->kind == TREE_LIST && tree_at(&collection->tree, collection->tree.count, &place.tree) == TREE_DAMAGED)
-            error = SDB_ECORRUPT;
+        if (!error)
+            error = place_in_tree(collection, &element, &place);
         if (!error)
             error = insert_in_tree(collection, &place, &element);
     }
@@ -236,19 +246,67 @@ static int insert(struct collection *collection, const struct collection_place *
     int error;
 
     collection_take_apart(collection, element, &parts);
-    error = collection->in_tree ? insert_in_tree(collection, place, element) : edit(collection, place->offset, 0, &parts);
+    error = collection->in_tree ? insert_in_tree(collection, &place->tree, element) : edit(collection, place->offset, 0, &parts);
     if (!error)
         collection->count++;
+    return error;
+}
+
+/* Another score: the element moves in the order, and the companion gets the score where it has the member. */
+static int move_scored(struct collection *collection, const struct tree_place *member, uint64_t old, const struct collection_element *element)
+{
+    struct collection_parts parts;
+    struct tree_place place;
+    struct tree_probe probe;
+    int error;
+
+    collection_take_apart(collection, element, &parts);
+    collection->changed = true;
+    tree_probe_score(old, element->name.data, element->name.size, &probe);
+    error = collection_result(tree_find(&collection->tree, &probe, &place));
+    if (!error)
+        error = tree_remove(&collection->tree, &place);
+    if (error)
+        return error == SDB_ENOTFOUND ? collection_damaged(collection) : error;
+    tree_probe_score(element->score, element->name.data, element->name.size, &probe);
+    error = collection_result(tree_find(&collection->tree, &probe, &place));
+    if (error != SDB_ENOTFOUND)
+        return error ? error : collection_damaged(collection);
+    error = tree_insert(&collection->tree, &place, parts.slices, parts.count);
+    return error ? error : tree_replace(&collection->members, member, parts.slices, parts.count);
+}
+
+/* collection_put of a sorted set in trees. */
+static int put_scored(struct collection *collection, const struct collection_element *element, bool *added)
+{
+    struct collection_place place;
+    bool converted;
+    uint64_t old = 0;
+    int error = collection_find_member(collection, element->name.data, element->name.size, &place.tree, &old);
+    const bool is_new = error == SDB_ENOTFOUND;
+
+    if (error && !is_new)
+        return error;
+    error = prepare(collection, element, is_new, &converted);
+    if (!error && is_new)
+        error = insert(collection, &place, element);
+    else if (!error && old != element->score)
+        error = move_scored(collection, &place.tree, old, element);
+    if (!error && added)
+        *added = is_new;
     return error;
 }
 
 int collection_put(struct collection *collection, const struct collection_element *element, bool *added)
 {
     struct collection_place place;
-    bool converted;
-    int error = collection_find(collection, element->name.data, element->name.size, &place);
-    const bool is_new = error == SDB_ENOTFOUND;
+    bool converted, is_new;
+    int error;
 
+    if (collection->in_tree && collection->kind == TREE_SCORES)
+        return put_scored(collection, element, added);
+    error = collection_find(collection, element->name.data, element->name.size, &place);
+    is_new = error == SDB_ENOTFOUND;
     if (error && !is_new)
         return error;
     if (!is_new && collection->kind == TREE_SET) {
@@ -257,8 +315,9 @@ int collection_put(struct collection *collection, const struct collection_elemen
         return SDB_OK;
     }
     error = prepare(collection, element, is_new, &converted);
-    if (!error && converted && !is_new)
-        error = collection_find(collection, element->name.data, element->name.size, &place);
+    if (!error && converted)
+        error = is_new ? place_in_tree(collection, element, &place.tree)
+                       : collection_find(collection, element->name.data, element->name.size, &place);
     if (!error && is_new && !collection->in_tree) {
         if (collection->kind == TREE_SCORES)
             error = collection_seek(collection, element->score, element->name.data, element->name.size, &place);

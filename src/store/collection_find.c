@@ -105,22 +105,36 @@ static void packed_on(struct collection_place *place)
     place->offset = place->next;
 }
 
-/* A set of integers stands in their order: what is missing would stand at the place. */
+/*
+ * A set of integers stands in their order: what is missing would stand at the place. Their sizes are bytes that no text of a number
+ * has, so that halving the bytes leads to elements.
+ */
+#define INT_SIZE_MAX 20u
 static int find_int(const struct collection *collection, const void *name, size_t size, struct collection_place *place)
 {
-    struct collection_element element;
+    const struct packed packed = {.data = collection->data, .size = collection->size};
+    size_t low = 0, high = collection->size;
+    struct sdb_slice bytes;
     int64_t wanted, number;
-    int error;
 
     if (!number_parse_i64(name, size, &wanted))
         return SDB_ENOTFOUND;
-    for (packed_first(place); !(error = packed_here(collection, place, &element)); packed_on(place)) {
-        if (!number_parse_i64(element.name.data, element.name.size, &number))
+    place->rank = 0;
+    while (low < high) {
+        place->offset = low + (high - low) / 2;
+        while (place->offset > low && packed.data[place->offset] > INT_SIZE_MAX)
+            place->offset--;
+        if (!packed_element(&packed, place->offset, &bytes, &place->next) || !number_parse_i64(bytes.data, bytes.size, &number))
             return collection_damaged(collection);
-        if (number >= wanted)
-            return number == wanted ? SDB_OK : SDB_ENOTFOUND;
+        if (number == wanted)
+            return SDB_OK;
+        if (number < wanted)
+            low = place->next;
+        else
+            high = place->offset;
     }
-    return error;
+    place->offset = low;
+    return SDB_ENOTFOUND;
 }
 
 static int find_packed(const struct collection *collection, const void *name, size_t size, struct collection_place *place)
@@ -138,9 +152,39 @@ static int find_packed(const struct collection *collection, const void *name, si
 
 /* -- finding -- */
 
-int collection_find(struct collection *collection, const void *name, size_t size, struct collection_place *place)
+int collection_find_member(struct collection *collection, const void *name, size_t size, struct tree_place *member, uint64_t *score)
 {
     struct tree_element element;
+    struct tree_probe probe;
+    int error;
+
+    tree_probe_name(collection->session->pool->heap.file, size ? name : "", size, &probe);
+    error = collection_result(tree_find(&collection->members, &probe, member));
+    if (!error)
+        error = tree_read(&collection->members, member, &element);
+    if (!error)
+        memcpy(score, element.data, sizeof(*score));
+    return error;
+}
+
+int collection_find_score(struct collection *collection, const void *name, size_t size, uint64_t *score)
+{
+    struct collection_element element = {0};
+    struct collection_place place;
+    int error;
+
+    if (collection->in_tree)
+        return collection_find_member(collection, name, size, &place.tree, score);
+    error = collection_find(collection, name, size, &place);
+    if (!error)
+        error = collection_read(collection, &place, &element);
+    if (!error)
+        *score = element.score;
+    return error;
+}
+
+int collection_find(struct collection *collection, const void *name, size_t size, struct collection_place *place)
+{
     struct tree_probe probe;
     uint64_t score;
     int error;
@@ -149,15 +193,13 @@ int collection_find(struct collection *collection, const void *name, size_t size
         name = "";
     if (!collection->in_tree)
         return find_packed(collection, name, size, place);
-    tree_probe_name(collection->session->pool->heap.file, name, size, &probe);
-    if (collection->kind != TREE_SCORES)
+    if (collection->kind != TREE_SCORES) {
+        tree_probe_name(collection->session->pool->heap.file, name, size, &probe);
         return collection_result(tree_find(&collection->tree, &probe, &place->tree));
-    error = collection_result(tree_find(&collection->members, &probe, &place->tree));
-    if (!error)
-        error = tree_read(&collection->members, &place->tree, &element);
+    }
+    error = collection_find_member(collection, name, size, &place->tree, &score);
     if (error)
         return error;
-    memcpy(&score, element.data, sizeof(score));
     tree_probe_score(score, name, size, &probe);
     error = collection_result(tree_find(&collection->tree, &probe, &place->tree));
     return error == SDB_ENOTFOUND ? collection_damaged(collection) : error;

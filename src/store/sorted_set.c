@@ -26,14 +26,11 @@ static bool flags_are_valid(uint32_t flags)
 /* The member's score. Errors: SDB_ENOTFOUND. */
 static int find_score(struct collection *collection, const struct sdb_slice *member, double *score)
 {
-    struct collection_place place;
-    struct collection_element element = {0};
-    int error = collection_find(collection, member->data, member->size, &place);
+    uint64_t word;
+    int error = collection_find_score(collection, member->data, member->size, &word);
 
     if (!error)
-        error = collection_read(collection, &place, &element);
-    if (!error)
-        *score = collection_score(element.score);
+        *score = collection_score(word);
     return error;
 }
 

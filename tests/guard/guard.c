@@ -95,7 +95,7 @@ static void print_made(struct sdb_pool *pool)
 
 static int count(const char *directory)
 {
-    struct sdb_pool *pool, *uncached;
+    struct sdb_pool *pool, *uncached, *collections;
 
     if (!RUNNING_ON_VALGRIND) {
         fprintf(stderr, "guard: instructions are counted by callgrind alone; see scripts/bench-guard.sh\n");
@@ -110,6 +110,9 @@ static int count(const char *directory)
     guard_must(sdb_close(uncached), "closing");
     guard_requests(pool);
     guard_must(sdb_close(pool), "closing");
+    collections = guard_open(directory, "collections", 0);
+    guard_collections(collections);
+    guard_must(sdb_close(collections), "closing");
     return 0;
 }
 

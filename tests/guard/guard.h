@@ -17,6 +17,8 @@
 #define GUARD_KEYS 4096u      /* in the pool from the beginning, all of them hot */
 #define GUARD_OPERATIONS 2048u /* of each kind that are counted */
 #define GUARD_WARM 256u        /* before them, not counted */
+#define GUARD_COLLECTION_OPERATIONS 1024u /* of each change of a collection that are counted */
+#define GUARD_COLLECTION_WARM 64u
 #define GUARD_KEY_SIZE 16u
 #define GUARD_VALUE_SIZE 8u
 #define GUARD_BLOB_SIZE 256u
@@ -40,6 +42,9 @@ void guard_end(struct sdb_pool *pool, const char *name, uint64_t operations);
 /* The embedded operations. uncached is a pool without the L1 cache. Both hold the keys that guard_fill makes. */
 void guard_fill(struct sdb_pool *pool);
 void guard_embedded(struct sdb_pool *pool, struct sdb_pool *uncached);
+
+/* Changes of collections, in a pool of their own. */
+void guard_collections(struct sdb_pool *pool);
 
 /* Pipelined commands through the server's own loop, with memory in place of the kernel. */
 void guard_requests(struct sdb_pool *pool);

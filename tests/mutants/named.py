@@ -326,8 +326,9 @@ fault("collections", "a new tree does not take the packed one's place", "src/sto
 fault("collections", "a member that was taken away is still found", "src/store/collection_change.c",
       ("        error = tree_remove(&collection->members, &member);\n", ""), suites=WHOLE)
 fault("collections", "a member that was added is not found", "src/store/collection_change.c",
-      ("return !error && collection->kind == TREE_SCORES ? insert_in_members(collection, &parts, &element->name) : error;", "return error;"),
-      suites=WHOLE)
+      ("return error ? error : tree_insert(&collection->members, member, parts->slices, parts->count);", "return error;"), suites=WHOLE)
+fault("collections", "a member whose score changes keeps the old one in the companion", "src/store/collection_change.c",
+      ("return error ? error : tree_replace(&collection->members, member, parts.slices, parts.count);", "return error;"), suites=WHOLE)
 fault("collections", "a copy's members are the other one's", "src/store/collection_whole.c",
       ("error = copy_one(session, companion, shard, &copied, &none);", "copied = companion, none = 0, error = SDB_OK;"), suites=WHOLE)
 fault("collections", "a copy has no members", "src/store/collection_whole.c", ("        tree_set_companion(&tree, copied);\n", "        (void)copied;\n"),

@@ -247,6 +247,51 @@ static void lists_grow_and_are_cut_by_a_rollback(void **state)
     assert_int_equal(tx.open.count, 0);
 }
 
+/* Whether the lines of nodes that are staged are told, and how many bits are set in all. */
+static unsigned assert_node_lines(uint64_t nodes)
+{
+    unsigned bits = 0;
+
+    for (uint64_t node = 0; node < nodes * TREE_NODE_SIZE; node += TREE_NODE_SIZE)
+        for (unsigned i = 0; i < TREE_NODE_SIZE / LINE_SIZE; i++)
+            if (tx_find(&tx, (node + i * LINE_SIZE) / LINE_SIZE) && !(tx_node_lines(&tx, node) >> i & 1))
+                fail_msg("line %u of node %llu", i, (unsigned long long)node);
+    for (unsigned i = 0; i < TX_NODE_LINES; i++)
+        bits += (unsigned)__builtin_popcountll(tx.node_lines[i]);
+    return bits;
+}
+
+static void staged_lines_of_nodes_are_told_until_they_go(void **state)
+{
+    struct tx_mark mark;
+
+    (void)state;
+    assert_int_equal(assert_node_lines(8), 0);
+    for (unsigned round = 0; round < 50; round++) {
+        const unsigned more = round % 10 ? 20 : 5000;
+        unsigned told;
+
+        for (unsigned i = 0; i < 50; i++)
+            tx_store_node(&tx, rnd(8 * TREE_NODE_WORDS) * 8, i);
+        told = assert_node_lines(8);
+        assert_in_range(told, 1, 50);
+        mark = tx_savepoint(&tx);
+        for (unsigned i = 0; i < more; i++)
+            tx_store_node(&tx, rnd(600 * TREE_NODE_WORDS) * 8, i);
+        assert_true(assert_node_lines(600) > told);
+        tx_rollback(&tx, &mark);
+        assert_int_equal(assert_node_lines(600), told);
+        tx_reset(&tx);
+        assert_int_equal(assert_node_lines(600), 0);
+        tx_store(&tx, rnd(AREA / 8) * 8, 1); /* of no node, and before one that is taken back */
+        mark = tx_savepoint(&tx);
+        tx_store(&tx, rnd(AREA / 8) * 8, 1);
+        tx_rollback(&tx, &mark);
+        tx_reset(&tx);
+        assert_int_equal(assert_node_lines(600), 0);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -262,6 +307,7 @@ int main(void)
         TEST(a_fresh_range_takes_its_words_directly_and_gives_them_back),
         TEST(a_blobs_range_takes_no_words),
         TEST(lists_grow_and_are_cut_by_a_rollback),
+        TEST(staged_lines_of_nodes_are_told_until_they_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
