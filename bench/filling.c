@@ -165,13 +165,19 @@ int fill_server_once(struct filling *filling, const struct fill *fill, int again
     return fill_server(filling, fill) || filling_ask(filling, command, reply, sizeof reply) ? -1 : 0;
 }
 
-uint64_t filling_used_memory(struct filling *filling)
+int filling_memory(struct filling *filling, const char *field, uint64_t *bytes)
 {
-    char reply[8192];
-    const char *line;
+    char reply[8192], line[64];
+    const char *found;
 
     if (filling_ask(filling, "INFO memory", reply, sizeof reply))
-        return 0;
-    line = strstr(reply, "\nused_memory:");
-    return line ? strtoull(line + strlen("\nused_memory:"), NULL, 10) : 0;
+        return -1;
+    snprintf(line, sizeof line, "\n%s:", field);
+    found = strstr(reply, line);
+    if (!found) {
+        fprintf(stderr, "superdb-bench: INFO memory has no %s\n", field);
+        return -1;
+    }
+    *bytes = strtoull(found + strlen(line), NULL, 10);
+    return 0;
 }

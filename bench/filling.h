@@ -34,7 +34,7 @@ int fill_server_once(struct filling *filling, const struct fill *fill, int again
  */
 int filling_ask(struct filling *filling, const char *command, char *reply, size_t reply_size);
 
-/* used_memory of the server, which is asked for it; 0 after a message. */
-uint64_t filling_used_memory(struct filling *filling);
+/* A line of the server's INFO memory, a number, such as "used_memory". 0, or -1 after a message. */
+int filling_memory(struct filling *filling, const char *field, uint64_t *bytes);
 
 #endif

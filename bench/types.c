@@ -225,7 +225,7 @@ static const struct fill weighed[] = {
 static int weigh(struct types *types, const struct fill *which, uint64_t keys, uint64_t elements)
 {
     struct fill fill = *which;
-    uint64_t before = filling_used_memory(&types->filling), after;
+    uint64_t before, after;
     char command[64];
     double bytes;
 
@@ -234,7 +234,8 @@ static int weigh(struct types *types, const struct fill *which, uint64_t keys, u
     fill.keys = keys;
     fill.elements = elements;
     fill.together = elements < 100 ? elements : 100;
-    if (!before || fill_server(&types->filling, &fill) || !(after = filling_used_memory(&types->filling)))
+    if (filling_memory(&types->filling, "used_memory", &before) || fill_server(&types->filling, &fill) ||
+        filling_memory(&types->filling, "used_memory", &after))
         return -1;
     bytes = ((double)after - (double)before) / (double)(keys * elements);
     json_object(&types->json, NULL);

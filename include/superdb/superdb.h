@@ -630,6 +630,12 @@ SDB_API int sdb_swap_databases(struct sdb_session *session, uint32_t a, uint32_t
 SDB_API int sdb_maintain(struct sdb_session *session, size_t effort, int *done);
 
 /*
+ * How much this session has given back so far by sdb_maintain, and by writes that found the pool full: keys of emptied databases and
+ * elements of deleted collections. Where it grows, there is likely to be more.
+ */
+SDB_API uint64_t sdb_reclaimed(const struct sdb_session *session);
+
+/*
  * What a write that finds the pool full does by itself, but cannot inside a transaction: deletes expired keys, reclaims flushed
  * databases and what deletions have left behind. Errors: SDB_ENOSPC (there was nothing), SDB_EINVAL (a transaction is open), and those
  * of sdb_set.
@@ -718,6 +724,7 @@ struct sdb_stats {
     uint64_t blob_bytes;       /*           keys and values outside entries */
     uint64_t metadata_bytes;   /*           superblock, logs, maps, extent headers */
     uint64_t free_bytes;       /* never used so far, or free again */
+    uint64_t reclaimed_elements; /* of large collections that were deleted */
 };
 SDB_API void sdb_stats(struct sdb_pool *pool, struct sdb_stats *stats);
 

@@ -44,6 +44,7 @@
 #define TURN_OUTPUT_FULL (4u * 1024 * 1024)  /* bytes of replies at which a turn goes to its fence */
 #define MAINTAIN_EFFORT 256                  /* entries in one call */
 #define MAINTAIN_NS 500000                   /* and the time that one round of calls may take */
+#define MAINTAIN_AGAIN_MS 5                  /* until the next one, where this one has given memory back */
 #define SPIN_CREDIT_MAX 16
 #define SPIN_REST 1000                       /* turns without spinning after it was in somebody's way */
 #define SPINS_A_CHECK 64
@@ -434,10 +435,10 @@ static void check_soft_limits(struct worker *worker)
     }
 }
 
-/* Deletes what has expired and reclaims what was flushed, a little at a time. */
+/* Deletes what has expired and reclaims what was flushed or deleted, a little at a time: a tenth of the time while there is any of that. */
 static void maintain(struct worker *worker)
 {
-    uint64_t end = clock_ns() + MAINTAIN_NS;
+    uint64_t end = clock_ns() + MAINTAIN_NS, before = sdb_reclaimed(worker->session);
     int done = 0;
 
     worker->maintain_ms = worker->now_ms + 1000 / CONFIG_READ(hz);
@@ -448,6 +449,8 @@ static void maintain(struct worker *worker)
         if (sdb_maintain(worker->session, MAINTAIN_EFFORT, &done) != SDB_OK)
             return;
     } while (!done && clock_ns() < end);
+    if (!done && sdb_reclaimed(worker->session) != before && CONFIG_READ(hz) < 1000 / MAINTAIN_AGAIN_MS)
+        worker->maintain_ms = worker->now_ms + MAINTAIN_AGAIN_MS;
     tell_others(worker);
 }
 

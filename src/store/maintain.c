@@ -159,6 +159,7 @@ static int reclaim_shard(struct sdb_session *session, uint32_t shard, size_t *ef
             error = tree_reclaim(heap, &session->tx, shard, &freed, &done);
         error = operation_end(session, &mark, error);
         *effort -= freed < *effort ? freed + (freed == 0) : *effort;
+        stat_add(&session->stats.reclaimed_elements, freed);
     }
     return error == SDB_ECORRUPT ? SDB_OK : error; /* damage keeps the memory where it is: a repair frees it */
 }
@@ -278,6 +279,11 @@ int sdb_maintain(struct sdb_session *session, size_t effort, int *done)
     if (!error && done)
         *done = finished;
     return error;
+}
+
+uint64_t sdb_reclaimed(const struct sdb_session *session)
+{
+    return session->stats.reclaimed + session->stats.reclaimed_elements;
 }
 
 int maintain_for_room(struct sdb_session *session, size_t effort, int *done)

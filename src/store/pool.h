@@ -37,7 +37,8 @@ struct shard {
 };
 
 struct session_stats { /* Atomic, relaxed; stored by the session's thread */
-    uint64_t gets, hits, cache_hits, cache_misses, expired, evicted, reclaimed, splits, conflicts, retries, checksum_errors;
+    uint64_t gets, hits, cache_hits, cache_misses, expired, evicted, reclaimed, reclaimed_elements, splits, conflicts, retries,
+        checksum_errors;
 };
 
 struct sdb_pool {

@@ -22,6 +22,7 @@ static void add_session(struct sdb_stats *stats, const struct session_stats *s)
     ADD(expired_keys, expired);
     ADD(evicted_keys, evicted);
     ADD(reclaimed_keys, reclaimed);
+    ADD(reclaimed_elements, reclaimed_elements);
     ADD(index_splits, splits);
     ADD(conflicts, conflicts);
     ADD(retries, retries);

@@ -106,6 +106,30 @@ static void emptied_databases_are_reclaimed_over_crashes(void **state)
     assert_int_equal(f.pool->file.superblock.shards, 4);
 }
 
+static void it_tells_how_much_was_given_back(void **state)
+{
+    struct sdb_slice element = {"an element", 10};
+    uint64_t before;
+
+    (void)state;
+    fill(100, 200);
+    maintain(1000);
+    assert_int_equal(sdb_reclaimed(f.session), 0);
+    for (unsigned i = 0; i < 3000; i++)
+        assert_ok(sdb_list_push(f.session, "list", 4, SDB_LIST_TAIL, &element, 1, 0, NULL));
+    assert_ok(sdb_delete(f.session, "list", 4));
+    assert_int_equal(sdb_reclaimed(f.session), 0);
+    assert_ok(sdb_maintain(f.session, 500, NULL));
+    before = sdb_reclaimed(f.session);
+    assert_in_range(before, 1, 2999);
+    maintain(1000);
+    assert_int_equal(sdb_reclaimed(f.session), 3000);
+    assert_int_equal(fixture_stats(&f).reclaimed_elements, 3000);
+    assert_ok(sdb_flush(f.session));
+    maintain(1000);
+    assert_int_equal(sdb_reclaimed(f.session), 3100);
+}
+
 static void in_a_transaction_it_is_refused(void **state)
 {
     int done = 4711;
@@ -199,6 +223,7 @@ int main(void)
         TEST(a_little_effort_does_a_little_work),
         TEST(deletions_share_fences),
         TEST(emptied_databases_are_reclaimed_over_crashes),
+        TEST(it_tells_how_much_was_given_back),
         TEST(in_a_transaction_it_is_refused),
         TEST(in_a_group_it_leaves_the_groups_writes),
         TEST(an_entry_that_says_it_is_larger_than_it_is_counts_as_damaged),

@@ -504,10 +504,61 @@ static void sets_that_were_renamed_combine_with_others_and_within_transactions(v
     }
 }
 
+/* Of every size there is, both signs; added and taken away in any order, and looked for beside where they are. */
+static void integers_of_every_size_are_found_by_halving(void **state)
+{
+    int64_t values[2 * 64 + 1];
+    unsigned count = 0;
+    unsigned char found;
+    char text[32];
+
+    (void)state;
+    for (unsigned bit = 0; bit < 63; bit++) {
+        values[count++] = (int64_t)1 << bit;
+        values[count++] = -((int64_t)1 << bit) - 1;
+    }
+    values[count++] = 0;
+    values[count++] = INT64_MAX;
+    values[count++] = INT64_MIN;
+    for (unsigned i = 0; i < count; i++) {
+        struct sdb_slice member = {text, (size_t)sprintf(text, "%lld", (long long)values[i * 71 % count])};
+        size_t added;
+
+        assert_ok(sdb_members_add(f.session, "s", 1, &member, 1, &added));
+        assert_int_equal(added, 1);
+        assert_ok(sdb_members_add(f.session, "s", 1, &member, 1, &added));
+        assert_int_equal(added, 0);
+    }
+    assert_int_equal(count_of("s"), count);
+    for (unsigned i = 0; i < count; i++) {
+        struct sdb_slice member = {text, (size_t)sprintf(text, "%lld", (long long)values[i])};
+        size_t removed;
+
+        assert_ok(sdb_members_find(f.session, "s", 1, &member, 1, &found));
+        assert_int_equal(found, 1);
+        for (int64_t beside = -5; beside <= 5; beside += 10) {
+            if (beside < 0 ? values[i] < INT64_MIN + 5 : values[i] > INT64_MAX - 5)
+                continue;
+            member.size = (size_t)sprintf(text, "%lld", (long long)(values[i] + beside));
+            found = 2;
+            assert_ok(sdb_members_find(f.session, "s", 1, &member, 1, &found));
+            bool is_one = false;
+            for (unsigned k = i; k < count; k++) /* those before are gone */
+                is_one |= values[k] == values[i] + beside;
+            assert_int_equal(found, is_one);
+        }
+        member.size = (size_t)sprintf(text, "%lld", (long long)values[i]);
+        assert_ok(sdb_members_remove(f.session, "s", 1, &member, 1, &removed));
+        assert_int_equal(removed, 1);
+    }
+    assert_int_equal(fixture_check(&f), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sets_of_integers_are_what_was_done_to_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(integers_of_every_size_are_found_by_halving, set_up, tear_down),
         cmocka_unit_test_setup_teardown(packed_sets_are_what_was_done_to_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_sets_are_what_was_done_to_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_change_is_one_fence_however_many_keys_it_has, set_up, tear_down),
