@@ -40,6 +40,8 @@ const struct scenario scenarios[] = {
     {"trees-drop", prepare_trees_drop, NULL, work_trees_drop, judge_trees},
     {"collections", prepare_collections, NULL, work_collections, judge_collections},
     {"collections-pages", prepare_collections_pages, NULL, work_collections, judge_collections},
+    {"streams", prepare_streams, NULL, work_streams, judge_streams},
+    {"streams-pages", prepare_streams_pages, NULL, work_streams, judge_streams},
     {"expiry", prepare_expiry, NULL, work_expiry, NULL},
     {"databases", prepare_databases, NULL, work_databases, NULL},
     {"threads", prepare_threads, NULL, work_threads, NULL},

@@ -56,6 +56,11 @@ prepare_function prepare_collections, prepare_collections_pages;
 work_function work_collections;
 judge_function judge_collections;
 
+/* scenario_streams.c */
+prepare_function prepare_streams, prepare_streams_pages;
+work_function work_streams;
+judge_function judge_streams;
+
 /* scenario_threads.c */
 prepare_function prepare_threads, prepare_threads_eadr, prepare_threads_pages;
 work_function work_threads;
