@@ -92,6 +92,26 @@ static int compare_items(const void *a, const void *b)
     return x->key[0] < y->key[0] ? -1 : x->key[0] > y->key[0];
 }
 
+#define RUN_SHIFT 40 /* of a key: the tag, and mostly the group and what comes next */
+
+/*
+ * Records come in runs that grow at their ends: parted there, what is before stays full, and what is behind out of the way. Of such places the
+ * one that is nearest to `at`, and leaves room on both sides; otherwise `at`.
+ */
+static unsigned split_runs(const struct tree_item *items, unsigned count, uint64_t words, unsigned at)
+{
+    uint64_t left = 0;
+    unsigned best = 0;
+
+    for (unsigned i = 1; i < count; i++) {
+        left += tree_item_words(&items[i - 1]);
+        if (items[i].key[0] >> RUN_SHIFT != items[i - 1].key[0] >> RUN_SHIFT && left <= TREE_ROOM && words - left <= TREE_ROOM &&
+            (best == 0 || abs((int)i - (int)at) < abs((int)best - (int)at)))
+            best = i;
+    }
+    return best ? best : at;
+}
+
 /* Where to part the items: about half of the words on each side, and hashes that are the same on the same. 0: nowhere. */
 static unsigned split_at(const struct tree *tree, const struct tree_item *items, unsigned count, uint64_t words)
 {
@@ -100,6 +120,8 @@ static unsigned split_at(const struct tree *tree, const struct tree_item *items,
 
     while (at < count - 1 && left < words / 2)
         left += tree_item_words(&items[at++]);
+    if (tree->kind == TREE_RECORDS)
+        return split_runs(items, count, words, at);
     if (tree->shape->ordered)
         return at;
     for (unsigned off = 0; off < count; off++) {

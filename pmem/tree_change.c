@@ -228,7 +228,7 @@ int tree_insert(struct tree *tree, const struct tree_place *place, const struct 
     } else if (has_room(&place->leaf, &item)) {
         put_in_place(tree, place, &item);
         error = tree_count_path(tree, place, 1, 1);
-    } else if (tree->shape->ordered && is_edge(tree, place, 1)) {
+    } else if (tree->shape->ordered && (is_edge(tree, place, 1) || (tree->kind == TREE_RECORDS && place->index[0] == place->leaf.count))) {
         error = add_leaf(tree, place, &item, true);
     } else if (tree->kind == TREE_LIST && is_edge(tree, place, -1)) {
         error = add_leaf(tree, place, &item, false);

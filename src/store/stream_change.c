@@ -8,7 +8,7 @@
  */
 #include "stream.h"
 
-#define REBUILD_MIN 1024u /* entries that go, for what stays to be built anew: freeing a leaf costs less than adding its entries again */
+#define REBUILD_MIN 48u /* entries that go, for what stays to be built anew: freeing a leaf costs less than adding its entries again */
 #define REBUILD_RATIO 16u /* and so many times as many as stay */
 
 /* ---- trimming ---- */

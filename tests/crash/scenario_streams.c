@@ -266,7 +266,7 @@ static int perform(struct sdb_session *session, const struct deed *deed)
     const size_t size = name_of(deed->key, name), other_size = name_of(deed->other, other);
     uint32_t salt = deed->salt;
     const struct sdb_stream_id ids[3] = {some_id(&salt), some_id(&salt), some_id(&salt)};
-    const struct sdb_stream_trim trim = {.by = salt % 2 ? SDB_STREAM_BY_ID : SDB_STREAM_BY_LENGTH, .length = salt % 30, .id = ids[0]};
+    const struct sdb_stream_trim trim = {.by = salt % 2 ? SDB_STREAM_BY_ID : SDB_STREAM_BY_LENGTH, .length = salt % 5 ? salt % 30 : salt / 8 % 3, .id = ids[0]};
     const struct sdb_stream_info info = {.last_id = {IDS + salt % 50, 3}, .entries_added = 500 + salt % 9, .max_deleted_id = ids[1]};
 
     MUST(sdb_select(session, deed->database));
