@@ -294,6 +294,13 @@ struct sdb_stream_pending_range {
 SDB_API int sdb_stream_pending(struct sdb_session *session, const void *key, size_t key_size, const struct sdb_stream_pending_range *range,
                                sdb_stream_pending_fn *visit, void *context);
 
+/*
+ * Has something pending as it was elsewhere: pending->consumer's, which is there, whoever had it; the entry need not be in the stream.
+ * Errors: SDB_ECONDITION: no such group, or consumer. One fence.
+ */
+SDB_API int sdb_stream_pend(struct sdb_session *session, const void *key, size_t key_size, const struct sdb_slice *group,
+                            const struct sdb_stream_pending *pending);
+
 enum sdb_stream_claim_flags {
     SDB_STREAM_FORCE = 1u << 0,          /* what is not pending becomes so, where there is such an entry */
     SDB_STREAM_JUST_ID = 1u << 1,        /* no fields are shown (packed.data is NULL), and the number of deliveries stays */

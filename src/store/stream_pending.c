@@ -245,6 +245,46 @@ int sdb_stream_read_group(struct sdb_session *session, const void *key, size_t k
     return error;
 }
 
+/* ---- from elsewhere ---- */
+
+struct pend {
+    const struct sdb_slice *group;
+    const struct sdb_stream_pending *pending;
+};
+
+static int change_pend(struct collection *stream, void *context)
+{
+    const struct pend *pend = context;
+    struct stream_record group, consumer, was, pending = {.tag = STREAM_TAG_PENDING,
+                                                          .id = pend->pending->id,
+                                                          .time = pend->pending->delivered_ms,
+                                                          .deliveries = pend->pending->deliveries};
+    int error = stream->in_tree ? stream_group_find(stream, pend->group, &group) : SDB_ENOTFOUND;
+
+    if (error)
+        return error;
+    error = stream_consumer_find(stream, &group, &pend->pending->consumer, &consumer);
+    if (error)
+        return error == SDB_ENOTFOUND ? SDB_ECONDITION : error;
+    stream->groups_only = true;
+    pending.group = group.group;
+    pending.consumer = consumer.consumer;
+    error = stream_pending_find(stream, group.group, &pending.id, &was);
+    if (error && error != SDB_ENOTFOUND)
+        return error;
+    if (error)
+        was.tag = (enum stream_tag)0;
+    return stream_pend(stream, &pending, &was);
+}
+
+int sdb_stream_pend(struct sdb_session *session, const void *key, size_t key_size, const struct sdb_slice *group,
+                    const struct sdb_stream_pending *pending)
+{
+    struct pend pend = {group, pending};
+
+    return collection_change(session, key, key_size, SDB_TYPE_STREAM, change_pend, &pend);
+}
+
 /* ---- acknowledging ---- */
 
 struct acknowledgement {

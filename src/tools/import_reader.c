@@ -18,16 +18,11 @@
 
 #define READ_SIZE 65536u
 #define HEADER_SIZE_MAX 32u /* of a line "$1234\r\n" */
-#define ARGUMENTS_MAX 5
+#define WORDS_MAX (1 << 24)
 #define WORD_SIZE_MAX 16u
 #define SCORE_SIZE_MAX 64u
 
 enum format { FORMAT_UNKNOWN = 0, FORMAT_TEXT, FORMAT_COMMANDS };
-
-/* A part of the unread bytes. */
-struct part {
-    size_t at, size;
-};
 
 /* Types that have elements. */
 struct element_type {
@@ -46,8 +41,10 @@ static const struct element_type element_types[] = {
 struct parts {
     enum import_kind kind;
     const struct element_type *type; /* NULL: a string */
-    struct part key, name, value;
+    struct import_part key, name, value;
     int64_t expire_ms;
+    int item;     /* of a stream */
+    size_t words; /* that it has: the reader's */
 };
 
 void import_reader_init(struct import_reader *reader, import_read *read, void *context)
@@ -61,6 +58,8 @@ void import_reader_init(struct import_reader *reader, import_read *read, void *c
 void import_reader_free(struct import_reader *reader)
 {
     free(reader->buffer);
+    free(reader->words);
+    free(reader->slices);
     memset(reader, 0, sizeof(*reader));
 }
 
@@ -138,19 +137,38 @@ static void take(struct import_reader *reader, size_t size)
     reader->taken += size;
 }
 
-static struct sdb_slice slice_of(const struct import_reader *reader, struct part part)
+static struct sdb_slice slice_of(const struct import_reader *reader, struct import_part part)
 {
     return (struct sdb_slice){reader->buffer + reader->start + part.at, part.size};
 }
 
+static int add_word(struct import_reader *reader, size_t *count, struct import_part word)
+{
+    if (*count == reader->words_capacity) {
+        const size_t capacity = reader->words_capacity ? reader->words_capacity * 2 : 64;
+        struct import_part *words = realloc(reader->words, capacity * sizeof(*words));
+        struct sdb_slice *slices;
+
+        if (words != NULL)
+            reader->words = words;
+        slices = words != NULL ? realloc(reader->slices, capacity * sizeof(*slices)) : NULL;
+        if (slices == NULL)
+            return fail(reader, SDB_ENOMEM, "no memory for %zu words", capacity);
+        reader->slices = slices;
+        reader->words_capacity = capacity;
+    }
+    reader->words[(*count)++] = word;
+    return 1;
+}
+
 /* ---- what both formats say ---------------------------------------------------------------------------------------- */
 
-static bool is_word(const struct import_reader *reader, struct part part, const char *word)
+static bool is_word(const struct import_reader *reader, struct import_part part, const char *word)
 {
     return part.size == strlen(word) && memcmp(text_at(reader, part.at), word, part.size) == 0;
 }
 
-static const struct element_type *element_type_of(const struct import_reader *reader, struct part word, int command)
+static const struct element_type *element_type_of(const struct import_reader *reader, struct import_part word, int command)
 {
     for (size_t i = 0; i < sizeof(element_types) / sizeof(element_types[0]); i++)
         if (is_word(reader, word, command ? element_types[i].command : element_types[i].name))
@@ -158,7 +176,7 @@ static const struct element_type *element_type_of(const struct import_reader *re
     return NULL;
 }
 
-static bool parse_score(const struct import_reader *reader, struct part part, double *score)
+static bool parse_score(const struct import_reader *reader, struct import_part part, double *score)
 {
     char text[SCORE_SIZE_MAX + 1], *end;
 
@@ -168,6 +186,23 @@ static bool parse_score(const struct import_reader *reader, struct part part, do
     text[part.size] = '\0';
     *score = strtod(text, &end);
     return end == text + part.size && *score == *score && strchr("-.0123456789i", text[0]) != NULL;
+}
+
+/* The words, as slices: the bytes stay where they are from now on. */
+static void slice_words(struct import_reader *reader, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        reader->slices[i] = slice_of(reader, reader->words[i]);
+}
+
+static int stream_of(struct import_reader *reader, int item, size_t words, struct import_key *key)
+{
+    key->kind = IMPORT_STREAM;
+    key->type = SDB_TYPE_STREAM;
+    key->stream = (struct import_stream){.item = (enum import_item)item, .words = reader->slices, .count = words};
+    if (!import_stream_read(&key->stream))
+        return fail(reader, SDB_EFORMAT, "the words of a stream's %s make no sense", import_item_names[item]);
+    return 1;
 }
 
 static int key_of(struct import_reader *reader, uint32_t database, const struct parts *parts, struct import_key *key)
@@ -181,7 +216,10 @@ static int key_of(struct import_reader *reader, uint32_t database, const struct 
                                .expire_ms = parts->expire_ms};
     if (key->type == SDB_TYPE_ZSET && !parse_score(reader, parts->value, &key->score))
         return fail(reader, SDB_EFORMAT, "a score is no number");
-    return 1;
+    if (parts->kind != IMPORT_STREAM)
+        return 1;
+    slice_words(reader, parts->words);
+    return stream_of(reader, parts->item, parts->words, key);
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------------- */
@@ -256,8 +294,8 @@ static int text_behind(struct import_reader *reader, size_t *at, char behind)
     return 1;
 }
 
-/* A quoted part, unquoted in place (it never becomes longer), and the byte behind it. */
-static int text_quoted(struct import_reader *reader, size_t *at, char behind, size_t size_max, const char *what, struct part *part)
+/* A quoted part, unquoted in place (it never becomes longer). */
+static int text_quotes(struct import_reader *reader, size_t *at, size_t size_max, const char *what, struct import_part *part)
 {
     int result = need(reader, *at + 1);
 
@@ -265,7 +303,7 @@ static int text_quoted(struct import_reader *reader, size_t *at, char behind, si
         return result;
     if (byte_at(reader, *at) != '"')
         return fail(reader, SDB_EFORMAT, "a quote is expected at byte %llu", (unsigned long long)(reader->taken + *at));
-    *part = (struct part){++*at, 0};
+    *part = (struct import_part){++*at, 0};
     for (;;) {
         result = need(reader, *at + 1);
         if (result < 0)
@@ -285,7 +323,15 @@ static int text_quoted(struct import_reader *reader, size_t *at, char behind, si
             return fail(reader, SDB_ETOOBIG, "a %s of more than %zu bytes", what, size_max);
         reader->buffer[reader->start + part->at + part->size++] = byte;
     }
-    return text_behind(reader, at, behind);
+    return 1;
+}
+
+/* The same, and the byte behind it. */
+static int text_quoted(struct import_reader *reader, size_t *at, char behind, size_t size_max, const char *what, struct import_part *part)
+{
+    const int result = text_quotes(reader, at, size_max, what, part);
+
+    return result < 0 ? result : text_behind(reader, at, behind);
 }
 
 static int text_element(struct import_reader *reader, size_t *at, const struct element_type *type, struct parts *parts)
@@ -299,16 +345,46 @@ static int text_element(struct import_reader *reader, size_t *at, const struct e
     return result;
 }
 
+/* A word that is not quoted. */
+static int text_bare(struct import_reader *reader, size_t *at, struct import_part *word)
+{
+    int result;
+
+    *word = (struct import_part){*at, 0};
+    while ((result = fill(reader, *at + 1)) > 0 && byte_at(reader, *at) != ' ' && byte_at(reader, *at) != '\n' && word->size < WORD_SIZE_MAX) {
+        word->size++;
+        ++*at;
+    }
+    return result < 0 ? result : 1;
+}
+
+/* A line of a stream: what it is, and quoted words. */
+static int text_stream(struct import_reader *reader, size_t *at, struct parts *parts)
+{
+    struct import_part word;
+    int result = text_bare(reader, at, &word);
+
+    parts->kind = IMPORT_STREAM;
+    for (parts->item = 0; result > 0 && parts->item < IMPORT_ITEMS; parts->item++)
+        if (is_word(reader, word, import_item_names[parts->item]))
+            break;
+    if (result > 0 && parts->item == IMPORT_ITEMS)
+        return fail(reader, SDB_EFORMAT, "a part of a stream is expected at byte %llu", (unsigned long long)(reader->taken + word.at));
+    while (result > 0 && (result = fill(reader, *at + 1)) > 0 && byte_at(reader, *at) == ' ') {
+        ++*at;
+        result = text_quotes(reader, at, SDB_ELEMENT_SIZE_MAX, "word", &word);
+        if (result > 0)
+            result = add_word(reader, &parts->words, word);
+    }
+    return result < 0 ? result : text_behind(reader, at, '\n');
+}
+
 /* What stands behind the key, where it is no value. */
 static int text_word(struct import_reader *reader, size_t *at, struct parts *parts)
 {
-    struct part word = {*at, 0};
-    int result;
+    struct import_part word;
+    int result = text_bare(reader, at, &word);
 
-    while ((result = fill(reader, *at + 1)) > 0 && byte_at(reader, *at) != ' ' && byte_at(reader, *at) != '\n' && word.size < WORD_SIZE_MAX) {
-        word.size++;
-        ++*at;
-    }
     if (result < 0)
         return result;
     if (is_word(reader, word, "delete")) {
@@ -316,11 +392,14 @@ static int text_word(struct import_reader *reader, size_t *at, struct parts *par
         return text_behind(reader, at, '\n');
     }
     const struct element_type *type = element_type_of(reader, word, 0);
-    if (type == NULL && !is_word(reader, word, "expire"))
+    const bool is_stream = is_word(reader, word, "stream");
+    if (type == NULL && !is_stream && !is_word(reader, word, "expire"))
         return fail(reader, SDB_EFORMAT, "a value or a type is expected at byte %llu", (unsigned long long)(reader->taken + word.at));
     result = text_behind(reader, at, ' ');
     if (result < 0)
         return result;
+    if (is_stream)
+        return text_stream(reader, at, parts);
     if (type != NULL)
         return text_element(reader, at, type, parts);
     parts->kind = IMPORT_EXPIRE;
@@ -378,7 +457,7 @@ static int command_header(struct import_reader *reader, size_t *at, char kind, i
     return 1;
 }
 
-static int command_argument(struct import_reader *reader, size_t *at, struct part *part)
+static int command_argument(struct import_reader *reader, size_t *at, struct import_part *part)
 {
     int64_t size = 0;
     int result = command_header(reader, at, '$', &size);
@@ -390,14 +469,14 @@ static int command_argument(struct import_reader *reader, size_t *at, struct par
     result = need(reader, *at + (size_t)size + 2);
     if (result < 0)
         return result;
-    *part = (struct part){*at, (size_t)size};
+    *part = (struct import_part){*at, (size_t)size};
     *at += (size_t)size + 2;
     if (byte_at(reader, *at - 2) != '\r' || byte_at(reader, *at - 1) != '\n')
         return fail(reader, SDB_EFORMAT, "a line end is expected at byte %llu", (unsigned long long)(reader->taken + *at - 2));
     return 1;
 }
 
-static int select_database(struct import_reader *reader, struct part part)
+static int select_database(struct import_reader *reader, struct import_part part)
 {
     int64_t database;
 
@@ -408,7 +487,7 @@ static int select_database(struct import_reader *reader, struct part part)
     return 0;
 }
 
-static int take_set(struct import_reader *reader, const struct part *words, int64_t count, struct import_key *key)
+static int take_set(struct import_reader *reader, const struct import_part *words, int64_t count, struct import_key *key)
 {
     struct parts parts = {.key = words[1], .value = words[2]};
 
@@ -418,7 +497,7 @@ static int take_set(struct import_reader *reader, const struct part *words, int6
     return key_of(reader, reader->database, &parts, key);
 }
 
-static int take_element(struct import_reader *reader, const struct part *words, const struct element_type *type, struct import_key *key)
+static int take_element(struct import_reader *reader, const struct import_part *words, const struct element_type *type, struct import_key *key)
 {
     struct parts parts = {.kind = IMPORT_ELEMENT, .type = type, .key = words[1], .name = words[2]};
 
@@ -431,7 +510,7 @@ static int take_element(struct import_reader *reader, const struct part *words, 
     return key_of(reader, reader->database, &parts, key);
 }
 
-static int take_expiry(struct import_reader *reader, const struct part *words, struct import_key *key)
+static int take_expiry(struct import_reader *reader, const struct import_part *words, struct import_key *key)
 {
     struct parts parts = {.kind = IMPORT_EXPIRE, .key = words[1]};
 
@@ -440,24 +519,44 @@ static int take_expiry(struct import_reader *reader, const struct part *words, s
     return key_of(reader, reader->database, &parts, key);
 }
 
+static int take_stream(struct import_reader *reader, size_t count, struct import_key *key)
+{
+    int item;
+
+    *key = (struct import_key){.database = reader->database};
+    slice_words(reader, count);
+    item = import_stream_command(reader->slices, reader->slices, &count, &key->key);
+    if (item < 0)
+        return fail(reader, SDB_EFORMAT, "a command that dump does not write");
+    if (key->key.size > SDB_KEY_SIZE_MAX)
+        return fail(reader, SDB_ETOOBIG, "a key of %zu bytes", key->key.size);
+    return stream_of(reader, item, count, key);
+}
+
 /* 1: a key; 0: a SELECT. */
 static int next_command(struct import_reader *reader, struct import_key *key, size_t *size)
 {
-    struct part words[ARGUMENTS_MAX] = {{0}};
+    const struct import_part *words;
+    struct import_part word;
     int64_t count = 0;
-    size_t at = 0;
+    size_t at = 0, read = 0;
     int result = command_header(reader, &at, '*', &count);
 
     if (result < 0)
         return result;
-    if (count < 1 || count > ARGUMENTS_MAX)
+    if (count < 1 || count > WORDS_MAX)
         return fail(reader, SDB_EFORMAT, "a command of %lld words, which dump does not write", (long long)count);
     for (int64_t i = 0; i < count; i++) {
-        result = command_argument(reader, &at, &words[i]);
+        result = command_argument(reader, &at, &word);
+        if (result > 0)
+            result = add_word(reader, &read, word);
         if (result < 0)
             return result;
     }
+    words = reader->words;
     *size = at;
+    if (words[0].size > 1 && byte_at(reader, words[0].at) == 'X')
+        return take_stream(reader, read, key);
     if (count == 2 && is_word(reader, words[0], "SELECT"))
         return select_database(reader, words[1]);
     if (count > 1 && words[1].size > SDB_KEY_SIZE_MAX)

@@ -9,8 +9,9 @@
  *     0 "user:1" hash "name" "Ada"
  *     0 "user:1" expire 1900000000000
  *
- * and in the same way list "element", set "member", zset "member" "1.5". Commands: SELECT, SET with PXAT or without, DEL, HSET, RPUSH, SADD
- * and ZADD of one element, and PEXPIREAT, as RESP; the first byte tells which ('*' begins a command). Blank lines are skipped.
+ * and in the same way list "element", set "member", zset "member" "1.5". A stream has lines of several kinds (import_stream.h), the words
+ * of which are quoted: stream entry "1-0" "field" "value". Commands: SELECT, SET with PXAT or without, DEL, HSET, RPUSH, SADD and ZADD of
+ * one element, PEXPIREAT, and those that make streams, as RESP; the first byte tells which ('*' begins a command). Blank lines are skipped.
  *
  * Memory: one buffer, which grows with the bytes of the largest key and value that did come, never with what was announced.
  */
@@ -20,12 +21,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "import_stream.h"
 #include "superdb/superdb.h"
 
 /* Gives up to size bytes; returns how many, 0 at the end, -1 with errno set. */
 typedef int64_t import_read(void *context, void *buffer, size_t size);
 
-enum import_kind { IMPORT_STRING, IMPORT_ELEMENT, IMPORT_DELETE, IMPORT_EXPIRE };
+enum import_kind { IMPORT_STRING, IMPORT_ELEMENT, IMPORT_DELETE, IMPORT_EXPIRE, IMPORT_STREAM };
 
 struct import_key {
     enum import_kind kind;
@@ -36,6 +38,12 @@ struct import_key {
     struct sdb_slice value; /* of a string, or a field */
     double score;           /* of a sorted set's member */
     int64_t expire_ms;      /* of a string (0: never), or IMPORT_EXPIRE */
+    struct import_stream stream;
+};
+
+/* A part of the unread bytes. */
+struct import_part {
+    size_t at, size;
 };
 
 struct import_reader {
@@ -53,6 +61,9 @@ struct import_reader {
     uint32_t database;
     int ended;
     int format; /* 0: not known yet */
+    struct import_part *words; /* of a command, or a line of a stream; and the same as slices */
+    struct sdb_slice *slices;
+    size_t words_capacity;
 };
 
 void import_reader_init(struct import_reader *reader, import_read *read, void *context);

@@ -11,20 +11,9 @@
 
 #include "clock.h"
 #include "number.h"
-#include "pool_tool.h"
+#include "pool_dump.h"
 
 #define SCAN_EFFORT 4096u
-
-struct dump {
-    const struct tool_options *options;
-    struct sdb_session *session;
-    uint32_t database;
-    bool selected; /* resp: SELECT was written for the database */
-    bool damaged;
-    uint64_t visited; /* keys of the database, expired ones included */
-    int64_t now;
-    int error; /* that ends the dump */
-};
 
 static void print_quoted(const void *data, size_t size)
 {
@@ -108,22 +97,32 @@ struct elements {
     const struct sdb_scan_item *item;
 };
 
-/* The beginning of a line, or a command of so many words, of which the key is the second. */
-static void print_begin(struct dump *dump, const struct sdb_slice *key, unsigned words, const char *command, const char *word)
+void dump_command(struct dump *dump, size_t words, const char *command)
 {
-    if (dump->options->format == TOOL_FORMAT_RESP) {
-        print_select(dump);
-        (void)printf("*%u\r\n", words);
-        print_bulk(command, strlen(command));
-        print_bulk(key->data, key->size);
-        return;
-    }
+    print_select(dump);
+    (void)printf("*%zu\r\n", words);
+    print_bulk(command, strlen(command));
+}
+
+void dump_line(struct dump *dump, const struct sdb_slice *key, const char *word)
+{
     (void)printf("%" PRIu32 " ", dump->database);
     print_quoted(key->data, key->size);
     (void)printf(" %s", word);
 }
 
-static void print_part(const struct dump *dump, const void *data, size_t size)
+/* The beginning of a line, or a command of so many words, of which the key is the second. */
+static void begin(struct dump *dump, const struct sdb_slice *key, unsigned words, const char *command, const char *word)
+{
+    if (dump->options->format != TOOL_FORMAT_RESP) {
+        dump_line(dump, key, word);
+        return;
+    }
+    dump_command(dump, words, command);
+    print_bulk(key->data, key->size);
+}
+
+void dump_part(const struct dump *dump, const void *data, size_t size)
 {
     if (dump->options->format == TOOL_FORMAT_RESP) {
         print_bulk(data, size);
@@ -133,7 +132,7 @@ static void print_part(const struct dump *dump, const void *data, size_t size)
     print_quoted(data, size);
 }
 
-static void print_end(const struct dump *dump)
+void dump_end(const struct dump *dump)
 {
     if (dump->options->format != TOOL_FORMAT_RESP)
         (void)putchar('\n');
@@ -149,27 +148,27 @@ static int print_element(void *context, const struct sdb_element *element)
 
     switch (elements->item->type) {
     case SDB_TYPE_HASH:
-        print_begin(dump, key, 4, "HSET", "hash");
-        print_part(dump, element->name.data, element->name.size);
-        print_part(dump, element->value.data, element->value.size);
+        begin(dump, key, 4, "HSET", "hash");
+        dump_part(dump, element->name.data, element->name.size);
+        dump_part(dump, element->value.data, element->value.size);
         break;
     case SDB_TYPE_ZSET:
-        print_begin(dump, key, 4, "ZADD", "zset");
+        begin(dump, key, 4, "ZADD", "zset");
         if (dump->options->format == TOOL_FORMAT_RESP)
-            print_part(dump, score, score_size);
-        print_part(dump, element->name.data, element->name.size);
+            dump_part(dump, score, score_size);
+        dump_part(dump, element->name.data, element->name.size);
         if (dump->options->format != TOOL_FORMAT_RESP)
-            print_part(dump, score, score_size);
+            dump_part(dump, score, score_size);
         break;
     case SDB_TYPE_SET:
-        print_begin(dump, key, 3, "SADD", "set");
-        print_part(dump, element->name.data, element->name.size);
+        begin(dump, key, 3, "SADD", "set");
+        dump_part(dump, element->name.data, element->name.size);
         break;
     default:
-        print_begin(dump, key, 3, "RPUSH", "list");
-        print_part(dump, element->name.data, element->name.size);
+        begin(dump, key, 3, "RPUSH", "list");
+        dump_part(dump, element->name.data, element->name.size);
     }
-    print_end(dump);
+    dump_end(dump);
     return ferror(stdout);
 }
 
@@ -179,18 +178,20 @@ static int dump_collection(struct dump *dump, const struct sdb_scan_item *item)
     char number[NUMBER_TEXT_SIZE];
     int error;
 
-    print_begin(dump, &item->key, 2, "DEL", "delete");
-    print_end(dump);
-    error = sdb_collection_each(dump->session, item->key.data, item->key.size, item->type, print_element, &elements);
+    begin(dump, &item->key, 2, "DEL", "delete");
+    dump_end(dump);
+    error = item->type == SDB_TYPE_STREAM
+                ? dump_stream(dump, &item->key)
+                : sdb_collection_each(dump->session, item->key.data, item->key.size, item->type, print_element, &elements);
     if (item->expire_ms != 0) {
         const size_t size = number_format_i64(number, item->expire_ms);
 
-        print_begin(dump, &item->key, 3, "PEXPIREAT", "expire ");
+        begin(dump, &item->key, 3, "PEXPIREAT", "expire ");
         if (dump->options->format == TOOL_FORMAT_RESP)
             print_bulk(number, size);
         else
             (void)fwrite(number, 1, size, stdout);
-        print_end(dump);
+        dump_end(dump);
     }
     return error;
 }

@@ -86,6 +86,42 @@ static int put_string(struct import *import, const struct import_key *key)
     return sdb_set(import->session, key->key.data, key->key.size, key->value.data, key->value.size, &options);
 }
 
+static int fill_nothing(void *context, struct sdb_stream_filling *filling)
+{
+    (void)context;
+    (void)filling;
+    return SDB_OK;
+}
+
+/* A piece of a stream. The first one of a stream that has no entries makes it anew. */
+static int put_stream(struct import *import, const struct import_key *key)
+{
+    struct sdb_session *session = import->session;
+    const struct import_stream *s = &key->stream;
+    const struct sdb_slice *words = s->words, *name = &key->key;
+    const struct sdb_stream_addition entry = {
+        .form = SDB_STREAM_ID_GIVEN, .id = s->id, .fields = words + 1, .count = s->count / 2};
+    const struct sdb_stream_start start = {.id = s->id, .entries_read = s->read, .flags = SDB_STREAM_MAKE};
+    const struct sdb_stream_info info = {.last_id = s->id, .max_deleted_id = s->deleted, .entries_added = s->number};
+    struct sdb_stream_pending pending = {.id = s->id, .delivered_ms = s->time, .deliveries = s->number};
+
+    switch (s->item) {
+    case IMPORT_EMPTY:
+        return sdb_stream_store(session, name->data, name->size, fill_nothing, NULL);
+    case IMPORT_ENTRY:
+        return sdb_stream_add(session, name->data, name->size, &entry, NULL);
+    case IMPORT_GROUP:
+        return sdb_stream_group_create(session, name->data, name->size, words[0].data, words[0].size, &start);
+    case IMPORT_CONSUMER:
+        return sdb_stream_consumer_create(session, name->data, name->size, &words[0], &words[1], s->time, NULL);
+    case IMPORT_PENDING:
+        pending.consumer = words[1];
+        return sdb_stream_pend(session, name->data, name->size, &words[0], &pending);
+    default:
+        return sdb_stream_set(session, name->data, name->size, &info, SDB_STREAM_SET_ADDED | SDB_STREAM_SET_MAX_DELETED);
+    }
+}
+
 static int put(struct import *import, const struct import_key *key)
 {
     const struct sdb_element element = {key->name, key->value, key->score};
@@ -93,6 +129,8 @@ static int put(struct import *import, const struct import_key *key)
 
     import->batch_steps++;
     import->batch_bytes += key->key.size + key->name.size + key->value.size;
+    for (size_t i = 0; key->kind == IMPORT_STREAM && i < key->stream.count; i++)
+        import->batch_bytes += key->stream.words[i].size;
     if (error != SDB_OK)
         return error;
     switch (key->kind) {
@@ -102,6 +140,8 @@ static int put(struct import *import, const struct import_key *key)
         import->batch_keys++;
         error = sdb_delete(import->session, key->key.data, key->key.size);
         return error == SDB_ENOTFOUND ? SDB_OK : error;
+    case IMPORT_STREAM:
+        return put_stream(import, key);
     case IMPORT_EXPIRE:
         return put_expiry(import, key);
     default:

@@ -250,6 +250,38 @@ for copy in types types2; do
 done
 rm -f "$directory/types.sdb" "$directory/types2.sdb"
 
+# ---- streams with their groups; commands do not tell of what is pending of entries that are gone, and of when consumers were seen
+{
+    printf '0 "s" delete\n'
+    for i in $(seq 1 400); do
+        printf '0 "s" stream entry "%d-%d" "f" "value %d" "" "\\x00"\n' $((i / 3 + 1)) $((i % 3)) $i
+    done
+    printf '0 "s" stream group "g" "90-0" "5"\n'
+    for consumer in a b; do
+        printf '0 "s" stream consumer "g" "%s" "1234"\n' $consumer
+        for i in $(seq 1 60); do
+            [ $((i % 2)) = 0 ] || [ $consumer = b ] || printf '0 "s" stream pending "g" "a" "%d-1" "77%d" "%d"\n' $i $i $i
+        done
+    done
+    printf '0 "s" stream pending "g" "b" "200-0" "5" "18446744073709551615"\n0 "s" stream group "\\xff" "7-1" "-1"\n0 "s" stream ids "18446744073709551615-0" "500-3" "9999"\n'
+    printf '0 "s" expire 4000000000000\n2 "e" delete\n2 "e" stream empty\n2 "e" stream ids "0-0" "0-0" "0"\n'
+} >"$directory/streams"
+grep -v '"200-0"' "$directory/streams" | sed 's/ "1234"$//' >"$directory/told"
+expect 0 create "$directory/streams.sdb" --size 32mb
+expect 0 import "$directory/streams.sdb" "$directory/streams"
+expect 0 import "$directory/streams.sdb" "$directory/streams"
+out_has "2 keys imported, 0 had expired"
+expect 0 check "$directory/streams.sdb"
+"$tool" dump "$directory/streams.sdb" --format resp >"$directory/commands"
+expect 0 dump "$directory/streams.sdb"
+cmp -s "$directory/out" "$directory/streams" || fail "the streams differ"
+expect 0 create "$directory/streams2.sdb" --size 32mb
+expect 0 import "$directory/streams2.sdb" "$directory/commands"
+expect 0 check "$directory/streams2.sdb"
+expect 0 dump "$directory/streams2.sdb"
+sed -E 's/(stream consumer .*) "[0-9]+"$/\1/' "$directory/out" | cmp -s - "$directory/told" || fail "the streams that came as commands differ"
+rm -f "$directory/streams.sdb" "$directory/streams2.sdb"
+
 # ---- import: what is wrong with the input is told with its place, and whole batches are written
 refuse()
 {
@@ -257,6 +289,9 @@ refuse()
     expect 2 import "$directory/resp.sdb" "$directory/wrong"
     err_has "$2"
 }
+refuse '0 "s" stream entry "1-0" "f" "v"\n0 "s" stream entry "1" "f" "v"\n' "wrong: line 2, byte 33: the words of a stream's entry make no sense"
+refuse '0 "s" stream entry "1-0" "f"\n' "wrong: line 1, byte 0: the words of a stream's entry make no sense"
+refuse '0 "s" stream more\n' 'wrong: line 1, byte 0: a part of a stream is expected at byte 13'
 refuse '0 "a" "b" 0\n\n0 "k" "v" x\n' 'wrong: line 3, byte 13: a number is expected at byte 23'
 err_has ': 0 keys were imported before'
 refuse '16 "k" "v" 0\n' 'line 1, byte 0: there is no database 16'
