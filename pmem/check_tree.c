@@ -84,8 +84,9 @@ static void check_list(struct check *check, uint32_t list_shard)
 {
     uint64_t from = index_shard_offset(check->file, list_shard) + offsetof(struct sdb_m_shard, reclaim), value;
 
-    /* Ends: no header is claimed twice. */
-    while (check_word(check, from, "list of dropped collections", &value) && value != 0) {
+    if (!check_word(check, from, "list of dropped collections", &value))
+        return;
+    while (value != 0) { /* ends: no header is claimed twice */
         const uint64_t header = value << 6;
         uint32_t shard;
 
@@ -98,6 +99,7 @@ static void check_list(struct check *check, uint32_t list_shard)
         if (shard != list_shard)
             check_problem(check, from, "list of dropped collections: leads to another shard");
         from = header + offsetof(struct sdb_m_tree, next);
+        (void)tree_word_value(check_load(check, from), from, &value); /* the walk has verified it */
     }
 }
 

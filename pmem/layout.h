@@ -27,7 +27,7 @@
 #define SB_FORMAT_VERSION 1u
 #define SB_COPY_OFFSET_A 0u
 #define SB_COPY_OFFSET_B 4096u
-#define SB_INCOMPAT_COLLECTIONS 1ull /* entries may have other types than strings */
+#define SB_INCOMPAT_COLLECTIONS 4ull /* entries may have other types than strings. 1 was, with other words in their headers */
 #define SB_INCOMPAT_STREAMS 2ull     /* and these may be streams, with trees of RECORDS */
 #define SB_INCOMPAT_KNOWN (SB_INCOMPAT_COLLECTIONS | SB_INCOMPAT_STREAMS) /* feature bits that this version can read */
 #define SB_RO_COMPAT_KNOWN 0ull /* feature bits that it can write */

@@ -24,12 +24,12 @@ void tree_note_damage(const struct tree *tree, const char *what, uint64_t offset
 
 bool tree_field(const struct tx *tx, uint64_t header, size_t field, uint64_t *value)
 {
-    return checked_value(tx_load(tx, header + field), header + field, value);
+    return tree_word_value(tx_load(tx, header + field), header + field, value);
 }
 
 void tree_field_store(struct tx *tx, uint64_t header, size_t field, uint64_t value)
 {
-    const uint64_t word = checked_word(value, header + field);
+    const uint64_t word = tree_word(value, header + field);
 
     if (tx_load(tx, header + field) != word)
         tx_store(tx, header + field, word);
@@ -50,9 +50,9 @@ int tree_create(struct heap *heap, struct tx *tx, uint32_t shard, enum tree_kind
     if (error)
         return error;
     /* All of its words, whatever stood there before. */
-    tx_store(tx, *header + TREE_FIELD(shape), checked_word(tree_shape_value(kind, 0), *header));
+    tx_store(tx, *header + TREE_FIELD(shape), tree_word(tree_shape_value(kind, 0), *header));
     for (uint64_t at = *header + WORD_SIZE; at < *header + sizeof(struct sdb_m_tree); at += WORD_SIZE)
-        tx_store(tx, at, 0);
+        tx_store(tx, at, tree_word(0, at));
     return tx->failed ? SDB_ENOMEM : SDB_OK;
 }
 
@@ -73,7 +73,7 @@ int tree_open(struct tree *tree, struct heap *heap, struct tx *tx, uint64_t head
     tree->shape = &tree_shapes[shape & 15];
     tree->height = (unsigned)(shape >> 4);
     tree->root = root << 6;
-    if ((root == 0) != (tree->count == 0)) /* a word that was lost reads as zero */
+    if ((root == 0) != (tree->count == 0))
         return tree_damaged(tree, "header of a collection", header);
     return SDB_OK;
 }
@@ -84,7 +84,7 @@ void tree_store_header(struct tree *tree)
     tree_field_store(tree->tx, tree->header, TREE_FIELD(shape), tree_shape_value(tree->kind, tree->height));
     tree_field_store(tree->tx, tree->header, TREE_FIELD(root), tree->root >> 6);
     tree_field_store(tree->tx, tree->header, TREE_FIELD(count), tree->count);
-    tree_field_store(tree->tx, tree->header, TREE_FIELD(version), tree->version & CHECKED_VALUE_MASK);
+    tree_field_store(tree->tx, tree->header, TREE_FIELD(version), tree->version & TREE_VALUE_MAX);
     tree_field_store(tree->tx, tree->header, TREE_FIELD(bytes), tree->bytes);
 }
 
@@ -137,6 +137,47 @@ int tree_load(struct tree *tree, uint64_t offset, unsigned level, unsigned scrat
         !tree_node_verify(offset, words_of(tree, offset, tree->scratch[scratch]), tree->header, level, tree->shape, node))
         return tree_damaged(tree, "node of a collection", offset);
     return SDB_OK;
+}
+
+/* How many elements the root says there are below it, where it does. */
+static bool root_count(struct tree *tree, uint64_t *count)
+{
+    struct tree_node root;
+
+    *count = tree->count;
+    if (tree->root == 0)
+        return true;
+    if (tree_load(tree, tree->root, tree->height, TREE_SCRATCH_LEAF, &root) != SDB_OK)
+        return false;
+    if (root.level == 0)
+        *count = root.count;
+    if (root.level == 0 || !tree->shape->counted)
+        return true;
+    *count = 0;
+    for (unsigned i = 0; i < root.count; i++) {
+        struct tree_child child;
+
+        if (!tree_child_read(tree->shape, &root, i, &child))
+            return false;
+        *count += child.count;
+    }
+    return true;
+}
+
+static bool companion_is_right(const struct tree *tree, uint64_t companion)
+{
+    return tree->kind == TREE_STREAM || (companion != 0) == (tree->kind == TREE_SCORES);
+}
+
+bool tree_header_sound(struct heap *heap, struct tx *tx, uint64_t header)
+{
+    uint64_t next, companion, user, count;
+    struct tree tree;
+
+    return tree_open(&tree, heap, tx, header) == SDB_OK && tree_field(tx, header, TREE_FIELD(next), &next) && next == 0 &&
+           tree_companion(&tree, &companion) == SDB_OK && companion_is_right(&tree, companion) &&
+           (companion == 0 || tree_header_sound(heap, tx, companion)) && tree_user(&tree, &user) == SDB_OK &&
+           root_count(&tree, &count) && count == tree.count;
 }
 
 int tree_child_of(const struct tree *tree, const struct tree_node *node, unsigned i, struct tree_child *child)

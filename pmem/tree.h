@@ -65,6 +65,12 @@ int tree_open(struct tree *tree, struct heap *heap, struct tx *tx, uint64_t head
 /* Whether a tree's header may stand there; its shard. */
 bool tree_shard(const struct heap *heap, const struct tx *tx, uint64_t header, uint32_t *shard);
 
+/*
+ * Whether the header of a tree that is in use agrees with itself and with its root: what a look at nodes by themselves does not tell.
+ * Under the shard's lock for certainty; without, what it says may be a writer's work.
+ */
+bool tree_header_sound(struct heap *heap, struct tx *tx, uint64_t header);
+
 /* ---- looking ---- */
 
 /* TREE_MISSING: the place is where it would be inserted. Not for a LIST. */
@@ -104,7 +110,7 @@ int tree_remove(struct tree *tree, const struct tree_place *place);
 /* Removes all elements of the place's leaf. */
 int tree_remove_leaf(struct tree *tree, const struct tree_place *place);
 
-void tree_set_user(struct tree *tree, uint64_t value); /* 48 bits */
+void tree_set_user(struct tree *tree, uint64_t value); /* up to TREE_VALUE_MAX */
 int tree_user(const struct tree *tree, uint64_t *value);
 void tree_set_companion(struct tree *tree, uint64_t header);
 int tree_companion(const struct tree *tree, uint64_t *header); /* 0: none */

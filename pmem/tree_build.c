@@ -81,6 +81,8 @@ int tree_write_leaf(struct tree *tree, const struct tree_item *items, unsigned c
 
 int tree_free_node(struct tree *tree, uint64_t offset)
 {
+    if (tree->bytes < TREE_NODE_SIZE)
+        return tree_damaged(tree, "header of a collection", tree->header);
     tree->bytes -= TREE_NODE_SIZE;
     return heap_free(tree->heap, tree->tx, tree->shard, offset);
 }

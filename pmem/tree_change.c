@@ -68,6 +68,8 @@ static int free_outside(struct tree *tree, const struct tree_node *leaf, unsigne
         return tree_damaged(tree, "leaf of a collection", leaf->offset);
     if (!element.blob)
         return SDB_OK;
+    if (tree->bytes < heap_block_size(element.size + sizeof(struct sdb_m_blob)))
+        return tree_damaged(tree, "header of a collection", tree->header);
     tree->bytes -= heap_block_size(element.size + sizeof(struct sdb_m_blob));
     return heap_free(tree->heap, tree->tx, tree->shard, blob_reference_offset(element.blob));
 }

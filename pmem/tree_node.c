@@ -21,7 +21,7 @@ bool tree_node_in_pool(const struct pool_file *file, uint64_t offset)
 
 static bool leaf_is_sane(const struct tree_node *leaf)
 {
-    return leaf->count <= leaf->capacity && leaf->capacity <= TREE_ROOM && leaf->first < leaf->capacity + (leaf->capacity == 0) &&
+    return leaf->count <= leaf->capacity && leaf->capacity <= TREE_ROOM && leaf->first < leaf->capacity &&
            leaf->floor <= TREE_NODE_WORDS && leaf->floor >= TREE_NODE_HEADER + leaf->capacity;
 }
 
@@ -42,7 +42,7 @@ bool tree_node_verify(uint64_t offset, const uint64_t *words, uint64_t owner, un
 {
     uint64_t head, mine;
 
-    if (!checked_value(words[0], offset, &head) || !checked_value(words[1], offset + WORD_SIZE, &mine))
+    if (!checked_value(words[0], offset, &head) || !checked_value(words[1], offset + WORD_SIZE, &mine) || mine == 0)
         return false;
     *node = (struct tree_node){.offset = offset, .words = words, .level = (unsigned)(head & 15), .count = (unsigned)(head >> 4 & 1023)};
     if ((level != TREE_ANY && node->level != level) || (owner != TREE_ANY && mine << 6 != owner))
@@ -53,7 +53,7 @@ bool tree_node_verify(uint64_t offset, const uint64_t *words, uint64_t owner, un
     node->capacity = (unsigned)(head >> 14 & 1023);
     node->first = (unsigned)(head >> 24 & 1023);
     node->floor = (unsigned)(head >> 34 & 1023);
-    return head >> 44 == 0 && leaf_is_sane(node) && slots_sum(node) == words[2];
+    return head >> 44 == 0 && node->count >= 1 && leaf_is_sane(node) && slots_sum(node) == words[2];
 }
 
 bool tree_child_read(const struct tree_shape *shape, const struct tree_node *node, unsigned i, struct tree_child *child)
@@ -66,7 +66,8 @@ bool tree_child_read(const struct tree_shape *shape, const struct tree_node *nod
     child->offset = tree_child_offset(words[shape->keys]);
     child->count = 0;
     return words[shape->keys] == tree_child_word(child->offset, child->key, place) &&
-           (!shape->counted || checked_value(words[shape->keys + 1], place + (shape->keys + 1u) * WORD_SIZE, &child->count));
+           (!shape->counted ||
+            (checked_value(words[shape->keys + 1], place + (shape->keys + 1u) * WORD_SIZE, &child->count) && child->count != 0));
 }
 
 void tree_child_write(const struct tree_shape *shape, uint64_t *words, uint64_t node, unsigned i, const struct tree_child *child)

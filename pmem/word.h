@@ -41,6 +41,22 @@ static inline bool checked_value(uint64_t word, uint64_t offset, uint64_t *value
     return word == 0 || (v != 0 && word >> CHECKED_VALUE_BITS == (checked_word_check(v, offset) & 0xffff));
 }
 
+/*
+ * -- words of a collection's header: checked words of values that are never 0, so that a word that was lost, and reads as zero, is told --
+ */
+#define TREE_VALUE_MAX ((1ull << (CHECKED_VALUE_BITS - 1)) - 1)
+static inline uint64_t tree_word(uint64_t value, uint64_t offset)
+{
+    return checked_word(value | (TREE_VALUE_MAX + 1), offset);
+}
+static inline bool tree_word_value(uint64_t word, uint64_t offset, uint64_t *value)
+{
+    const bool good = checked_value(word, offset, value) && *value > TREE_VALUE_MAX;
+
+    *value &= TREE_VALUE_MAX;
+    return good;
+}
+
 /* -- extent map and page words -- */
 static inline uint64_t extent_value(unsigned state, unsigned shard, uint64_t run)
 {

@@ -130,16 +130,17 @@ static bool read_key(const struct scrubbing *scrub, const uint64_t words[4], uin
     return true;
 }
 
-/* A collection's header; its nodes are looked at where they stand. */
+/* The header that a node names. The collection may be on its way out: then only its words are good. */
 static bool header_is_good(const struct scrubbing *scrub, uint64_t header)
 {
     const struct sdb_session *session = scrub->session;
     uint32_t shard;
+    uint64_t value;
 
     if (!tree_shard(&session->pool->heap, &session->tx, header, &shard))
         return false;
     for (uint64_t at = header; at < header + sizeof(struct sdb_m_tree); at += WORD_SIZE)
-        if (!is_sound(scrub, at))
+        if (!tree_word_value(load(scrub, at), at, &value))
             return false;
     return tree_shapes[load(scrub, header) & 15].valid;
 }
@@ -169,7 +170,7 @@ static const char *look(const struct scrubbing *scrub, uint64_t entry, bool lock
     if (result != INDEX_FOUND || found.entry != entry)
         return "entry: its key does not lead to it";
     if (meta_value_code(words[0]) == CODE_TREE)
-        return header_is_good(scrub, entry_tree(words)) ? NULL : "collection: its header is damaged";
+        return tree_header_sound(&session->pool->heap, &session->tx, entry_tree(words)) ? NULL : "collection: its header is damaged";
     if (meta_value_code(words[0]) != CODE_BLOB)
         return NULL;
     const uint64_t reference = words[entry_value_index(words[0])];

@@ -372,12 +372,13 @@ static int put_one(struct collection *c, void *context)
 
 static int put_many(struct collection *c, void *context)
 {
+    static const char large[65] = "more than hash-max-listpack-value"; /* so that a hash is a tree */
     char name[16];
     int error = SDB_OK;
 
     (void)context;
     for (int i = 0; i < 200 && !error; i++)
-        error = collection_put(c, &(struct collection_element){.name = {name, (size_t)sprintf(name, "%d", i)}, .value = {"v", 1}}, NULL);
+        error = collection_put(c, &(struct collection_element){.name = {name, (size_t)sprintf(name, "%d", i)}, .value = {large, sizeof(large)}}, NULL);
     return error;
 }
 

@@ -183,16 +183,17 @@ struct tally {
     uint64_t flips, errors, checked, seen_by_check, seen_by_scrub;
 };
 
-/* thorough: all collections are asked, the check and a scrub run. */
-static void flip_reading(uint64_t bit, const struct range *range, bool thorough, struct tally *tally)
+/* With another word at a place. thorough: all collections are asked, the check and a scrub run. Whether the scrub has told. */
+static bool read_damaged(uint64_t at, uint64_t word, const struct range *range, bool thorough, struct tally *tally)
 {
-    uint8_t *byte = (uint8_t *)alias_of(f.pool->file.base + bit / 8);
+    uint64_t *place = (uint64_t *)alias_of(f.pool->file.base + at);
+    const uint64_t before_it = *place, told = tally->seen_by_scrub;
     struct collection_answers answers = {0};
-    char what[80];
+    char what[100];
 
-    snprintf(what, sizeof(what), "byte %" PRIu64 " of the %s at %" PRIu64 ", bit %u", bit / 8 - range->from,
-             range->node ? "node" : "block", range->from, (unsigned)(bit % 8));
-    *byte ^= (uint8_t)(1u << bit % 8);
+    snprintf(what, sizeof(what), "byte %" PRIu64 " of the %s at %" PRIu64 ", a word that is 0x%" PRIx64, at - range->from,
+             range->node ? "node" : "block", range->from, word);
+    *place = word;
     for (unsigned i = 0; i < COLLECTIONS; i++) {
         if (!thorough && i != range->owner)
             continue;
@@ -217,7 +218,13 @@ static void flip_reading(uint64_t bit, const struct range *range, bool thorough,
         tally->seen_by_check += error != SDB_OK;
         tally->seen_by_scrub += scrubbed.problems != 0;
     }
-    *byte ^= (uint8_t)(1u << bit % 8);
+    *place = before_it;
+    return tally->seen_by_scrub != told;
+}
+
+static uint64_t word_at(uint64_t at)
+{
+    return *(const uint64_t *)(const void *)(f.pool->file.base + at);
 }
 
 static void a_flipped_bit_in_a_collection_is_harmless_or_an_error(void **state)
@@ -230,13 +237,40 @@ static void a_flipped_bit_in_a_collection_is_harmless_or_an_error(void **state)
         uint64_t bit;
         const struct range *range = range_of(all ? n : fixture_random(&f, range_bits), &bit);
 
-        flip_reading(bit, range, !all || n % 97 == 0, &tally);
+        (void)read_damaged(bit / 64 * 8, word_at(bit / 64 * 8) ^ 1ull << bit % 64, range, !all || n % 97 == 0, &tally);
     }
     printf("%" PRIu64 " of %" PRIu64 " bits flipped: %" PRIu64 " cost elements; of %" PRIu64 " the check saw %" PRIu64
            ", a scrub %" PRIu64 "\n",
            tally.flips, range_bits, tally.errors, tally.checked, tally.seen_by_check, tally.seen_by_scrub);
     assert_true(tally.errors > tally.flips / 10 && tally.errors < tally.flips);
     ask_string();
+    fixture_destroy(&f);
+}
+
+/* As where a line was never written, or the medium has lost it. */
+static void a_word_that_is_zero_is_harmless_or_an_error(void **state)
+{
+    struct tally tally = {0};
+
+    (void)state;
+    make_pool();
+    for (size_t i = 0; i < range_count; i++) {
+        const struct range *range = &ranges[i];
+        const bool header = range->size == sizeof(struct sdb_m_tree) && range->owner != GONE;
+
+        for (uint64_t at = range->from; at < range->from + range->size; at += WORD_SIZE) {
+            const bool first = at < range->from + TREE_NODE_HEADER * WORD_SIZE;
+
+            if (word_at(at) == 0 || !(header || first || all || fixture_random(&f, 40) == 0))
+                continue;
+            if (!read_damaged(at, 0, range, true, &tally) && header)
+                fail_msg("word %" PRIu64 " of %s's header is zero, and a scrub does not tell", (at - range->from) / WORD_SIZE,
+                         collections[range->owner].key);
+        }
+    }
+    printf("%" PRIu64 " words zeroed: %" PRIu64 " cost elements; the check saw %" PRIu64 ", a scrub %" PRIu64 "\n", tally.flips,
+           tally.errors, tally.seen_by_check, tally.seen_by_scrub);
+    assert_true(tally.errors > tally.flips / 10);
     fixture_destroy(&f);
 }
 
@@ -291,6 +325,22 @@ static void garble_word(void)
     memcpy(raw + at, &word, sizeof(word));
 }
 
+static void zero_word(void)
+{
+    memset(raw + random_place() / 64 * 8, 0, WORD_SIZE);
+}
+
+static void zero_header_word(void)
+{
+    const struct range *range;
+    uint64_t bit;
+
+    do
+        range = range_of(fixture_random(&f, range_bits), &bit);
+    while (range->size != sizeof(struct sdb_m_tree));
+    memset(raw + bit / 64 * 8, 0, WORD_SIZE);
+}
+
 static void garble_line(void)
 {
     const uint64_t at = random_place() / 512 * 64;
@@ -340,6 +390,7 @@ struct kind_of_damage {
 
 static const struct kind_of_damage kinds[] = {
     {"flipped bits", flip_bit, 60},  {"garbled words", garble_word, 30}, {"garbled lines", garble_line, 30},
+    {"zeroed words", zero_word, 30},     {"zeroed headers' words", zero_header_word, 30},
     {"zeroed nodes", zero_node, 20}, {"swapped nodes", swap_nodes, 30},  {"several at once", several, 20},
 };
 
@@ -557,6 +608,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flipped_bit_in_a_collection_is_harmless_or_an_error),
+        cmocka_unit_test(a_word_that_is_zero_is_harmless_or_an_error),
         cmocka_unit_test(writes_to_damaged_collections_lose_and_spoil_nothing),
         cmocka_unit_test(a_repair_keeps_whole_collections_and_tells_of_the_others),
         cmocka_unit_test(writers_are_no_damage_to_a_scrub),
