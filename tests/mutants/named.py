@@ -269,7 +269,7 @@ fault("collections", "an element is stored where it lies before the fence", "pme
 fault("collections", "the header is stored where it lies before the fence", "pmem/tree.c",
       ("        tx_store(tx, header + field, word);", "        " + in_place("header + field", "word")), order=SEEN)
 fault("collections", "the header of a new one begins with what was there", "pmem/tree.c",
-      ("        tx_store(tx, at, 0);\n", "        (void)at;\n"), order=TREES)
+      ("        tx_store(tx, at, tree_word(0, at));\n", "        (void)at;\n"), order=TREES)
 fault("collections", "a node that was replaced stays allocated", "pmem/tree_build.c",
       ("    return heap_free(tree->heap, tree->tx, tree->shard, offset);", "    return (void)offset, 0;"), order=TREES)
 fault("collections", "counts above a leaf stay", "pmem/tree_change.c", ("error = tree_count_path(tree, place, 1, 1);", "error = 0;"),
