@@ -178,6 +178,21 @@ static void take_over_range(struct sort *sort, struct collecting *collecting, si
     sort->first = 0;
 }
 
+/* Shows the wanted elements alone, however many come before them. Not of a set, which has no ranks. */
+static int visit_range(const struct sort *sort, uint32_t type, struct collecting *collecting)
+{
+    const struct request_arg *key = &sort->argv[1];
+    struct sdb_session *session = sort->client->session;
+    const int64_t first = (int64_t)collecting->first, last = (int64_t)collecting->end - 1;
+    struct sdb_zset_range range = SDB_ZSET_BY_RANK(first, last);
+
+    collecting->rank = collecting->first;
+    if (last < first)
+        return SDB_OK;
+    return type == SDB_TYPE_LIST ? sdb_list_range(session, key->data, key->size, first, last, collect_one, collecting)
+                                 : sdb_zset_range(session, key->data, key->size, &range, collect_one, collecting);
+}
+
 static void turn_round(struct sort *sort)
 {
     for (size_t i = 0, j = sort->item_count; i + 1 < j; i++, j--) {
@@ -211,7 +226,10 @@ int sort_collect(struct sort *sort)
     backwards = !sort->is_sorted && sort->descends && stat.type != SDB_TYPE_SET;
     if (!sort->is_sorted)
         take_over_range(sort, &collecting, stat.size, backwards);
-    result = sdb_collection_each(session, key->data, key->size, stat.type, collect_one, &collecting);
+    if (!sort->is_sorted && stat.type != SDB_TYPE_SET)
+        result = visit_range(sort, stat.type, &collecting);
+    else
+        result = sdb_collection_each(session, key->data, key->size, stat.type, collect_one, &collecting);
     if (backwards)
         turn_round(sort);
     return result == SDB_OK && collecting.failed ? SDB_ENOMEM : result;
