@@ -106,7 +106,7 @@ static const char *const turns[] = {
     "LTRIM v7 100 110",
     "LPOP v7 5\nRPOP v7 100",
     "DEL v1 v4 v5",
-    /* sets: integers, packed names, trees from the first member of more than 64 bytes on; what is popped must not be a matter of chance */
+    /* sets: integers, packed names, trees from the first member of more than 64 bytes on; what is popped is the same in both runs */
     "SADD s.i1 3 1 -5 9223372036854775807",
     "SREM s.i1 1 7",
     "SADD s.n1 a {2*40} {3*10} 7",
@@ -122,6 +122,13 @@ static const char *const turns[] = {
     "SDIFFSTORE s.u1 s.u1 s.t1 s.u2",
     "SUNIONSTORE s.s s.i1",
     "SADD s.o {o*90}\nSPOP s.o\nSPOP s.u2 100",
+    "SADD s.p1 1 2 3 4 5 6 7 8 9\nSADD s.p2 a b c d e f {g*40}\nSADD s.p3 a b c {d*65} {e*300} {f*9000} {g*70} {h*80} i j",
+    "SPOP s.p1 3",
+    "SPOP s.p2 2\nSPOP s.p2",
+    "SPOP s.p3 4",
+    "SPOP s.p3\nSPOP s.p1 2\nSADD s.p3 {k*90}",
+    "MULTI\nSPOP s.p3 2\nSPOP s.p2 2\nSADD s.p1 {n*90}\nSPOP s.p1 3\nEXEC",
+    "DEL s.p1 s.p2 s.p3",
     "EXPIRE s.t1 1000",
     "SADD s.t1 after {a*20}",
     "RENAME s.t1 s.t2",
