@@ -627,6 +627,76 @@ static void a_transaction_takes_everything_back(void **state)
     }
 }
 
+#define LARGE 40000u
+#define LARGE_FIRST 1000u /* ranks that go */
+#define LARGE_GONE 37000u
+
+static void large_name(unsigned i, char name[24])
+{
+    snprintf(name, 24, "member:%08u", i * 7919u % LARGE);
+}
+
+static void make_large(void)
+{
+    static struct sdb_member members[100];
+    static char texts[100][24];
+
+    for (unsigned i = 0; i < LARGE; i += 100) {
+        for (unsigned k = 0; k < 100; k++) {
+            large_name(i + k, texts[k]);
+            members[k] = (struct sdb_member){{texts[k], strlen(texts[k])}, i + k};
+        }
+        assert_ok(sdb_zset_add(f.session, KEY(0), members, 100, 0, NULL, NULL));
+    }
+}
+
+/* By scores, which are the ranks that members had before: those that went, and those that stayed. */
+static void check_large(unsigned gone)
+{
+    const struct sdb_zset_range all = SDB_ZSET_BY_RANK(0, -1);
+    uint64_t count;
+
+    assert_ok(sdb_zset_count(f.session, KEY(0), &all, &count));
+    assert_int_equal(count, LARGE - gone);
+    for (unsigned i = 0; i < LARGE; i += 97) {
+        const bool went = i >= LARGE_FIRST && i < LARGE_FIRST + gone;
+        uint64_t rank;
+        double score;
+        char name[24];
+
+        large_name(i, name);
+        assert_int_equal(sdb_zset_score(f.session, KEY(0), name, strlen(name), &score), went ? SDB_ENOTFOUND : SDB_OK);
+        if (went)
+            continue;
+        assert_ok(sdb_zset_rank(f.session, KEY(0), name, strlen(name), 0, &rank));
+        assert_true(score == i && rank == (i < LARGE_FIRST ? i : i - gone));
+    }
+    (void)fixture_check(&f);
+}
+
+/* One record, which stands outside of its lane; both trees lose the same. Behind a kill, too, and not at all where it is taken back. */
+static void most_of_a_large_one_goes_in_one_commit(void **state)
+{
+    const struct sdb_zset_range range = SDB_ZSET_BY_RANK(LARGE_FIRST, LARGE_FIRST + LARGE_GONE - 1);
+    const struct sdb_slice key = slice("zero");
+    uint64_t removed, commits;
+
+    (void)state;
+    make_large();
+    assert_ok(sdb_begin(f.session, &key, 1));
+    assert_ok(sdb_zset_remove_range(f.session, KEY(0), &range, &removed));
+    assert_int_equal(removed, LARGE_GONE);
+    sdb_abort(f.session);
+    check_large(0);
+    commits = fixture_stats(&f).commits;
+    assert_ok(sdb_zset_remove_range(f.session, KEY(0), &range, &removed));
+    assert_int_equal(removed, LARGE_GONE);
+    assert_int_equal(fixture_stats(&f).commits, commits + 1);
+    check_large(LARGE_GONE);
+    fixture_crash(&f);
+    check_large(LARGE_GONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +708,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sums_are_weighted_and_infinities_cancel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sets_count_as_members_with_the_score_1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_transaction_takes_everything_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(most_of_a_large_one_goes_in_one_commit, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
