@@ -6,12 +6,13 @@
  *             the pool may look whole and not be. A file that has lost its end is announced before it is as long as it was (file.c).
  *          1. state REPAIR, durable: from here on nobody but a repair opens the pool
  *          2. what is kept and what goes is found out and told; nothing is stored
- *          3. extent headers; fence; map and root, so that every page with entries that stay is known by its words; fence
- *          4. entries that go become free ones: those first that the index does not lead to; fence; then the others; fence. An index
+ *          3. root; fence: a number that it has lost is taken from the keys, and the next step shows where more of them are
+ *          4. extent headers; fence; map: so that every page with entries that stay is known by its words; fence
+ *          5. entries that go become free ones: those first that the index does not lead to; fence; then the others; fence. An index
  *             word that has lost its entry explains why another one has none: one of the past, if it were still there, would stay
- *          5. state REPAIR_INDEX, durable: what is an entry now stays one
- *          6. index words that lead to nothing go, and with a damaged directory the shard's whole index; fence
- *          A crash before 5: the next run finds the same, since 3 and 4 take away nothing that it goes by. After it: entries without
+ *          6. state REPAIR_INDEX, durable: what is an entry now stays one
+ *          7. index words that lead to nothing go, and with a damaged directory the shard's whole index; fence
+ *          A crash before 6: the next run finds the same, since 3 to 5 take away nothing that it goes by. After it: entries without
  *          an index word are put back, whatever explains that they have none. The state ends with the clean close of the pool.
  * Holds:   what is lost is told before anything is stored over it.
  * Threads: see repair.h
@@ -243,10 +244,12 @@ static void plan(struct repair *repair)
 
 static int store_all(struct repair *repair)
 {
-    int error = repair_heap_store(repair);
+    store_root(repair);
+    int error = repair_fence(repair);
+    if (error == SDB_OK)
+        error = repair_heap_store(repair);
     if (error != SDB_OK)
         return error;
-    store_root(repair);
     restart_lanes(repair);
     error = repair_fence(repair);
     if (error != SDB_OK)

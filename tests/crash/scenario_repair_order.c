@@ -13,7 +13,7 @@
 #include "scenarios.h"
 #include "word.h"
 
-#define KEYS 200u /* more than one for each bucket of the index */
+#define KEYS 140u /* more than one for each bucket of the index */
 #define PLACES_MAX (SEGMENT_BUCKETS_LARGE * BUCKET_WORDS)
 #define TIMES 4u /* that a kind is done to a pool */
 
@@ -22,8 +22,8 @@ void prepare_repair_order(struct oracle *oracle, struct sdb_crashtest_options *o
     oracle->keys = KEYS;
     oracle->databases = 2;
     options->states_max = 16;
-    options->random_images = 8;
-    options->lines_max = 160;
+    options->random_images = 4;
+    options->lines_max = 100;
     options->nested_every = 128;
     options->nested_images = 3;
     options->every = 1;
@@ -245,7 +245,26 @@ static void as_if_free(struct oracle *oracle, uint8_t *medium, uint64_t *size)
     for_pages(oracle, medium, *size, lose_map_word);
 }
 
-static damage_function *const kinds[] = {of_the_past, explained, last_words, by_a_hair, as_if_free};
+static void lose_first_database(uint8_t *medium, uint32_t page)
+{
+    for (uint32_t i = 0; i < ENTRIES_PER_PAGE; i++) {
+        const uint64_t at = heap_page_start(page) + i * ENTRY_SIZE;
+
+        if (meta_type(get(medium, at)) != 0 && meta_database(get(medium, at)) == 0)
+            memset(medium + at, 0, ENTRY_SIZE);
+    }
+    put(medium, heap_page_word_offset(page), get(medium, heap_page_word_offset(page)) ^ 1ull << CHECKED_VALUE_BITS);
+}
+
+/* Databases' numbers are lost, and the first one's keys; on what pages the others' are is not known before the root is done. */
+static void numbers(struct oracle *oracle, uint8_t *medium, uint64_t *size)
+{
+    for_pages(oracle, medium, *size, lose_first_database);
+    for (unsigned i = 0; i < 2; i++)
+        put(medium, superblock(medium)->root_offset + i * WORD_SIZE, 1 + oracle_roll(oracle, 1u << 30));
+}
+
+static damage_function *const kinds[] = {of_the_past, explained, last_words, by_a_hair, as_if_free, numbers};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 int work_repair_order(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)

@@ -55,9 +55,11 @@ REASONS = {
         "likewise: secure_newest fences before anything is stored",
     "pmem/repair.c:store_all:swap restart_lanes and repair_fence":
         "nobody but a repair reads a lane's header until the clean close, and each later fence of the same thread covers it",
+    "pmem/repair.c:store_all:swap repair_heap_store and restart_lanes":
+        "likewise; and no record of an earlier incarnation is applied, whatever a lane's header says",
     "pmem/repair.c:store_all:swap repair_index_store and repair_fence":
         "until the clean close the next run stores them again, and its first fence, for the counters, is of the same thread",
-    "pmem/repair.c:store_all:remove repair_fence #3":
+    "pmem/repair.c:store_all:remove repair_fence #4":
         "what is not durable of the second half of the entries, the next run drops again: it judges an entry that the index leads to "
         "without a look at the state, index words go later, and the first half, of which the state would say that it stays, had its fence",
     "repair: it says that the entries are final before they are":
