@@ -36,7 +36,7 @@ import sites  # noqa: E402
 
 UNIT_TESTS = ("persist", "instruction", "step", "budget", "file", "pool", "file_crash", "file_sync", "power_cut", "durability", "lane",
               "heap", "session", "check", "database", "threads")
-OTHER_TESTS = ("repair", "cache", "entry", "read", "collection", "hash", "list", "whole", "packed")
+OTHER_TESTS = ("repair", "cache", "entry", "read", "collection", "hash", "list", "fill", "whole", "packed")
 SERVER_TESTS = ("test_reply_order.py",)
 TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool", "faults_files")
 JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults", "tests/integration/test_reply_order.py")
@@ -159,10 +159,9 @@ class Verdicts:
             file.write(json.dumps(entry) + "\n")
 
 
-def judge_all(build, mutants, options, out):
+def judge_all(build, mutants, options, verdicts, out):
     todo, results, lock = queue.Queue(), {}, threading.Lock()
     cache = Cache(options.cache or os.path.join(build.directory, "mutants.json"))
-    verdicts = Verdicts(options.resume, options)
     for mutant in mutants:
         verdict = verdicts.find(mutant)
         if verdict:
@@ -226,6 +225,33 @@ def summary(mutants, results, seconds):
     return wrong
 
 
+class Untouched:
+    """No mutant: what is noted of it is that everything is green."""
+
+    name, text = "without any mutant", ""
+
+
+def is_red_untouched(build, options, verdicts):
+    """Whether anything is red without any mutant; looked at once on the same sources where a run goes on."""
+    if verdicts.find(Untouched):
+        return False
+    every = [("crash", None), *(("unit", test) for test in (*UNIT_TESTS, *OTHER_TESTS)),
+             ("faults", "files"), *(("server", test) for test in SERVER_TESTS)]
+    some = options.sample or options.patterns
+    control = judge.Judge(build)
+    try:
+        for name, what in [("crash", "reopen")] if some else every:
+            untouched = control.suite(None, name, what)
+            if untouched.killed:
+                print(f"{Untouched.name}: {untouched.judge}: {untouched.how}: {untouched.detail}")
+                return True
+    finally:
+        control.close()
+    if not some:
+        verdicts.note(Untouched, judge.Verdict(True, "none"))
+    return False
+
+
 def main():
     options = arguments()
     mutants = sites.generate(ROOT) + named.generate(ROOT)
@@ -243,19 +269,11 @@ def main():
         return 0
     begun = time.monotonic()
     build = judge.Build(ROOT, os.path.abspath(options.build) if options.build else build_release())
-    control = judge.Judge(build)
-    try:
-        every = [("crash", None), *(("unit", test) for test in (*UNIT_TESTS, *OTHER_TESTS)),
-                 ("faults", "files"), *(("server", test) for test in SERVER_TESTS)]
-        for name, what in [("crash", "reopen")] if options.sample or options.patterns else every:
-            untouched = control.suite(None, name, what)
-            if untouched.killed:
-                print(f"without any mutant: {untouched.judge}: {untouched.how}: {untouched.detail}")
-                return 1
-    finally:
-        control.close()
+    verdicts = Verdicts(options.resume, options)
+    if is_red_untouched(build, options, verdicts):
+        return 1
     out = open(options.out, "w", encoding="utf-8") if options.out else sys.stdout
-    results = judge_all(build, mutants, options, out)
+    results = judge_all(build, mutants, options, verdicts, out)
     wrong += summary(mutants, results, time.monotonic() - begun)
     for line in wrong:
         print(f"FAILED: {line}")

@@ -195,7 +195,7 @@ MARK = "error = pool_file_mark_repair(file, repair.entries_final ? SB_STATE_REPA
 FINAL = "pool_file_mark_repair(repair->file, SB_STATE_REPAIR_INDEX)"
 LAST_ENTRIES = "    repair_entries_store(repair, true);\n    error = repair_fence(repair);\n    if (error == SDB_OK)\n"
 FIRST_ENTRIES = "    repair_entries_store(repair, false);\n    error = repair_fence(repair);\n    if (error != SDB_OK)\n        return error;\n"
-HEAP = "    int error = repair_heap_store(repair);\n"
+ROOT = "    store_root(repair);\n    int error = repair_fence(repair);\n"
 fault("repair", "it is not announced", "pmem/repair.c", (MARK, "error = SDB_OK;"))
 fault("repair", "records are given up before that is announced", "pmem/repair.c",
       ("const int error = pool_file_announce_repair(file);", "const int error = SDB_OK;"))
@@ -209,15 +209,17 @@ fault("repair", "it says that the entries are final before they are", "pmem/repa
        f"    error = {FINAL};\n    if (error == SDB_OK)\n        repair_entries_store(repair, true), error = repair_fence(repair);\n"))
 fault("repair", "it does not remember that the entries were final", "pmem/repair.c",
       ("repair.entries_final = file->superblock.state == SB_STATE_REPAIR_INDEX;", "repair.entries_final = false;"))
-fault("repair", "index words go first", "pmem/repair.c", (HEAP, f"    repair_index_store(repair);\n{HEAP}"),
+fault("repair", "index words go first", "pmem/repair.c", (ROOT, f"    repair_index_store(repair);\n{ROOT}"),
       ("    repair_index_store(repair);\n    return", "    return"))
 fault("repair", "entries go before it is known where entries are", "pmem/repair.c",
-      (HEAP, "    repair_entries_store(repair, false);\n    repair_entries_store(repair, true);\n    if (repair_fence(repair))\n"
-       f"        return SDB_EIO;\n{HEAP}"), (FIRST_ENTRIES + "    repair_entries_store(repair, true);\n", "    error = SDB_OK;\n"))
+      (ROOT, "    repair_entries_store(repair, false);\n    repair_entries_store(repair, true);\n    if (repair_fence(repair))\n"
+       f"        return SDB_EIO;\n{ROOT}"), (FIRST_ENTRIES + "    repair_entries_store(repair, true);\n", "    error = SDB_OK;\n"))
 fault("repair", "entries that the index leads to go first", "pmem/repair.c",
       ("repair_entries_store(repair, false)", "repair_entries_store(repair, !false)"), ("repair_entries_store(repair, true)", "repair_entries_store(repair, !true)"))
 fault("repair", "an entry that goes is stored from its last word on", "pmem/repair_entry.c",
       ("for (unsigned i = 0; i < 4; i++) /*", "for (unsigned i = 4; i-- > 0;) /*"))
+fault("repair", "the root behind the headers", "pmem/repair.c", (ROOT, "    int error = SDB_OK;\n"),
+      ("    restart_lanes(repair);\n    error", "    store_root(repair);\n    restart_lanes(repair);\n    error"))
 fault("repair", "the map before the headers", "pmem/repair_heap.c",
       ("    for (uint32_t index = repair->first_extent; index < repair->extent_count; index++)\n"
        "        if (repair->extents[index].state == EXTENT_PAGES)\n            store_header(repair, index);\n", ""),
@@ -342,6 +344,26 @@ fault("collections", "a tree forgets what it is called", "src/store/collection.c
       ("            tree_set_user(&collection->tree, collection->form);\n", "            (void)0;\n"), suites=COLLECTION_UNITS)
 fault("collections", "a change takes the time to live", "src/store/collection.c",
       ("        content.expire_ms = entry_expiry(operation->found.words);\n", "        (void)0;\n"), suites=COLLECTION_UNITS)
+
+AGAIN = ("        if (!error)\n            error = session_commit(collection->session);\n"
+         "        if (!error)\n            error = session_lock(collection->session, collection->operation.key.shard);\n")
+fault("collections", "a member goes in a commit of its own", "src/store/collection_change.c",
+      ("        error = tree_remove(&collection->members, &member);\n", "        error = tree_remove(&collection->members, &member);\n" + AGAIN),
+      suites=WHOLE)
+fault("collections", "a member comes in a commit of its own", "src/store/collection_change.c",
+      ("    return error ? error : tree_insert(&collection->members, member,",
+       AGAIN + "    return error ? error : tree_insert(&collection->members, member,"), suites=WHOLE)
+fault("collections", "a list is cut at its ends in two commits", "src/store/collection_change.c",
+      ("    while (collection->count > count && !error) {\n", AGAIN + "    while (collection->count > count && !error) {\n"), suites=WHOLE)
+fault("collections", "what is kept of a list is built anew in two commits", "src/store/collection_change.c",
+      ("        error = tree_read(&old, &place, &element);\n", "        if (count == 1)\n            error = session_commit(collection->session);\n"
+       "        if (!error && count == 1)\n            error = session_lock(collection->session, collection->operation.key.shard);\n"
+       "        if (!error)\n            error = tree_read(&old, &place, &element);\n"), suites=WHOLE)
+fault("collections", "what is kept of a list begins one behind", "src/store/collection_change.c",
+      ("collection_result(tree_at(&old, rank, &place))", "collection_result(tree_at(&old, rank + 1, &place))"), suites=WHOLE)
+fault("collections", "a fill that failed is stored", "src/store/collection_api.c",
+      ("    return fill->fill(fill->context, &filling);", "    (void)fill->fill(fill->context, &filling);\n    return SDB_OK;"),
+      suites=(("unit", "fill"),))
 
 # ---- packed collections: what their bytes may say ----
 fault("packed", "more or fewer elements than it says", "pmem/packed.c", ("return count == packed.count;", "return true;"), suites=PACKED_UNITS)
