@@ -64,7 +64,7 @@ int tree_open(struct tree *tree, struct heap *heap, struct tx *tx, uint64_t head
     tree->tx = tx;
     tree->header = header;
     if (!tree_shard(heap, tx, header, &tree->shard))
-        return tree_damaged(tree, "reference to a collection that leads to", header);
+        return tree_damaged(tree, "collection that an entry leads to,", header);
     if (!tree_field(tx, header, TREE_FIELD(shape), &shape) || !tree_shapes[shape & 15].valid || shape >> 4 > TREE_HEIGHT_MAX ||
         !tree_field(tx, header, TREE_FIELD(root), &root) || !tree_field(tx, header, TREE_FIELD(count), &tree->count) ||
         !tree_field(tx, header, TREE_FIELD(version), &tree->version) || !tree_field(tx, header, TREE_FIELD(bytes), &tree->bytes))

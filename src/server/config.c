@@ -461,7 +461,7 @@ static const struct config_option options[] = {
     INT("hz", hz, "10", 0, INT32_MAX, OPTION_SETTABLE, NULL, "rounds of background work a second, 1 to 500"),
     LONG("scrub-interval", scrub_interval, "604800", 0, INT32_MAX, OPTION_SETTABLE, NULL,
          "seconds from one search for damage to the next; 0: only SDB.SCRUB"),
-    SIZE("scrub-rate", scrub_rate, "4194304", 0, INT64_MAX, OPTION_SETTABLE, NULL, "bytes a second that it looks at; 0: no limit"),
+    SIZE("scrub-rate", scrub_rate, "4194304", 0, INT64_MAX, OPTION_SETTABLE, NULL, "bytes a second that a round which begins looks at; 0: no limit"),
     INT("busy-poll", busy_poll, "50", 0, 1000000, OPTION_SETTABLE, NULL,
         "microseconds that an idle worker waits in a loop before it sleeps"),
     CHOICE("loglevel", loglevel, "notice", loglevels, OPTION_SETTABLE, apply_loglevel,

@@ -74,6 +74,25 @@ def test_a_scrub_keeps_to_its_rate_and_ends_when_told():
             assert time.monotonic() < deadline
 
 
+def test_a_scrub_takes_its_time():
+    """So many bytes take so many seconds, and INFO says how far it is."""
+    with Superdb().start() as server, server.connect() as connection:
+        for i in range(KEYS):
+            assert connection.call("SET", b"key:%d" % i, value_of(i)) == b"OK"
+        read = scrub(connection, "RATE", "0")[b"bytes"]
+        begun = time.monotonic()
+        seen = set()
+        assert connection.call("SDB.SCRUB", "START", "RATE", str(read)) == b"OK"
+        while status(connection)[b"running"] == 1:
+            info = connection.call("INFO", "persistence")
+            if b"scrub_in_progress:1" in info:
+                seen.add(float(info.split(b"scrub_percent:")[1].split(b"\r")[0]))
+            assert time.monotonic() < begun + DEADLINE
+        assert time.monotonic() - begun > 0.7, "a second's bytes"
+        assert len(seen) > 3 and all(0 <= percent < 100 for percent in seen), seen
+        assert status(connection)[b"bytes"] == read
+
+
 def test_a_scrub_begins_by_itself():
     with Superdb(["--scrub-interval", "1"]).start() as server, server.connect() as connection:
         assert connection.call("SET", "key", "value") == b"OK"

@@ -123,6 +123,29 @@ static void msync_is_called_once_for_all_that_was_flushed(void **state)
     (void)fclose(file);
 }
 
+/* Whole lines, as a processor may write past its caches: the kernel must hear of each page all the same. */
+static void msync_hears_of_large_copies_and_zeros(void **state)
+{
+    static uint8_t from[8192];
+    uint8_t *base = mmap(NULL, AREA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct persist persist;
+
+    (void)state;
+    assert_true(base != MAP_FAILED);
+    persist_init(&persist, PERSIST_MSYNC, base, NULL);
+    for (size_t size = 64; size <= sizeof(from); size *= 2) {
+        struct persist_thread copied = {0}, zeroed = {0};
+
+        persist_copy_nt(&persist, &copied, base + 4096, from, size);
+        assert_int_equal(copied.dirty_from, 4096);
+        assert_int_equal(copied.dirty_to, 4096 + size);
+        persist_zero_nt(&persist, &zeroed, base + 4096, size);
+        assert_int_equal(zeroed.dirty_from, 4096);
+        assert_int_equal(zeroed.dirty_to, 4096 + size);
+    }
+    assert_int_equal(munmap(base, AREA_SIZE), 0);
+}
+
 static void a_failed_msync_is_an_error_and_forgets_nothing(void **state)
 {
     struct persist persist;
@@ -276,6 +299,7 @@ int main(void)
         cmocka_unit_test(each_flush_this_cpu_has_can_be_executed_and_is_counted),
         cmocka_unit_test(eadr_flushes_nothing_and_keeps_the_fence),
         cmocka_unit_test(msync_is_called_once_for_all_that_was_flushed),
+        cmocka_unit_test(msync_hears_of_large_copies_and_zeros),
         cmocka_unit_test(a_failed_msync_is_an_error_and_forgets_nothing),
         cmocka_unit_test(a_fence_refuses_after_a_failed_msync),
         cmocka_unit_test(a_fence_refuses_once_a_page_was_lost),
