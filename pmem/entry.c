@@ -155,7 +155,7 @@ enum entry_compare entry_compare_key(const struct pool_file *file, const uint64_
 
 uint64_t entry_hash(const struct pool_file *file, unsigned database, const void *key, size_t size)
 {
-    return hash_key(file->superblock.hash_seed + database * 0x9e3779b97f4a7c15ull, key, size);
+    return hash_short_key(file->superblock.hash_seed + database * 0x9e3779b97f4a7c15ull, key, size);
 }
 
 void entry_codes(const struct entry_content *content, unsigned *key_code, unsigned *value_code)

@@ -60,7 +60,7 @@ static int is_at_home(const struct cache *cache, uint64_t hash)
 
 static int run_cache(const struct trace *trace, uint64_t size, int paced, struct outcome *outcome)
 {
-    struct cache_pace pace = {0, 0, false};
+    struct cache_pace pace = {0};
     struct cache *cache;
 
     memset(outcome, 0, sizeof *outcome);

@@ -11,6 +11,10 @@
 
 #include "read.h"
 
+#define LATER_ELSEWHERE 0x80u
+
+_Static_assert((INDEX_PROBES & (INDEX_PROBES - 1)) == 0 && INDEX_PROBES <= LATER_ELSEWHERE, "a probe's number and a flag");
+
 /* Keys that were asked for in vain: what is found of them in the pool may be offered to the cache. */
 struct missed {
     uint32_t count;
@@ -19,40 +23,66 @@ struct missed {
     uint64_t sequence[INDEX_PROBES]; /* of the key's shard */
 };
 
+/* The cache has a copy of an entry with the key's hash. False: it is another key's. */
+static inline bool take_copy(const struct sdb_pool *pool, struct index_probe *probe)
+{
+    struct index_found *found = &probe->found;
+
+    if (__builtin_expect(meta_key_code(found->words[0]) == CODE_BLOB, 0)) /* it is compared with the entry as it is in the pool */
+        probe->state = INDEX_PROBE_ENTRY;
+    else if (index_compare(&pool->file, found->words, &probe->key) == ENTRY_SAME)
+        probe->state = INDEX_PROBE_FOUND;
+    else
+        return false;
+    found->word = 0;
+    __builtin_prefetch(pool->file.base + found->entry);
+    return true;
+}
+
+static inline void note_missed(const struct sdb_pool *pool, const struct index_probe *probe, uint8_t number, struct missed *missed)
+{
+    missed->probe[missed->count] = number;
+    missed->token[missed->count] = cache_read_begin(pool->cache, probe->key.hash);
+    missed->sequence[missed->count++] = __atomic_load_n(&pool->shards[probe->key.shard].sequence, __ATOMIC_ACQUIRE);
+}
+
 /* Asks the cache for those keys that it pays to ask for. False: all of them were found. */
 static bool find_cached(struct sdb_session *session, struct index_probe *probes, size_t count, struct missed *missed)
 {
     const struct sdb_pool *pool = session->pool;
-    uint8_t asked[INDEX_PROBES];
-    uint32_t n = 0, found_count = 0;
+    uint8_t asked[INDEX_PROBES], later[INDEX_PROBES];
+    uint32_t n = 0, late = 0, found_count = 0;
 
     missed->count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!cache_pace_ask(&session->pace, probes[i].key.hash))
+        if (!cache_pace_ask_many(&session->pace, probes[i].key.hash))
             continue;
         cache_prefetch(pool->cache, probes[i].key.hash);
         asked[n++] = (uint8_t)i;
     }
     for (uint32_t a = 0; a < n; a++) {
         struct index_probe *probe = &probes[asked[a]];
-        struct index_found *found = &probe->found;
+        bool elsewhere = false;
 
-        if (cache_lookup(pool->cache, probe->key.hash, found->words, &found->entry) &&
-            (meta_key_code(found->words[0]) == CODE_BLOB ||
-             index_compare(&pool->file, found->words, &probe->key) == ENTRY_SAME)) {
-            /* A key that is a blob is compared with the entry as it is in the pool. */
-            probe->state = meta_key_code(found->words[0]) == CODE_BLOB ? INDEX_PROBE_ENTRY : INDEX_PROBE_FOUND;
-            found->word = 0;
-            found_count += probe->state == INDEX_PROBE_FOUND;
-            __builtin_prefetch(pool->file.base + found->entry);
+        if (cache_lookup_home(pool->cache, probe->key.hash, probe->found.words, &probe->found.entry, &elsewhere) &&
+            take_copy(pool, probe))
             cache_pace_note(&session->pace, probe->key.hash, true);
-            continue;
-        }
-        cache_pace_note(&session->pace, probe->key.hash, false);
-        missed->probe[missed->count] = asked[a];
-        missed->token[missed->count] = cache_read_begin(pool->cache, probe->key.hash);
-        missed->sequence[missed->count++] = __atomic_load_n(&pool->shards[probe->key.shard].sequence, __ATOMIC_ACQUIRE);
+        else
+            later[late++] = (uint8_t)(asked[a] | (elsewhere ? LATER_ELSEWHERE : 0));
     }
+    for (uint32_t l = 0; l < late; l++) {
+        const uint8_t number = later[l] & (INDEX_PROBES - 1);
+        struct index_probe *probe = &probes[number];
+        const bool hit = later[l] & LATER_ELSEWHERE &&
+                         cache_lookup_elsewhere(pool->cache, probe->key.hash, probe->found.words, &probe->found.entry) &&
+                         take_copy(pool, probe);
+
+        cache_pace_note(&session->pace, probe->key.hash, hit);
+        if (!hit)
+            note_missed(pool, probe, number, missed);
+    }
+    for (uint32_t a = 0; a < n; a++)
+        found_count += probes[asked[a]].state == INDEX_PROBE_FOUND;
     stat_add(&session->stats.cache_hits, n - missed->count);
     stat_add(&session->stats.cache_misses, missed->count);
     return found_count < count;
@@ -112,6 +142,10 @@ uint64_t ahead_key_init(struct sdb_session *session, unsigned database, const vo
     uint32_t end = ahead->next + 2 < ahead->count ? ahead->next + 2 : ahead->count;
     uint64_t words[2] = {0, 0};
 
+    if (ahead->next >= ahead->count) {
+        index_key_init(key, &session->pool->file, database, data, size);
+        return 0;
+    }
     if (size <= INLINE_SIZE_MAX)
         index_load_words(words, data, size);
     else

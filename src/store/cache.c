@@ -155,6 +155,17 @@ bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t e
     return false;
 }
 
+bool cache_prefetch_elsewhere(const struct cache *cache, uint64_t hash)
+{
+    const struct cache_line *set = cache_set(cache, hash);
+    const uint32_t ways = ways_of(load_tags(set + cache_home(hash)), tag_of(hash));
+
+    if (ways == 0)
+        return false;
+    __builtin_prefetch(&set[(unsigned)__builtin_ctz(ways) / TAG_BITS]);
+    return true;
+}
+
 /* ---- Commits ---- */
 
 /* The home line and the line are locked. */

@@ -73,9 +73,12 @@ static inline uint64_t cache_copies_max(const struct cache *cache)
     return cache->sets * CACHE_WAYS;
 }
 
-/* The lines of the set other than the home line, for cache_lookup. For this header only. */
+/* The lines of the set other than the home line, for cache_lookup and behind cache_lookup_home. */
 bool cache_lookup_elsewhere(const struct cache *cache, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
                             uint64_t *entry_offset);
+
+/* Starts loading the line that cache_lookup_elsewhere will look at first. False: there is none. */
+bool cache_prefetch_elsewhere(const struct cache *cache, uint64_t hash);
 
 /*
  * Makes a cache of `size` bytes, rounded down to whole sets, at least CACHE_SIZE_MIN. Its memory is touched as it
@@ -145,6 +148,21 @@ static inline bool cache_lookup(const struct cache *cache, uint64_t hash, uint64
     return cache_lookup_elsewhere(cache, hash, entry, entry_offset);
 }
 
+/*
+ * For keys that are looked for together: cache_lookup, but where the home line says that the copy may be in another line, that
+ * one is fetched, and *elsewhere set: it is for cache_lookup_elsewhere then.
+ */
+static inline bool cache_lookup_home(const struct cache *cache, uint64_t hash, uint64_t entry[CACHE_ENTRY_WORDS],
+                                     uint64_t *entry_offset, bool *elsewhere)
+{
+    struct cache_line *line = cache_set(cache, hash) + cache_home(hash);
+
+    if (__builtin_expect(cache_line_copy(line, hash, entry, entry_offset), 1))
+        return true;
+    *elsewhere = __atomic_load_n(&line->tags, __ATOMIC_RELAXED) != 0 && cache_prefetch_elsewhere(cache, hash);
+    return false;
+}
+
 /* To be called after a miss and before the entry is read in the pool: the token for cache_fill. */
 static inline uint64_t cache_read_begin(const struct cache *cache, uint64_t hash)
 {
@@ -183,14 +201,17 @@ bool cache_check(const struct cache *cache, size_t *copies);
  * Whether asking the cache pays at present, for each thread by itself. Where next to nothing hits (uniform access to
  * far more keys than there are lines), a lookup only adds a line to fetch; then only the keys of one part of the sets in
  * 16 go on asking, and tell when that changes. They alone are counted at all times: their sets fill, and are fought for, as
- * if all keys asked. Zero-initialised. Owner: one thread.
+ * if all keys asked. Keys that are looked for many at a time wait for the lines of all of them together, so that a hit saves
+ * little, and asking pays only where most hit. Zero-initialised. Owner: one thread.
  */
 struct cache_pace {
     uint32_t lookups, hits;
     bool sparse;
+    bool sparse_many; /* for keys that are looked for together */
 };
 #define CACHE_PACE_WINDOW 512u /* counted lookups between two decisions */
 #define CACHE_PACE_HITS_MIN (CACHE_PACE_WINDOW / 16)
+#define CACHE_PACE_HITS_MIN_MANY (CACHE_PACE_WINDOW / 8 * 5)
 
 /* The highest bits choose the set. */
 static inline bool cache_pace_counts(uint64_t hash)
@@ -203,6 +224,11 @@ static inline bool cache_pace_ask(const struct cache_pace *pace, uint64_t hash)
     return !pace->sparse || cache_pace_counts(hash);
 }
 
+static inline bool cache_pace_ask_many(const struct cache_pace *pace, uint64_t hash)
+{
+    return !pace->sparse_many || cache_pace_counts(hash);
+}
+
 /* To be called with the outcome of each lookup. */
 static inline void cache_pace_note(struct cache_pace *pace, uint64_t hash, bool hit)
 {
@@ -212,6 +238,7 @@ static inline void cache_pace_note(struct cache_pace *pace, uint64_t hash, bool 
     if (++pace->lookups < CACHE_PACE_WINDOW)
         return;
     pace->sparse = pace->hits < CACHE_PACE_HITS_MIN;
+    pace->sparse_many = pace->hits < CACHE_PACE_HITS_MIN_MANY;
     pace->lookups = pace->hits = 0;
 }
 

@@ -21,6 +21,7 @@
 #include "word.h"
 
 #define PATIENCE_NS 5000000u /* between two questions to who may give up */
+#define HIDE_AHEAD 8u /* lines of the cache that are fetched ahead of the one that is locked */
 #define GROUP_BYTES_MAX (4ull << 20) /* of fresh blobs, after which a group commits by itself */
 
 /* -- opening and closing -- */
@@ -439,8 +440,15 @@ static void publish_databases(struct sdb_pool *pool)
 /* Copies are hidden before the entries change, so that nobody reads an old one after somebody read the new entry. */
 static void hide_copies(struct sdb_pool *pool, struct tx *tx)
 {
-    for (size_t i = 0; i < tx->touches.count; i++)
+    const size_t count = tx->touches.count;
+
+    for (size_t i = 1; i < count && i < HIDE_AHEAD; i++)
+        cache_prefetch(pool->cache, tx->touches.items[i].hash);
+    for (size_t i = 0; i < count; i++) {
+        if (i + HIDE_AHEAD < count)
+            cache_prefetch(pool->cache, tx->touches.items[i + HIDE_AHEAD].hash);
         tx->touches.items[i].copy = cache_hide(pool->cache, tx->touches.items[i].hash, tx->touches.items[i].entry);
+    }
 }
 
 /* And shown again as the entries are now. */

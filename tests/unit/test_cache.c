@@ -415,7 +415,7 @@ static void copies_are_counted(void **state)
 
 static void the_pace_turns_sparse_without_hits_and_back_with_them(void **state)
 {
-    struct cache_pace pace = {0, 0, false};
+    struct cache_pace pace = {0};
     unsigned asked = 0;
 
     (void)state;
@@ -429,11 +429,26 @@ static void the_pace_turns_sparse_without_hits_and_back_with_them(void **state)
     assert_true(cache_pace_ask(&pace, UINT64_MAX));
 }
 
+static void keys_that_are_looked_for_together_ask_where_most_of_them_hit(void **state)
+{
+    struct cache_pace pace = {0};
+
+    (void)state;
+    for (uint64_t number = 0; number < 20 * CACHE_PACE_WINDOW; number++)
+        cache_pace_note(&pace, hash_of(number), number % 2 == 0);
+    assert_true(cache_pace_ask(&pace, UINT64_MAX));
+    assert_false(cache_pace_ask_many(&pace, UINT64_MAX));
+    assert_true(cache_pace_ask_many(&pace, 0)); /* of the sets that are counted */
+    for (uint64_t number = 0; number < 20 * CACHE_PACE_WINDOW; number++)
+        cache_pace_note(&pace, hash_of(number), number % 4 != 0);
+    assert_true(cache_pace_ask_many(&pace, UINT64_MAX));
+}
+
 /* Keys that are not asked for while it is sparse are cold when it ends: they must not turn it back. */
 static void the_pace_does_not_swing_where_one_key_in_ten_is_hot(void **state)
 {
     const uint64_t hot = 8 * SMALL_LINES;
-    struct cache_pace pace = {0, 0, false};
+    struct cache_pace pace = {0};
     uint64_t random = 3, hits = 0, asked = 0;
 
     (void)state;
@@ -594,6 +609,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hot_set_is_hit_while_nine_keys_in_ten_are_scanned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(copies_are_counted, set_up, tear_down),
         cmocka_unit_test(the_pace_turns_sparse_without_hits_and_back_with_them),
+        cmocka_unit_test_setup_teardown(keys_that_are_looked_for_together_ask_where_most_of_them_hit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_pace_does_not_swing_where_one_key_in_ten_is_hot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readers_see_whole_entries_and_no_older_ones_than_committed, set_up, tear_down),
     };
