@@ -36,7 +36,8 @@ import sites  # noqa: E402
 
 UNIT_TESTS = ("persist", "instruction", "step", "budget", "file", "pool", "file_crash", "file_sync", "power_cut", "durability", "lane",
               "heap", "session", "check", "database", "threads")
-OTHER_TESTS = ("repair", "cache", "entry", "read", "collection", "hash", "list", "fill", "whole", "packed")
+OTHER_TESTS = ("repair", "cache", "entry", "read", "collection", "hash", "list", "fill", "whole", "packed", "stream", "stream_check",
+               "stream_model")
 SERVER_TESTS = ("test_reply_order.py",)
 TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool", "faults_files")
 JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults", "tests/integration/test_reply_order.py")

@@ -365,6 +365,29 @@ fault("collections", "a fill that failed is stored", "src/store/collection_api.c
       ("    return fill->fill(fill->context, &filling);", "    (void)fill->fill(fill->context, &filling);\n    return SDB_OK;"),
       suites=(("unit", "fill"),))
 
+# ---- streams ----
+STREAMS = (("crash", "streams"), ("crash", "streams-pages"), ("unit", "stream"), ("unit", "stream_check"), ("unit", "stream_model"))
+fault("streams", "what another consumer is given is not its own", "src/store/stream_pending.c",
+      ("if (!error && (!was->tag || was->consumer != pending->consumer))", "if (!error && !was->tag)"), suites=STREAMS)
+fault("streams", "what is acknowledged stays the consumer's", "src/store/stream_pending.c",
+      ("    const int error = take_owned(stream, pending);\n", "    const int error = SDB_OK;\n"), suites=STREAMS)
+fault("streams", "the last id goes with the last entry", "src/store/stream.c",
+      ("(uint64_t)STREAM_USER_RECORDED : 0)", "0 * (uint64_t)STREAM_USER_RECORDED : 0)"), suites=STREAMS)
+fault("streams", "an entry is not counted", "src/store/stream_change.c",
+      ("    stream_count_entry(stream, user);\n", ""), suites=STREAMS)
+fault("streams", "a stream built anew leaves its records to the old tree", "src/store/stream_change.c",
+      ("    tree_set_companion(&old, 0);\n", ""), suites=STREAMS)
+fault("streams", "a stream built anew has no records", "src/store/stream_change.c",
+      ("    tree_set_companion(&stream->tree, companion);\n", ""), suites=STREAMS)
+fault("streams", "a group that goes leaves its consumers", "src/store/stream_group.c",
+      ("        error = stream_records_clear(stream, &prefix);\n    }", "    }"), suites=STREAMS)
+fault("streams", "a consumer that goes leaves its name", "src/store/stream_group.c",
+      ("    consumer.tag = STREAM_TAG_NAME;\n    if (!error)\n        error = stream_record_take(stream, &consumer);\n", ""), suites=STREAMS)
+fault("streams", "companions are made where the key is, not its tree", "src/store/stream_records.c",
+      ("stream->tree.shard, TREE_RECORDS", "stream->operation.key.shard, TREE_RECORDS"), suites=STREAMS)
+fault("streams", "a leaf that goes keeps its blobs", "pmem/tree_change.c",
+      ("    for (unsigned i = 0; i < count && !error; i++)\n        error = free_outside(tree, &place->leaf, i);\n", ""), suites=STREAMS)
+
 # ---- packed collections: what their bytes may say ----
 fault("packed", "more or fewer elements than it says", "pmem/packed.c", ("return count == packed.count;", "return true;"), suites=PACKED_UNITS)
 fault("packed", "none at all", "pmem/packed.c", ("n == 0 || count == 0 || count > size", "n == 0"), suites=PACKED_UNITS)

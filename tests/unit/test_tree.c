@@ -192,6 +192,24 @@ static void remove_at(size_t at)
     memmove(model + at, model + at + 1, (--count - at) * sizeof(*model));
 }
 
+/* A whole leaf: its elements stand side by side in the model, too. */
+static void remove_leaf_of(size_t at)
+{
+    struct tree_place place;
+    uint64_t first;
+    size_t gone;
+
+    find_place(at, &place);
+    gone = place.leaf.count;
+    assert_ok(tree_rank(&tree, &place, &first));
+    first -= place.index[0];
+    assert_ok(tree_remove_leaf(&tree, &place));
+    for (size_t i = 0; i < gone; i++)
+        free(model[first + i].data);
+    memmove(model + first, model + first + gone, (count - first - gone) * sizeof(*model));
+    count -= gone;
+}
+
 /* Another content, with the same name. */
 static void replace_at(size_t at)
 {
@@ -318,8 +336,10 @@ static void one_operation(unsigned inserts)
 
     if (count < ELEMENTS_MAX && (what < inserts || count == 0))
         insert_some();
-    else if (what < 92)
+    else if (what < 92 && what % 8)
         remove_at(fixture_random(&f, count));
+    else if (what < 92)
+        remove_leaf_of(fixture_random(&f, count));
     else
         replace_at(fixture_random(&f, count));
 }
