@@ -175,6 +175,7 @@ SDB_API int sdb_stream_set(struct sdb_session *session, const void *key, size_t 
 /* ---- groups and consumers ---- */
 
 #define SDB_STREAM_UNKNOWN (-1) /* a number of entries that cannot be told */
+#define SDB_STREAM_LAG_UNKNOWN INT64_MIN
 
 enum sdb_stream_group_flags {
     SDB_STREAM_FROM_LAST = 1u << 0, /* behind the stream's last id, whatever id says */
@@ -192,7 +193,7 @@ struct sdb_stream_group {
     struct sdb_slice name;
     struct sdb_stream_id last_id; /* the last one given to a consumer */
     int64_t entries_read;         /* or SDB_STREAM_UNKNOWN */
-    int64_t lag;                  /* entries that it has not read, or SDB_STREAM_UNKNOWN */
+    int64_t lag;                  /* entries that it has not read, less than 0 if it is said to have read more, or SDB_STREAM_LAG_UNKNOWN */
     uint64_t consumers, pending;
     struct sdb_stream_id first_pending, last_pending; /* the smallest and the greatest id that is pending; 0-0: none */
 };

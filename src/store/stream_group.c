@@ -33,8 +33,6 @@ int64_t stream_entries_up_to(const struct stream_state *state, const struct sdb_
         return 0;
     if (state->length == 0 && to_last <= 0)
         return (int64_t)state->added;
-    if (!is_zero(id) && sdb_stream_id_compare(id, &state->deleted) < 0)
-        return SDB_STREAM_UNKNOWN;
     if (to_last == 0)
         return (int64_t)state->added;
     if (to_last > 0)
@@ -55,7 +53,7 @@ static int64_t lag_of(const struct stream_state *state, const struct stream_reco
     if (group->read != SDB_STREAM_UNKNOWN && !stream_has_holes(state, &group->id))
         return (int64_t)state->added - group->read;
     read = stream_entries_up_to(state, &group->id);
-    return read == SDB_STREAM_UNKNOWN ? SDB_STREAM_UNKNOWN : (int64_t)state->added - read;
+    return read == SDB_STREAM_UNKNOWN ? SDB_STREAM_LAG_UNKNOWN : (int64_t)state->added - read;
 }
 
 /* ---- finding ---- */

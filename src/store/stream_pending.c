@@ -116,13 +116,13 @@ static int read_new(struct collection *stream, struct read *read, struct stream_
 
     if (error || state.length == 0 || sdb_stream_id_compare(&state.last, &group->id) <= 0)
         return error;
+    (void)sdb_stream_id_next(&from); /* there is one: the last id is behind it */
+    error = stream_seek(stream, &from, &place);
+    if (error)
+        return error == SDB_ENOTFOUND ? SDB_OK : error; /* what was new has been taken out */
     read->done.served = 1;
     stream->groups_only = true;
-    error = see_consumer(stream, read, group, &consumer);
-    if (error)
-        return error;
-    (void)sdb_stream_id_next(&from); /* there is one: the last id is behind it */
-    for (error = stream_seek(stream, &from, &place); !error && left; left--) {
+    for (error = see_consumer(stream, read, group, &consumer); !error && left; left--) {
         error = stream_read(stream, &place, &entry);
         if (!error)
             error = stream_copies_add(&read->copies, &entry);
