@@ -33,6 +33,7 @@ enum waiter_state { WAITING, TAKEN };
 struct waited_key {
     struct name name; /* space: the database. First. */
     struct place *first, *last;
+    size_t until_gone; /* of those who stand there */
     char data[];
 };
 
@@ -50,6 +51,7 @@ struct waiter {
     uint64_t id;
     uint32_t database;
     uint8_t protocol;
+    uint8_t until_gone;
     int64_t deadline_ms; /* INT64_MAX: none */
     block_serve *serve;
     block_give_up *give_up;
@@ -114,6 +116,7 @@ static struct waited_key *find_or_add(uint32_t database, const struct sdb_slice 
     memcpy(key->data, slice->data, slice->size);
     key->name = (struct name){.data = key->data, .size = slice->size, .space = database};
     key->first = key->last = NULL;
+    key->until_gone = 0;
     if (!names_add(&keys, &key->name)) {
         free(key);
         return NULL;
@@ -128,6 +131,7 @@ static void leave_row(struct place *place)
 
     *(place->previous != NULL ? &place->previous->next : &key->first) = place->next;
     *(place->next != NULL ? &place->next->previous : &key->last) = place->previous;
+    key->until_gone -= place->waiter->until_gone;
     if (key->first != NULL)
         return;
     __atomic_fetch_sub(filter_of(key->name.hash), 1, __ATOMIC_RELAXED);
@@ -167,6 +171,7 @@ static int join_rows(struct waiter *waiter, const struct block_wish *wish)
         *place = (struct place){key, waiter, NULL, key->last};
         *(key->last != NULL ? &key->last->next : &key->first) = place;
         key->last = place;
+        key->until_gone += waiter->until_gone;
         waiter->place_count++;
     }
     return 1;
@@ -221,6 +226,7 @@ static struct waiter *new_waiter(struct client *client, const struct block_wish 
     waiter->deadline_ms = wish->timeout_ms > 0 ? client_now_ms(client) + wish->timeout_ms : INT64_MAX;
     waiter->serve = wish->serve;
     waiter->give_up = wish->give_up;
+    waiter->until_gone = wish->until_gone != 0;
     waiter->command = client->last_command;
     waiter->places = calloc(wish->count + 1, sizeof(*waiter->places));
     waiter->argv = copy_arguments(argv, argc);
@@ -468,7 +474,7 @@ static void note_ready(uint32_t database, const void *data, size_t size)
         worker_stats_self->client->flags |= CLIENT_WAKES;
 }
 
-/* Each may have come to be, in either of the two. */
+/* Each may have come to be, in either of the two, or have gone. */
 static void note_databases(const struct sdb_change *change)
 {
     lock_acquire(&block_lock);
@@ -478,24 +484,49 @@ static void note_databases(const struct sdb_change *change)
     lock_release(&block_lock);
 }
 
-void block_on_change(const struct sdb_change *change)
+/* One that comes is of use to anybody who waits for it. */
+static void note_key(uint32_t database, const struct sdb_slice *key, int comes)
 {
-    const struct sdb_slice *key = &change->key;
+    struct name *name;
     int waited;
 
-    if (block_count() == 0 || worker_stats_self == NULL || worker_stats_self->worker == NULL)
-        return;
-    if (change->kind == SDB_CHANGE_SWAPPED)
-        note_databases(change);
-    if (change->kind != SDB_CHANGE_STORED && change->kind != SDB_CHANGE_CREATED)
-        return;
-    if (__atomic_load_n(filter_of(name_hash(change->database, key->data, key->size)), __ATOMIC_SEQ_CST) == 0)
+    if (__atomic_load_n(filter_of(name_hash(database, key->data, key->size)), __ATOMIC_SEQ_CST) == 0)
         return;
     lock_acquire(&block_lock);
-    waited = names_find(&keys, change->database, key->data, key->size) != NULL;
+    name = names_find(&keys, database, key->data, key->size);
+    waited = name != NULL && (comes || key_of(name)->until_gone > 0);
     lock_release(&block_lock);
     if (waited)
-        note_ready(change->database, key->data, key->size);
+        note_ready(database, key->data, key->size);
+}
+
+void block_on_change(const struct sdb_change *change)
+{
+    if (block_count() == 0 || worker_stats_self == NULL || worker_stats_self->worker == NULL)
+        return;
+    switch (change->kind) {
+    case SDB_CHANGE_SWAPPED:
+    case SDB_CHANGE_EMPTIED:
+        note_databases(change);
+        break;
+    case SDB_CHANGE_STORED:
+    case SDB_CHANGE_CREATED:
+        note_key(change->database, &change->key, 1);
+        break;
+    case SDB_CHANGE_DELETED:
+    case SDB_CHANGE_EXPIRED:
+    case SDB_CHANGE_EVICTED:
+        note_key(change->database, &change->key, 0);
+        break;
+    case SDB_CHANGE_GROUPS:
+        break;
+    }
+}
+
+void block_wake(struct client *client, const struct sdb_slice *key)
+{
+    if (block_count() > 0)
+        note_key(client->database, key, 0);
 }
 
 /* ---- serving ---------------------------------------------------------------------------------------------------------- */
@@ -570,6 +601,19 @@ static enum block_served serve(struct worker *worker, struct waiter *waiter, con
     return served;
 }
 
+/* Whether there is anyone who is served when the key has gone. */
+static int is_row_until_gone(uint32_t database, const struct sdb_slice *slice)
+{
+    struct name *name;
+    int is_until_gone;
+
+    lock_acquire(&block_lock);
+    name = names_find(&keys, database, slice->data, slice->size);
+    is_until_gone = name != NULL && key_of(name)->until_gone > 0;
+    lock_release(&block_lock);
+    return is_until_gone;
+}
+
 static void serve_key(struct worker *worker, uint32_t database, const struct sdb_slice *key)
 {
     enum block_served served = BLOCK_SERVED;
@@ -578,6 +622,8 @@ static void serve_key(struct worker *worker, uint32_t database, const struct sdb
 
     while (served != BLOCK_NOTHING && (waiter = take_next(database, key, passed)) != NULL) {
         served = serve(worker, waiter, key);
+        if (served == BLOCK_NOTHING && is_row_until_gone(database, key))
+            served = BLOCK_NOT_MINE;
         passed += served == BLOCK_NOT_MINE;
     }
 }

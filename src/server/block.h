@@ -43,6 +43,7 @@ struct block_wish {
     int64_t timeout_ms; /* 0: for ever */
     block_serve *serve;
     block_give_up *give_up;
+    int until_gone; /* it is served, too, when a key of its has gone, or holds something else */
 };
 
 /* Whether a command of this client may wait: not inside MULTI, nor in a script. */
@@ -56,6 +57,9 @@ void block_end(struct client *client);
 
 /* What the store's observer does. */
 void block_on_change(const struct sdb_change *change);
+
+/* The client's command has made the key ready for those who wait until_gone, in a way that the store does not tell of. */
+void block_wake(struct client *client, const struct sdb_slice *key);
 
 /* Serves who waits for what this thread has made ready. Outside of transactions, with the worker's group open. */
 void block_serve_ready(struct worker *worker);

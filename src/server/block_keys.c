@@ -53,7 +53,8 @@ static int try_keys(struct client *client, const struct request_arg *argv, int a
 static void try_and_wait(struct client *client, const struct request_arg *argv, int argc, const struct block_keys *waiting,
                          const struct args_slices *keys)
 {
-    const struct block_wish wish = {keys->items, (size_t)waiting->key_count, waiting->timeout_ms, waiting->serve, block_keys_give_up};
+    const struct block_wish wish = {.keys = keys->items, .count = (size_t)waiting->key_count, .timeout_ms = waiting->timeout_ms,
+                                    .serve = waiting->serve, .give_up = block_keys_give_up};
     struct transaction transaction;
     int result;
 

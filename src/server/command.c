@@ -83,6 +83,7 @@ static const struct command *const tables[] = {
     server_commands,
     scrub_commands,
     sorted_set_commands,
+    stream_commands,
     transaction_commands,
     pubsub_commands,
     script_commands,

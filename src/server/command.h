@@ -67,6 +67,7 @@ struct command {
 
 /* The rows that each file of handlers contributes; each ends with a row whose name is NULL. */
 extern const struct command sorted_set_commands[]; /* sorted_set_commands.c */
+extern const struct command stream_commands[];     /* stream_commands.c */
 extern const struct command string_commands[];     /* string_commands.c: GET, SET, APPEND, ... */
 extern const struct command bit_commands[];        /* bit_commands.c */
 extern const struct command geo_commands[];        /* geo_commands.c */

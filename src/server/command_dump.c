@@ -14,7 +14,7 @@ static const struct {
     const char *group, *title;
 } groups[] = {
     {"string", "Strings"}, {"bitmap", "Bits"},     {"hyperloglog", "HyperLogLogs"}, {"hash", "Hashes"}, {"list", "Lists"},
-    {"set", "Sets"},       {"sorted-set", "Sorted sets"}, {"geo", "Places"},
+    {"set", "Sets"},       {"sorted-set", "Sorted sets"}, {"geo", "Places"}, {"stream", "Streams"},
     {"generic", "Keys"},   {"connection", "Connections"},
     {"transactions", "Transactions"}, {"pubsub", "Publish and subscribe"},
     {"scripting", "Scripts"},

@@ -367,6 +367,10 @@ static const struct config_choice debug_choices[] = {
     {                                                                                                                  \
         name, alias, standard, help, kind, OPTION_SETTABLE, FIELD(field), low, INT64_MAX, NULL, NULL, NULL, apply_limits \
     }
+#define NUMBER(name, field, standard, low, high, help)                                                                    \
+    {                                                                                                                  \
+        name, NULL, standard, help, KIND_LONG, OPTION_SETTABLE, FIELD(field), low, high, NULL, NULL, NULL, NULL         \
+    }
 #define BOOL(name, field, standard, flags, help)                                                                       \
     {                                                                                                                  \
         name, NULL, standard, help, KIND_BOOL, flags, FIELD(field), 0, 1, NULL, NULL, NULL, NULL                       \
@@ -435,6 +439,8 @@ static const struct config_option options[] = {
           "members of a small sorted set"),
     LIMIT("zset-max-listpack-value", "zset-max-ziplist-value", zset_max_listpack_value, "64", 0, KIND_SIZE,
           "bytes of a member of a small sorted set"),
+    NUMBER("stream-node-max-entries", stream_node_max_entries, "100", 0, INT64_MAX,
+           "entries of a stream that go together where ~ is given; 0: 100"),
     SIZE("hll-sparse-max-bytes", hll_sparse_max_bytes, "3000", 0, INT64_MAX / 2, OPTION_SETTABLE, NULL,
          "a HyperLogLog that would grow beyond becomes dense"),
     STRING("pool", pool, "superdb.pool", "the pool's file; it is created where there is none"),

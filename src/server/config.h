@@ -74,6 +74,7 @@ struct config {
     struct config_output_limit output_limits[CONFIG_CLIENT_CLASSES];
     int64_t hash_max_listpack_entries, hash_max_listpack_value, list_max_listpack_size; /* collections.h */
     int64_t hll_sparse_max_bytes;
+    int64_t stream_node_max_entries;
     int64_t set_max_intset_entries, zset_max_listpack_entries, zset_max_listpack_value;
     int64_t scrub_interval;          /* seconds from one search for damage to the next; 0: only on request */
     int64_t scrub_rate;              /* bytes a second; 0: no limit */

@@ -34,7 +34,7 @@ static const struct {
      "cluster-announce-port cluster-announce-tls-port cluster-announce-bus-port cluster-preferred-endpoint-type "
      "bind-source-addr "},
     {"large collections are trees of nodes of one size",
-     " list-compress-depth stream-node-max-bytes stream-node-max-entries "},
+     " list-compress-depth stream-node-max-bytes "},
     {"entries never move",
      " active-defrag-ignore-bytes active-defrag-threshold-lower active-defrag-threshold-upper active-defrag-cycle-min "
      "active-defrag-cycle-max active-defrag-max-scan-fields jemalloc-bg-thread "},

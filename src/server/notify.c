@@ -111,6 +111,9 @@ static const struct naming namings[] = {
     {"zremrangebyrank", "zremrangebyrank", "del", NOTIFY_ZSET, ELEMENTS},
     {"zremrangebyscore", "zremrangebyscore", "del", NOTIFY_ZSET, ELEMENTS},
     {"zunionstore", "zunionstore", "del", NOTIFY_ZSET, 0},
+    {"xadd", "xadd", "del", NOTIFY_STREAM, 0},
+    {"xdel", "xdel", "del", NOTIFY_STREAM, 0},
+    {"xtrim", "xtrim", "del", NOTIFY_STREAM, 0},
     {"copy", "copy_to", "del", NOTIFY_GENERIC, ALWAYS_NEW},
     {"restore", "restore", "del", NOTIFY_GENERIC, ONE_EVENT | ALWAYS_NEW},
     {"rename", "rename_to", "rename_from", NOTIFY_GENERIC, DELETED_FIRST | ALWAYS_NEW},
@@ -231,6 +234,17 @@ static int make_room(size_t size)
            grow(&notes.bytes, &notes.bytes_capacity, notes.size + size, 1);
 }
 
+static void note(struct client *client, enum sdb_change_kind kind, uint32_t database, const struct sdb_slice *key, const char *event,
+                 uint32_t class)
+{
+    if (!make_room(key->size))
+        return;
+    memcpy(notes.bytes + notes.size, key->data, key->size);
+    notes.items[notes.count++] = (struct note){kind, database, notes.size, key->size, event, class};
+    notes.size += key->size;
+    client->flags |= CLIENT_EVENTS;
+}
+
 void notify_on_change(const struct sdb_change *change)
 {
     struct client *client = worker_stats_self == NULL ? NULL : worker_stats_self->client;
@@ -244,14 +258,17 @@ void notify_on_change(const struct sdb_change *change)
             send_event(worker_stats_self->worker, NOTIFY_EVICTED, "evicted", change->database, &change->key);
         return;
     }
-    if (!make_room(change->key.size))
+    if (change->kind == SDB_CHANGE_GROUPS && notes.event == NULL) /* XACK and its like */
         return;
-    memcpy(notes.bytes + notes.size, change->key.data, change->key.size);
-    notes.items[notes.count++] = (struct note){change->kind, change->database, notes.size, change->key.size, notes.event, notes.class};
-    notes.size += change->key.size;
+    note(client, change->kind, change->database, &change->key, notes.event, notes.class);
     if (change->kind != SDB_CHANGE_EXPIRED && change->kind != SDB_CHANGE_EVICTED)
         notes.event = notes.next_event;
-    client->flags |= CLIENT_EVENTS;
+}
+
+void notify_also(struct client *client, const struct request_arg *key, const char *event, uint32_t class)
+{
+    if (__atomic_load_n(&wanted, __ATOMIC_RELAXED) != 0)
+        note(client, SDB_CHANGE_GROUPS, client->database, &(struct sdb_slice){key->data, key->size}, event, class);
 }
 
 /* ---- naming ----------------------------------------------------------------------------------------------------------- */

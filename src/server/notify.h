@@ -38,6 +38,9 @@ void notify_call(struct client *client, const char *event, uint32_t class);
 /* The first change from here on, and all behind it. */
 void notify_calls(struct client *client, const char *first, const char *then, uint32_t class);
 
+/* One event more of the command under way, which the store does not tell of. Static text. */
+void notify_also(struct client *client, const struct request_arg *key, const char *event, uint32_t class);
+
 /* The letters of notify-keyspace-events. Errors: 0, an unknown one; nothing changes. */
 int notify_set(const char *letters);
 

@@ -8,9 +8,10 @@
  *     strings     length, bytes | C0 + 1, C1 + 2, C2 + 4 bytes: an integer | C3, length, length when unpacked, LZF bytes (lzf.h)
  *     elements    how many, and each as strings; a score is 8 bytes, in old forms a text
  *     packed      a string that holds a whole collection, or a piece of a list: payload_packed.h
+ *     streams     payload_stream.h
  *
- * Written are the forms of Redis 7.0; read are all that it reads, but those of streams and modules. A payload is not believed anything: all
- * of a packed one is checked, as Redis does with sanitize-dump-payload.
+ * Written are the forms of Redis 7.0; read are all that it reads, but those of modules, and streams of Redis 7.2. A payload is not believed
+ * anything: all of a packed one is checked, as Redis does with sanitize-dump-payload.
  */
 #ifndef SDB_SERVER_PAYLOAD_H
 #define SDB_SERVER_PAYLOAD_H
@@ -34,9 +35,12 @@ enum payload_form {
     PAYLOAD_ZSET_ZIPLIST = 12,
     PAYLOAD_HASH_ZIPLIST = 13,
     PAYLOAD_LIST_ZIPLISTS = 14,
+    PAYLOAD_STREAM = 15,
     PAYLOAD_HASH_LISTPACK = 16,
     PAYLOAD_ZSET_LISTPACK = 17,
     PAYLOAD_LIST_LISTPACKS = 18,
+    PAYLOAD_STREAM_2 = 19,
+    PAYLOAD_STREAM_3 = 21, /* of version 11 */
 };
 
 /* Strings: what stands in front instead of a length. */
@@ -46,6 +50,7 @@ enum payload_encoding { PAYLOAD_INT8 = 0, PAYLOAD_INT16 = 1, PAYLOAD_INT32 = 2, 
 enum payload_piece { PAYLOAD_PIECE_PLAIN = 1, PAYLOAD_PIECE_PACKED = 2 };
 
 #define PAYLOAD_VERSION 10
+#define PAYLOAD_VERSION_STREAM_3 11
 #define PAYLOAD_FOOTER_SIZE 10
 
 /* ---- reading: payload_read.c ---- */
@@ -57,7 +62,7 @@ int payload_is_whole(const void *data, size_t size);
 uint32_t payload_type(const void *data, size_t size);
 
 /*
- * Shows the elements, of a string itself as the only one's name, in their order. A name may come twice. Not looked at: the footer.
+ * Of all but streams, which payload_stream.h is for. Shows the elements, of a string itself as the only one's name, in their order. A name may come twice. Not looked at: the footer.
  * Errors: SDB_EFORMAT, also where there is no element; SDB_ENOMEM; what visit returns that is not 0. Some elements may have been
  * shown then.
  */

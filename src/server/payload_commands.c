@@ -7,6 +7,7 @@
  * Threads: the client's own.
  * Memory:  DUMP: the payload
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "args.h"
@@ -15,6 +16,8 @@
 #include "evict.h"
 #include "key_handlers.h"
 #include "payload.h"
+#include "payload_stream.h"
+#include "stream_args.h"
 #include "transaction.h"
 
 /* ---- DUMP ------------------------------------------------------------------------------------------------------------- */
@@ -27,29 +30,48 @@ static void reply_payload(struct client *client, struct payload_writer *writer)
         command_reply_error(client, SDB_ENOMEM);
 }
 
-/* In a transaction, so that the collection stays what sdb_stat says of it. */
-static int dump_collection(struct client *client, const struct request_arg *key)
+static int dump_elements(struct client *client, const struct sdb_slice *key, const struct sdb_stat *stat)
 {
     struct payload_writer writer;
-    struct sdb_stat stat;
-    int small, result = sdb_stat(client->session, key->data, key->size, &stat);
+    int result;
 
-    if (result == SDB_OK && (stat.type < SDB_TYPE_LIST || stat.type > SDB_TYPE_ZSET))
-        result = SDB_ETYPE;
-    if (result != SDB_OK)
-        return result;
-    small = stat.encoding != SDB_ENCODING_LARGE;
-    payload_begin(&writer, stat.type, small);
-    result = sdb_collection_each(client->session, key->data, key->size, stat.type, payload_add, &writer);
+    payload_begin(&writer, stat->type, stat->encoding != SDB_ENCODING_LARGE);
+    result = sdb_collection_each(client->session, key->data, key->size, stat->type, payload_add, &writer);
     if (result == SDB_OK && writer.is_too_large) {
         payload_free(&writer);
-        payload_begin(&writer, stat.type, 0);
-        result = sdb_collection_each(client->session, key->data, key->size, stat.type, payload_add, &writer);
+        payload_begin(&writer, stat->type, 0);
+        result = sdb_collection_each(client->session, key->data, key->size, stat->type, payload_add, &writer);
     }
     if (result == SDB_OK)
         reply_payload(client, &writer);
     payload_free(&writer);
     return result;
+}
+
+static int dump_stream(struct client *client, const struct sdb_slice *key)
+{
+    struct payload_bytes out = {0};
+    int result = payload_stream_write(&out, client->session, key, stream_block());
+
+    if (result == SDB_OK && !payload_put_footer(&out))
+        result = SDB_ENOMEM;
+    if (result == SDB_OK)
+        reply_bulk(&client->reply, out.data, out.size);
+    free(out.data);
+    return result;
+}
+
+/* In a transaction, so that the collection stays what sdb_stat says of it. */
+static int dump_collection(struct client *client, const struct sdb_slice *key)
+{
+    struct sdb_stat stat;
+    int result = sdb_stat(client->session, key->data, key->size, &stat);
+
+    if (result != SDB_OK)
+        return result;
+    if (stat.type == SDB_TYPE_STREAM)
+        return dump_stream(client, key);
+    return stat.type >= SDB_TYPE_LIST && stat.type <= SDB_TYPE_ZSET ? dump_elements(client, key, &stat) : SDB_ETYPE;
 }
 
 static void dump_string(struct client *client, const struct sdb_view *view)
@@ -78,7 +100,7 @@ void dump_command(struct client *client, const struct request_arg *argv, int arg
     if (result == SDB_ETYPE)
         result = sdb_begin(client->session, &key, 1);
     if (result == SDB_OK) {
-        result = dump_collection(client, &argv[1]);
+        result = dump_collection(client, &key);
         sdb_abort(client->session);
     }
     if (result == SDB_ENOTFOUND)
@@ -183,6 +205,13 @@ static int fill(void *context, struct sdb_filling *filling)
     return payload_read(restore->payload.data, restore->payload.size, store_element, restore);
 }
 
+static int fill_stream(void *context, struct sdb_stream_filling *filling)
+{
+    const struct restore *restore = context;
+
+    return payload_stream_read(restore->payload.data, restore->payload.size, filling);
+}
+
 /* Stores what the payload holds, with its time to live; the transaction has the key. SDB_EFORMAT: it is bad. */
 static int store(struct restore *restore)
 {
@@ -193,7 +222,10 @@ static int store(struct restore *restore)
 
     if (type == SDB_TYPE_STRING || type == SDB_TYPE_NONE)
         return payload_read(payload->data, payload->size, store_string, restore);
-    result = sdb_collection_store(session, key->data, key->size, type, fill, restore);
+    if (type == SDB_TYPE_STREAM)
+        result = sdb_stream_store(session, key->data, key->size, fill_stream, restore);
+    else
+        result = sdb_collection_store(session, key->data, key->size, type, fill, restore);
     if (result == SDB_OK && restore->expire_ms != 0)
         result = sdb_expire(session, key->data, key->size, restore->expire_ms);
     return result;
@@ -202,7 +234,9 @@ static int store(struct restore *restore)
 /* A key that would have expired already: the old one goes. */
 static int store_nothing(struct restore *restore)
 {
-    int result = payload_read(restore->payload.data, restore->payload.size, look, NULL);
+    const struct sdb_slice *payload = &restore->payload;
+    int result = payload_type(payload->data, payload->size) == SDB_TYPE_STREAM ? payload_stream_read(payload->data, payload->size, NULL)
+                                                                               : payload_read(payload->data, payload->size, look, NULL);
 
     if (result == SDB_OK)
         result = sdb_delete(restore->client->session, restore->key.data, restore->key.size);

@@ -126,7 +126,7 @@ int payload_is_whole(const void *data, size_t size)
     const uint8_t *bytes = data, *footer = bytes + size - PAYLOAD_FOOTER_SIZE;
     uint64_t sum = 0;
 
-    if (size < PAYLOAD_FOOTER_SIZE || (footer[0] | footer[1] << 8) > PAYLOAD_VERSION)
+    if (size < PAYLOAD_FOOTER_SIZE || (footer[0] | footer[1] << 8) > (bytes[0] == PAYLOAD_STREAM_3 ? PAYLOAD_VERSION_STREAM_3 : PAYLOAD_VERSION))
         return 0;
     for (unsigned i = 0; i < 8; i++)
         sum |= (uint64_t)footer[2 + i] << 8 * i;

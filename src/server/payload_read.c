@@ -260,6 +260,8 @@ uint32_t payload_type(const void *data, size_t size)
         [PAYLOAD_HASH_ZIPLIST] = SDB_TYPE_HASH, [PAYLOAD_LIST_ZIPLISTS] = SDB_TYPE_LIST,
         [PAYLOAD_HASH_LISTPACK] = SDB_TYPE_HASH, [PAYLOAD_ZSET_LISTPACK] = SDB_TYPE_ZSET,
         [PAYLOAD_LIST_LISTPACKS] = SDB_TYPE_LIST,
+        [PAYLOAD_STREAM] = SDB_TYPE_STREAM,      [PAYLOAD_STREAM_2] = SDB_TYPE_STREAM,
+        [PAYLOAD_STREAM_3] = SDB_TYPE_STREAM,
     };
     const unsigned form = size > 0 ? *(const uint8_t *)data : UINT8_MAX;
 

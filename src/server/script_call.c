@@ -116,6 +116,13 @@ static const char *refusal(const struct script_run *run, const struct request_ar
     return why;
 }
 
+static __thread int is_calling;
+
+int script_is_calling(void)
+{
+    return is_calling;
+}
+
 static void run_command(struct script_run *run, const struct command *command, size_t number, int argc)
 {
     struct client *client = run->client;
@@ -124,10 +131,10 @@ static void run_command(struct script_run *run, const struct command *command, s
     run->reply.size = 0;
     run->reply.protocol = (uint8_t)run->protocol;
     client->reply = run->reply;
-    run->is_calling = 1;
+    run->is_calling = is_calling = 1;
     (void)sdb_select(client->session, client->database);
     command_run_queued(client, command, number, run->args, argc);
-    run->is_calling = 0;
+    run->is_calling = is_calling = 0;
     run->reply = client->reply;
     client->reply = own;
 }

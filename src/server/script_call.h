@@ -18,4 +18,7 @@ int script_call_command(lua_State *lua, int raises);
 struct script_run;
 int script_call_arguments(lua_State *lua, struct script_run *run);
 
+/* Whether the command that the thread runs is one that a script called. */
+int script_is_calling(void);
+
 #endif

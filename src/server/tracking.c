@@ -291,7 +291,7 @@ void tracking_on_change(const struct sdb_change *change)
         on_flush(worker);
         return;
     }
-    if (change->key.data == NULL)
+    if (change->key.data == NULL || change->kind == SDB_CHANGE_GROUPS)
         return;
     worker->owed |= WORKER_OWES_INVALIDATIONS;
     tell_own(worker, &change->key);

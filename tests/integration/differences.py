@@ -17,6 +17,8 @@ TABLE = [
     ("FUNCTION HELP", "as above"),
     ("SCRIPT HELP", "as above"),
     ("SLOWLOG HELP", "as above"),
+    ("XGROUP HELP", "as above"),
+    ("XINFO HELP", "as above"),
     ("CONFIG SET databases 4", "the error says why: a pool has 16 databases"),
     ("CONFIG SET port abc", "options that are fixed after start-up are refused before their value is looked at"),
     ("COMMAND INFO CLIENT", "CLIENT SETINFO comes from a later Redis: current clients send it"),

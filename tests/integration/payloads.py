@@ -125,6 +125,87 @@ def pieces(form, items):
         length(item[0]) + text(item[1]) if isinstance(item, tuple) else text(item) for item in items))
 
 
+def number(value):
+    """An integer of a listpack, as (head, content)."""
+    return (bytes([value]), b"") if 0 <= value < 128 else (b"\xf4", struct.pack("<q", value))
+
+
+def node(first, entries, live=None, names=(b"f",), flags=None):
+    """A node of a stream: entries are (time, number, fields with values), as they differ from the first id."""
+    items = [number(len(entries) if live is None else live), number(0 if live is None else len(entries) - live), number(len(names)), *names, number(0)]
+    for position, (time, sequence, fields) in enumerate(entries):
+        same = tuple(fields[0::2]) == tuple(names)
+        mark = (2 if same else 0) | (1 if live is not None and position >= live else 0)
+        items += [number(mark if flags is None else flags), number(time), number(sequence)]
+        items += list(fields[1::2]) if same else [number(len(fields) // 2), *fields]
+        items.append(number(len(names) + 3 if same else len(fields) + 4))
+    return text(struct.pack(">QQ", *first)) + text(listpack(items))
+
+
+def pel(entries):
+    return length(len(entries)) + b"".join(struct.pack(">QQ", *entry) + struct.pack("<q", 1700000000000 + i) + length(i + 1)
+                                           for i, entry in enumerate(entries))
+
+
+def owned(entries):
+    return length(len(entries)) + b"".join(struct.pack(">QQ", *entry) for entry in entries)
+
+
+def consumer(name, entries, form=19):
+    return text(name) + struct.pack("<q", 1700000000001) * (2 if form == 21 else 1) + owned(entries)
+
+
+def group(name, last, entries, consumers, read=1, form=19):
+    return text(name) + length(last[0]) + length(last[1]) + (length(read) if form > 15 else b"") + pel(entries) + \
+        length(len(consumers)) + b"".join(consumers)
+
+
+def stream(form, nodes, count, last, groups=(), first=(1, 1), deleted=(0, 0), added=None):
+    state = length(count) + length(last[0]) + length(last[1])
+    if form > 15:
+        state += b"".join(map(length, [*first, *deleted, count if added is None else added]))
+    return seal(bytes([form]) + length(len(nodes)) + b"".join(nodes) + state + length(len(groups)) + b"".join(groups), 11 if form == 21 else VERSION)
+
+
+def streams(form):
+    """(what it is, payload)"""
+    one = node((1, 1), [(0, 0, [b"f", b"v"])])
+    two = node((5, 0), [(0, 0, [b"a", b"1", b"b", b"2"]), (0, 1, [b"a", b"3", b"b", b"4"]), (200, 3, [b"c", b"5"]), (300, 0, [])], names=(b"a", b"b"))
+    cut = node((7, 0), [(0, 0, [b"f", b"1"]), (1, 0, [b"f", b"2"]), (2, 0, [b"f", b"3"])], live=2)
+    yield "an empty stream", stream(form, [], 0, (0, 0))
+    yield "an empty stream with a past", stream(form, [], 0, (5, 5), first=(0, 0), deleted=(5, 5), added=9)
+    yield "an entry", stream(form, [one], 1, (1, 1))
+    yield "two nodes", stream(form, [one, two], 5, (400, 1))
+    yield "with deleted ones", stream(form, [one, cut], 3, (9, 0), deleted=(9, 0), added=4)
+    yield "a group", stream(form, [one], 1, (1, 1), [group(b"g", (1, 1), [], [], form=form)])
+    yield "groups that have read", stream(form, [one, two], 5, (305, 0), [
+        group(b"g", (1, 1), [(1, 1)], [consumer(b"c", [(1, 1)], form), consumer(b"d", [], form)], form=form),
+        group(b"h", (205, 3), [(1, 1), (4, 4), (5, 0)], [consumer(b"", [(4, 4)], form), consumer(b"d", [(1, 1), (5, 0)], form)], 3, form),
+        group(b"i", (305, 0), [], [], form=form), group(b"j", (99, 0), [], [], form=form), group(b"k", (0, 0), [], [], form=form),
+        group(b"l", (999, 0), [], [], form=form)])
+
+
+def wrong_streams():
+    """What Redis refuses."""
+    one = node((1, 1), [(0, 0, [b"f", b"v"])])
+    yield "no nodes", stream(19, [], 1, (1, 1))
+    yield "a node twice", stream(19, [one, one], 2, (1, 1))
+    yield "a short id", seal(b"\x13\x01" + text(b"12345678") + one[17:] + b"\x01\x01\x01\x01\x01\x00\x00\x01\x00")
+    yield "a group twice", stream(19, [one], 1, (1, 1), [group(b"g", (1, 1), [], [])] * 2)
+    yield "a consumer twice", stream(19, [one], 1, (1, 1), [group(b"g", (1, 1), [], [consumer(b"c", [])] * 2)])
+    yield "pending twice", stream(19, [one], 1, (1, 1), [group(b"g", (1, 1), [(1, 1)] * 2, [consumer(b"c", [(1, 1)])])])
+    yield "pending twice of one", stream(19, [one], 1, (1, 1), [group(b"g", (1, 1), [(1, 1)], [consumer(b"c", [(1, 1)] * 2)])])
+    yield "pending of nobody", stream(19, [one], 1, (1, 1), [group(b"g", (1, 1), [(1, 1)], [])])
+    yield "pending of one alone", stream(19, [one], 1, (1, 1), [group(b"g", (1, 1), [], [consumer(b"c", [(1, 1)])])])
+    yield "2^60 nodes", seal(b"\x13\x81" + struct.pack(">Q", 1 << 60) + one)
+    yield "2^60 pending", seal(stream(19, [one], 1, (1, 1))[:-11] + b"\x01\x01g\x01\x01\x01\x81" + struct.pack(">Q", 1 << 60))
+    yield "a node that is short", stream(19, [text(one[1:17]) + text(listpack([number(1), number(0), number(1), b"f", number(0)]))], 1, (1, 1))
+    yield "a node that is long", stream(19, [text(one[1:17]) + text(listpack([number(0), number(0), number(1), b"f", number(0), b"x"]))], 1, (1, 1))
+    yield "a node of 100 fields", stream(19, [text(one[1:17]) + text(listpack([number(1), number(0), number(100), b"f", number(0)]))], 1, (1, 1))
+    yield "words for numbers", stream(19, [text(one[1:17]) + text(listpack([b"x", number(0), number(1), b"f", number(0)]))], 1, (1, 1))
+    yield "a form of Redis 7.2", stream(21, [one], 1, (1, 1))
+
+
 def every_form():
     """(what it is, payload)"""
     long = b"a long string " * 40

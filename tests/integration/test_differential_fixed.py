@@ -10,6 +10,7 @@ in seconds and {ms-5} in milliseconds. A mark before the command says how the re
     ~       elements of an array (or pairs of a map) in any order
     %       integers may differ by 2 (seconds; 2000 where they are milliseconds)
     ?       the kind of reply only: its first byte
+    @       what is told of a stream: times may differ a little (stream_replies.py)
 
     test_differential_fixed.py [GROUP ...]      runs these groups only
 """
@@ -21,6 +22,7 @@ import sys
 import time
 
 import differences
+import stream_replies
 from harness import Closed, Failures, Map, both, encode, parse
 
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
@@ -62,7 +64,7 @@ def read_groups():
                     continue
                 if line.startswith("== "):
                     groups.append((os.path.basename(path)[:-4] + "/" + line[3:], []))
-                elif line[:2] in ("~ ", "% ", "? "):
+                elif line[:2] in ("~ ", "% ", "? ", "@ "):
                     groups[-1][1].append((line[0], line[2:]))
                 else:
                     groups[-1][1].append(("=", line))
@@ -133,7 +135,8 @@ COMMANDS = """SET GET GETDEL GETEX GETSET SETNX SETEX PSETEX MGET MSET MSETNX AP
     GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GEOSEARCHSTORE BZMPOP BZPOPMAX BZPOPMIN ZADD ZCARD ZCOUNT ZDIFF ZDIFFSTORE ZINCRBY ZINTER
     ZINTERCARD ZINTERSTORE ZLEXCOUNT ZMPOP ZMSCORE ZPOPMAX ZPOPMIN ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE
     ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN
-    ZSCORE ZUNION ZUNIONSTORE""".split()
+    ZSCORE ZUNION ZUNIONSTORE XACK XADD XAUTOCLAIM XCLAIM XDEL XGROUP XINFO XLEN XPENDING XRANGE XREAD XREADGROUP XREVRANGE XSETID
+    XTRIM""".split()
 SUBCOMMANDS = {
     "OBJECT": "ENCODING FREQ HELP IDLETIME REFCOUNT",
     "CLIENT": "CACHING GETNAME GETREDIR HELP ID INFO KILL LIST NO-EVICT PAUSE REPLY SETNAME TRACKINGINFO UNBLOCK "
@@ -145,6 +148,8 @@ SUBCOMMANDS = {
     "PUBSUB": "CHANNELS HELP NUMPAT NUMSUB SHARDCHANNELS SHARDNUMSUB",
     "FUNCTION": "DELETE DUMP FLUSH HELP KILL LIST LOAD RESTORE STATS",
     "SCRIPT": "DEBUG EXISTS FLUSH HELP KILL LOAD",
+    "XGROUP": "CREATE CREATECONSUMER DELCONSUMER DESTROY HELP SETID",
+    "XINFO": "CONSUMERS GROUPS HELP STREAM",
     "MEMORY": "DOCTOR HELP PURGE STATS USAGE",
 }
 
@@ -246,6 +251,8 @@ def same(mode, words_, ours, theirs):
         return pairs_any_order(words_, ours) == pairs_any_order(words_, theirs)
     if mode == "%":
         return close_numbers(words_, ours, theirs)
+    if mode == "@":
+        return stream_replies.same(ours, theirs)
     if mode == "command":
         return command_row(ours) == command_row(theirs)
     raise ValueError(mode)

@@ -300,7 +300,7 @@ FAMILIES = {"strings": strings, "numbers": numbers, "bits": bits, "expiry": expi
 # families_hash.py says what a module has.
 MODULES = [importlib.import_module(os.path.basename(path)[:-3])
            for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "families_*.py")))]
-UNORDERED, RANDOM, UNDAMAGED, SHOW, SET_UP, SAME = {}, set(), set(), {b"string": b"GET"}, [], {}
+UNORDERED, RANDOM, UNDAMAGED, SHOW, SET_UP, SAME, COMPARE = {}, set(), set(), {b"string": b"GET"}, [], {}, {}
 for module in MODULES:
     FAMILIES.update(module.FAMILIES)
     UNORDERED.update(module.UNORDERED)
@@ -309,6 +309,7 @@ for module in MODULES:
     SHOW.update(module.SHOW)
     SET_UP += module.SET_UP
     SAME.update(getattr(module, "SAME", {}))
+    COMPARE.update(getattr(module, "COMPARE", {}))
 TIME_LEFT = {b"TTL": 3, b"PTTL": 3000, b"PEXPIRETIME": 3000, b"EXPIRETIME": 3}
 
 
@@ -321,6 +322,8 @@ def equal(words, ours, theirs):
         ours, theirs = ours.replace(theirs_only, as_ours), theirs.replace(theirs_only, as_ours)
     if ours == theirs:
         return True
+    if name in COMPARE and ours[:1] == theirs[:1] and ours[:1] in b"*%":
+        return COMPARE[name](ours, theirs)
     if name in RANDOM and ours[:1] == theirs[:1]:
         return ours[:1] != b"-"
     if name in UNORDERED and ours[:1] == theirs[:1] and ours[:1] in b"*%~":

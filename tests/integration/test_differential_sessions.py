@@ -162,7 +162,7 @@ def run_step(failures, sessions, group, number, line):
             session.send(letter, [[b"PING"]])
         compare(failures, label, "=", [b""], [session.read(letter, 1) for session in sessions])
     else:
-        mode = rest[0] if rest[:2] in ("~ ", "% ", "? ") else "="
+        mode = rest[0] if rest[:2] in ("~ ", "% ", "? ", "@ ") else "="
         rest = rest[2:] if mode != "=" else rest
         requests = [[session.words(part) for part in (rest.split(" ; ") if kind[0] == "|" else [rest])] for session in sessions]
         count = int(kind[1:] or len(requests[0])) if kind[0] == "|" else 1
@@ -196,7 +196,7 @@ def main():
     with both() as servers:
         run_groups(failures, servers, sys.argv[1:] or [""])
     with both(["--threads", "1"]) as servers:  # who waits, and who serves, on one thread
-        run_groups(failures, servers, sys.argv[1:] or ["blocking/"])
+        run_groups(failures, servers, sys.argv[1:] or ["blocking/", "streams/"])
     failures.finish("cases with several connections")
 
 

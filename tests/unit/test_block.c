@@ -94,7 +94,7 @@ static void give_up(struct client *client)
 static void wait_for_keys(unsigned number, int64_t timeout_ms, const char *first, const char *second)
 {
     const struct sdb_slice keys[2] = {{first, strlen(first)}, {second, second == NULL ? 0 : strlen(second)}};
-    const struct block_wish wish = {keys, second == NULL ? 1 : 2, timeout_ms, take, give_up};
+    const struct block_wish wish = {keys, second == NULL ? 1 : 2, timeout_ms, take, give_up, 0};
     const struct request_arg argv[2] = {{"take", 4}, {first, strlen(first)}};
     struct client *client = &connections[number]->client;
 

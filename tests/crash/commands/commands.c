@@ -20,6 +20,7 @@
 #include "command.h"
 #include "config.h"
 #include "hash.h"
+#include "payload_stream.h"
 #include "runtime.h"
 #include "superdb/crashtest.h"
 #include "turns.h"
@@ -91,6 +92,20 @@ static int sum_elements(struct sum *sum, const struct sdb_scan_item *item, uint6
     return error;
 }
 
+/* Entries, ids, groups, consumers and what is pending of them: all that DUMP gives. */
+static int sum_stream(const struct sum *sum, const struct sdb_scan_item *item, uint64_t *total)
+{
+    struct payload_bytes payload = {0};
+    int error = payload_stream_write(&payload, sum->session, &item->key, 100);
+
+    if (!error && payload.failed)
+        error = SDB_ENOMEM;
+    if (!error)
+        *total = hash_key(7, payload.data, payload.size);
+    free(payload.data);
+    return error;
+}
+
 static int add_key(void *context, const struct sdb_scan_item *item)
 {
     struct sum *sum = context;
@@ -105,7 +120,7 @@ static int add_key(void *context, const struct sdb_scan_item *item)
         parts[3] = hash_key(2, view.data, view.size);
         sdb_view_release(sum->session, &view);
     } else {
-        sum->error = sum_elements(sum, item, &parts[3]);
+        sum->error = item->type == SDB_TYPE_STREAM ? sum_stream(sum, item, &parts[3]) : sum_elements(sum, item, &parts[3]);
         if (sum->error)
             return 1;
     }
