@@ -740,6 +740,45 @@ int pool_file_grow(struct pool_file *file, uint64_t new_size)
     return 0;
 }
 
+/* ---- pages that were lost ---- */
+
+void pool_file_read_page(const struct pool_file *file, uint64_t offset, uint8_t page[4096])
+{
+    enum { SECTOR = 512 };
+
+    if (pread(file->fd, page, 4096, (off_t)offset) == 4096)
+        return;
+    for (unsigned at = 0; at < 4096; at += SECTOR)
+        if (pread(file->fd, page + at, SECTOR, (off_t)(offset + at)) != SECTOR)
+            memset(page + at, 0, SECTOR);
+}
+
+int pool_file_renew_page(const struct pool_file *file, uint64_t offset, const uint8_t page[4096])
+{
+    if (pwrite(file->fd, page, 4096, (off_t)offset) == 4096)
+        return 0;
+    if (fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, 4096) == 0 &&
+        pwrite(file->fd, page, 4096, (off_t)offset) == 4096)
+        return 0;
+    error_set("%s: the medium does not take the page at offset %llu (%s): copy the file to another one, and repair the copy", file->path,
+              (unsigned long long)offset, strerror(errno));
+    return SDB_EIO;
+}
+
+int pool_file_sync(const struct pool_file *file)
+{
+    return sync_file(file);
+}
+
+int pool_file_map_page(const struct pool_file *file, uint64_t offset)
+{
+    const struct mapping mapping = mapping_of(file);
+    const struct mapping_kind kind = kind_of(file);
+    int error = mapping_place(&mapping, &kind, offset, offset + 4096);
+
+    return error != 0 ? with_path(file, error) : 0;
+}
+
 int pool_file_page_is_zero(const uint8_t *page)
 {
     const uint64_t *words = (const uint64_t *)(const void *)page;

@@ -74,6 +74,18 @@ int pool_file_open(const char *path, const struct sdb_options *options, struct p
 int pool_file_open_repair(const char *path, int isolated, struct pool_file *file);
 
 /*
+ * For a repair, of a page that the medium has lost (lost_pages.c): what of it can still be read through the file, zeros for the rest.
+ */
+void pool_file_read_page(const struct pool_file *file, uint64_t offset, uint8_t page[4096]);
+
+/* Writes the page through the file, onto another block where the medium refuses. Not synced. Errors: SDB_EIO and the like. */
+int pool_file_renew_page(const struct pool_file *file, uint64_t offset, const uint8_t page[4096]);
+int pool_file_sync(const struct pool_file *file);
+
+/* Maps the file's page again, in the place of what the SIGBUS handler put there. Errors: as mapping_place. */
+int pool_file_map_page(const struct pool_file *file, uint64_t offset);
+
+/*
  * State REPAIR, durable, unless it is one of repair already. The incarnation stays: records that were not applied yet still count.
  * Errors: SDB_EIO.
  */

@@ -97,6 +97,8 @@ static int fill_hole(struct sigbus_region *region, uintptr_t address, const sigi
 
     hole_around(region, offset, info, &from, &to);
     __atomic_store_n(&region->last_offset, offset, __ATOMIC_RELAXED);
+    __atomic_store_n(&region->last_from, from, __ATOMIC_RELAXED);
+    __atomic_store_n(&region->last_to, to, __ATOMIC_RELAXED);
     __atomic_fetch_add(&region->media_errors, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&region->failed, 1, __ATOMIC_SEQ_CST); /* before the page: see Holds 1 */
     return place_zeros(region->base + from, (size_t)(to - from));

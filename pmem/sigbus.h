@@ -27,6 +27,8 @@ struct sigbus_region {
     uint32_t failed;       /* 1 once a page was lost: sticky */
     uint64_t media_errors; /* faults answered with zero pages */
     uint64_t last_offset;  /* of the last such fault, from base */
+    uint64_t last_from;    /* what was replaced then, from here */
+    uint64_t last_to;      /* to here */
 };
 
 /*

@@ -18,6 +18,7 @@
 #include "entry.h"
 #include "error.h"
 #include "index_internal.h"
+#include "lost_pages.h"
 #include "maintain.h"
 #include "scan.h"
 #include "session.h"
@@ -229,13 +230,13 @@ static int complete(const struct repairing *repairing, bool index)
 }
 
 /* The keys that the pool had when it was closed, those of databases being reclaimed included. 0: it is not known. */
-static uint64_t keys_before(const struct pool_file *file)
+static uint64_t keys_before(const struct pool_file *file, uint64_t incarnation)
 {
     const struct sdb_m_counters *counters =
         (const struct sdb_m_counters *)(const void *)(file->base + file->superblock.counters_offset);
     uint64_t keys = 0;
 
-    if (!file->was_clean || counters->incarnation != file->superblock.incarnation ||
+    if (!file->was_clean || counters->incarnation != incarnation ||
         counters->checksum != pool_counters_checksum(counters))
         return 0;
     for (unsigned id = 0; id < DATABASE_IDS; id++)
@@ -255,9 +256,14 @@ static void note_untraced(const struct repairing *repairing, uint64_t keys)
 static int repair_rounds(const struct repairing *repairing)
 {
     struct sdb_pool *pool = repairing->pool;
-    const uint64_t keys = keys_before(&pool->file);
-    int error = recover(repairing);
+    const uint64_t incarnation = pool->file.superblock.incarnation; /* which lost pages raise */
     struct sdb_check check = {0};
+    int error = lost_pages_mend(&pool->file, repairing->report, repairing->context, repairing->result);
+
+    if (error)
+        return error;
+    const uint64_t keys = keys_before(&pool->file, incarnation); /* behind that, which would not see a page again that was touched here */
+    error = recover(repairing);
 
     if (!error)
         error = check_pool(&pool->file, tell_problem, (void *)(uintptr_t)repairing, &check);

@@ -140,6 +140,9 @@ static const struct {
     {"file.c", "write_back_superblock", "the same"},
     {"file.c", "sync_recovered",
      "class process behind class msync, which no scenario changes to: test_power_cut.c shows it"},
+    {"lost_pages.c", "mend", "the simulated medium loses no pages: test_bad_pages.py shows it"},
+    {"lost_pages.c", "mend_lanes", "the same"},
+    {"lost_pages.c", "mend_pages", "the same"},
 };
 
 static int is_unreachable(const char *file, const char *function)
