@@ -533,9 +533,14 @@ void pool_file_close(struct pool_file *file)
 
 /* ---- changes of the superblock ---- */
 
+uint64_t pool_file_copy_offset(int copy)
+{
+    return copy == 0 ? SB_COPY_OFFSET_A : SB_COPY_OFFSET_B;
+}
+
 static uint8_t *copy_at(const struct pool_file *file, int copy)
 {
-    return file->base + (copy == 0 ? SB_COPY_OFFSET_A : SB_COPY_OFFSET_B);
+    return file->base + pool_file_copy_offset(copy);
 }
 
 static int write_copy(struct pool_file *file, struct sdb_m_superblock *sb, int copy)
@@ -609,11 +614,30 @@ static int change_superblock(struct pool_file *file, const struct sdb_m_superblo
     }
     /* newest_copy is what it was: two copies, two steps. The geometry, which anybody may be reading, is not touched. */
     file->superblock.state = sb.state;
+    file->superblock.incompat = sb.incompat;
     file->superblock.sequence = sb.sequence;
     file->superblock.incarnation = sb.incarnation;
     file->superblock.size = sb.size;
     file->superblock.checksum = sb.checksum;
     return 0;
+}
+
+int pool_file_look_at_copy(struct pool_file *file, int copy, int mend, int *mended)
+{
+    struct sdb_m_superblock sb = file->superblock, found;
+
+    *mended = 0;
+    memcpy(&found, copy_at(file, copy), sizeof(found));
+    if (file->readonly || copy != file->newest_copy) /* a step apart; open for reading only, in either direction */
+        sb.sequence = file->readonly ? found.sequence : sb.sequence - 1;
+    superblock_seal(&sb);
+    if (memcmp(&found, &sb, sizeof(sb)) == 0)
+        return 0;
+    if (!mend || file->readonly)
+        return 1;
+    sb.sequence--; /* which write_copy raises */
+    *mended = write_copy(file, &sb, copy) == 0 && write_back_superblock(file) == 0;
+    return 1;
 }
 
 static int refuse_readonly(const struct pool_file *file)
@@ -741,34 +765,6 @@ int pool_file_grow(struct pool_file *file, uint64_t new_size)
 }
 
 /* ---- pages that were lost ---- */
-
-void pool_file_read_page(const struct pool_file *file, uint64_t offset, uint8_t page[4096])
-{
-    enum { SECTOR = 512 };
-
-    if (pread(file->fd, page, 4096, (off_t)offset) == 4096)
-        return;
-    for (unsigned at = 0; at < 4096; at += SECTOR)
-        if (pread(file->fd, page + at, SECTOR, (off_t)(offset + at)) != SECTOR)
-            memset(page + at, 0, SECTOR);
-}
-
-int pool_file_renew_page(const struct pool_file *file, uint64_t offset, const uint8_t page[4096])
-{
-    if (pwrite(file->fd, page, 4096, (off_t)offset) == 4096)
-        return 0;
-    if (fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, 4096) == 0 &&
-        pwrite(file->fd, page, 4096, (off_t)offset) == 4096)
-        return 0;
-    error_set("%s: the medium does not take the page at offset %llu (%s): copy the file to another one, and repair the copy", file->path,
-              (unsigned long long)offset, strerror(errno));
-    return SDB_EIO;
-}
-
-int pool_file_sync(const struct pool_file *file)
-{
-    return sync_file(file);
-}
 
 int pool_file_map_page(const struct pool_file *file, uint64_t offset)
 {

@@ -73,15 +73,6 @@ int pool_file_open(const char *path, const struct sdb_options *options, struct p
  */
 int pool_file_open_repair(const char *path, int isolated, struct pool_file *file);
 
-/*
- * For a repair, of a page that the medium has lost (lost_pages.c): what of it can still be read through the file, zeros for the rest.
- */
-void pool_file_read_page(const struct pool_file *file, uint64_t offset, uint8_t page[4096]);
-
-/* Writes the page through the file, onto another block where the medium refuses. Not synced. Errors: SDB_EIO and the like. */
-int pool_file_renew_page(const struct pool_file *file, uint64_t offset, const uint8_t page[4096]);
-int pool_file_sync(const struct pool_file *file);
-
 /* Maps the file's page again, in the place of what the SIGBUS handler put there. Errors: as mapping_place. */
 int pool_file_map_page(const struct pool_file *file, uint64_t offset);
 
@@ -119,6 +110,13 @@ void pool_file_unmake(const struct pool_file *file);
 
 /* Unmaps, unlocks and closes. Marks nothing: without pool_file_mark_clean before it, the next open recovers. */
 void pool_file_close(struct pool_file *file);
+
+/*
+ * Looks at a superblock copy (0 or 1) of an open pool: 0: it says what the pool is, else 1. mend: and writes it anew then; the other copy
+ * is not touched, so that one is whole whatever is cut short. *mended: it says it again, durably. Under the pool's own lock.
+ */
+int pool_file_look_at_copy(struct pool_file *file, int copy, int mend, int *mended);
+uint64_t pool_file_copy_offset(int copy);
 
 /*
  * Whether the page at this offset was lost (sigbus.h), so that its zeros say nothing: zeros everywhere, where pages were lost. A

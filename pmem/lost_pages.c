@@ -17,17 +17,21 @@
  */
 #include "lost_pages.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "repair.h"
 #include "superblock.h"
 
 #define PAGE_BYTES 4096u
+#define SECTOR 512u
 
 struct lost {
     struct pool_file *file;
@@ -72,7 +76,13 @@ static void note_hole(struct lost *lost)
 
 static void find(struct lost *lost)
 {
-    for (uint64_t at = 0; at < lost->file->size; at += PAGE_BYTES) {
+#ifdef SDB_PERSIST_BACKEND
+    const uint64_t end = 0; /* a simulated medium loses no page */
+#else
+    const uint64_t end = lost->file->size;
+#endif
+
+    for (uint64_t at = 0; at < end; at += PAGE_BYTES) {
         const uint64_t before = errors_so_far(lost->file);
 
         touch(lost->file, at);
@@ -105,6 +115,37 @@ static void tell(const struct lost *lost)
 
 /* ---- Mending ---- */
 
+/* What can still be read of it through the file; zeros for the rest. */
+static void read_page(const struct pool_file *file, uint64_t offset, uint8_t page[PAGE_BYTES])
+{
+    if (pread(file->fd, page, PAGE_BYTES, (off_t)offset) == (ssize_t)PAGE_BYTES)
+        return;
+    for (unsigned at = 0; at < PAGE_BYTES; at += SECTOR)
+        if (pread(file->fd, page + at, SECTOR, (off_t)(offset + at)) != (ssize_t)SECTOR)
+            memset(page + at, 0, SECTOR);
+}
+
+/* Onto another block where the medium refuses. Not synced. */
+static int renew_page(const struct pool_file *file, uint64_t offset, const uint8_t page[PAGE_BYTES])
+{
+    if (pwrite(file->fd, page, PAGE_BYTES, (off_t)offset) == (ssize_t)PAGE_BYTES)
+        return 0;
+    if (fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, PAGE_BYTES) == 0 &&
+        pwrite(file->fd, page, PAGE_BYTES, (off_t)offset) == (ssize_t)PAGE_BYTES)
+        return 0;
+    error_set("%s: the medium does not take the page at offset %llu (%s): copy the file to another one, and repair the copy", file->path,
+              (unsigned long long)offset, strerror(errno));
+    return SDB_EIO;
+}
+
+static int sync_pages(const struct pool_file *file)
+{
+    if (fsync(file->fd) == 0)
+        return SDB_OK;
+    error_set("%s: fsync: %s", file->path, strerror(errno));
+    return SDB_EIO;
+}
+
 static int mend_pages(struct lost *lost, uint64_t from, uint64_t to)
 {
     struct pool_file *file = lost->file;
@@ -114,14 +155,14 @@ static int mend_pages(struct lost *lost, uint64_t from, uint64_t to)
     for (uint64_t page = from / PAGE_BYTES; page < to / PAGE_BYTES && error == SDB_OK; page++) {
         if (!is_lost(lost, page))
             continue;
-        pool_file_read_page(file, page * PAGE_BYTES, bytes);
+        read_page(file, page * PAGE_BYTES, bytes);
         if (file->isolated)
             persist_copy(file->base + page * PAGE_BYTES, bytes, PAGE_BYTES);
         else
-            error = pool_file_renew_page(file, page * PAGE_BYTES, bytes);
+            error = renew_page(file, page * PAGE_BYTES, bytes);
     }
     if (error == SDB_OK && !file->isolated)
-        error = pool_file_sync(file);
+        error = sync_pages(file);
     for (uint64_t page = from / PAGE_BYTES; page < to / PAGE_BYTES && error == SDB_OK && !file->isolated; page++)
         if (is_lost(lost, page))
             error = pool_file_map_page(file, page * PAGE_BYTES);

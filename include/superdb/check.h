@@ -92,7 +92,8 @@ struct sdb_scrub { /* sums: the caller zeroes it to begin */
  * to *cursor, 0 at the end. Verifies check bits and checksums of entries, keys, values, index words and of what says where they
  * are, and looks every key up as a reader would, so that one that nobody can find any more is found. Takes a lock for a second look at
  * what seems wrong, and no other. report, which may be NULL, is told what is wrong; it must not use the session. What is
- * damaged stays an error to readers, until sdb_repair drops it.
+ * damaged stays an error to readers, until sdb_repair drops it. A damaged copy of the superblock alone, of which DRAM knows what it said,
+ * is written anew at once, and told of.
  * Errors: SDB_EINVAL (a group or transaction is open), SDB_EFAILED, SDB_EIO.
  */
 SDB_API int sdb_scrub(struct sdb_session *session, uint64_t *cursor, size_t effort, sdb_finding_fn *report, void *context,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * scrub.c - sdb_scrub: looks at everything in the pool in the order of its place, beside readers and writers, a step at a time
- * Media:   read only
+ * Media:   read only, but for a damaged copy of the superblock, which is written anew (file.c)
  * Holds:   1. The look takes no lock. What seems wrong may be a writer's work: it is looked at again under the lock of its shard, and
  *             only what is wrong then is told.
  *          2. Every live entry is looked for through the index, as a reader would: a key that readers miss is found.
@@ -58,10 +58,31 @@ static bool is_sound(const struct scrubbing *scrub, uint64_t offset)
 
 /* ---- What the pool has once ---- */
 
+/*
+ * What the superblock says is in DRAM while the pool is open: a copy that says something else is written anew. One behind the other, each
+ * durable before the next, so that a copy which is whole stays so.
+ */
+static void scrub_superblock(const struct scrubbing *scrub)
+{
+    struct sdb_pool *pool = scrub->session->pool;
+    int mended;
+
+    for (int copy = 0; copy < 2; copy++) {
+        lock_acquire(&pool->resize_lock);
+        const int damaged = pool_file_look_at_copy(&pool->file, copy, pool_writable(pool) == SDB_OK, &mended);
+        lock_release(&pool->resize_lock);
+        scrub->result->bytes += sizeof(struct sdb_m_superblock);
+        if (damaged)
+            tell(scrub, pool_file_copy_offset(copy),
+                 mended ? "superblock: a copy was damaged, and has been written anew" : "superblock: a copy is damaged", NULL);
+    }
+}
+
 static void scrub_metadata(const struct scrubbing *scrub)
 {
     const struct pool_file *file = &scrub->session->pool->file;
 
+    scrub_superblock(scrub);
     for (unsigned i = 0; i < SDB_DATABASES + 8; i++)
         if (!is_sound(scrub, file->superblock.root_offset + i * WORD_SIZE))
             tell(scrub, file->superblock.root_offset + i * WORD_SIZE, "root: the check bits are wrong", NULL);

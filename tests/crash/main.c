@@ -142,7 +142,8 @@ static const struct {
      "class process behind class msync, which no scenario changes to: test_power_cut.c shows it"},
     {"lost_pages.c", "mend", "the simulated medium loses no pages: test_bad_pages.py shows it"},
     {"lost_pages.c", "mend_lanes", "the same"},
-    {"lost_pages.c", "mend_pages", "the same"},
+    {"lost_pages.c", "sync_pages", "the same"},
+    {"lost_pages.c", "renew_page", "the same"},
 };
 
 static int is_unreachable(const char *file, const char *function)

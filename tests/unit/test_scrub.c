@@ -140,11 +140,62 @@ static void writers_are_no_damage(void **state)
     damage_destroy(&d);
 }
 
+static uint64_t problems_of_metadata(struct sdb_session *session)
+{
+    struct sdb_scrub result = {0};
+    uint64_t cursor = 0;
+    unsigned named = 0;
+
+    assert_ok(sdb_scrub(session, &cursor, 1, note_finding, &named, &result));
+    return result.problems;
+}
+
+/* Every byte of each copy, and of both at once: told of, and written anew as it was, which a kill afterwards shows. */
+static void a_damaged_copy_of_the_superblock_is_told_of_and_written_anew(void **state)
+{
+    static const uint64_t offsets[] = {SB_COPY_OFFSET_A, SB_COPY_OFFSET_B};
+    uint8_t before[8192];
+    struct damage d;
+
+    (void)state;
+    damage_create(&d, 16 * MIB, 2, 40, 9, true);
+    fixture_open(&d.f);
+    memcpy(before, d.raw, sizeof(before));
+    assert_int_equal(problems_of_metadata(d.f.session), 0);
+    for (unsigned i = 0; i < 3 * sizeof(struct sdb_m_superblock); i++) {
+        for (unsigned copy = 0; copy < 2; copy++)
+            if ((1 + i % 3) >> copy & 1)
+                d.raw[offsets[copy] + i / 3] ^= (uint8_t)(1u << i % 8);
+        assert_int_equal(problems_of_metadata(d.f.session), i % 3 == 2 ? 2 : 1);
+        assert_memory_equal(d.raw, before, sizeof(before));
+    }
+    fixture_close(&d.f);
+    assert_int_equal(((struct sdb_m_superblock *)(void *)d.raw)->incompat, ((struct sdb_m_superblock *)(void *)before)->incompat);
+    d.f.options.flags |= SDB_READONLY;
+    fixture_open(&d.f);
+    assert_int_equal(problems_of_metadata(d.f.session), 0);
+    d.raw[SB_COPY_OFFSET_B + 200] ^= 1;
+    assert_int_equal(problems_of_metadata(d.f.session), 1);
+    assert_int_equal(problems_of_metadata(d.f.session), 1); /* told of, and left */
+    fixture_close(&d.f);
+    d.f.options.flags = 0;
+    fixture_open(&d.f); /* which mends that one */
+    d.raw[SB_COPY_OFFSET_A + 200] ^= 1;
+    d.raw[SB_COPY_OFFSET_B + 200] ^= 1;
+    assert_int_equal(problems_of_metadata(d.f.session), 2);
+    fixture_crash(&d.f);
+    assert_int_equal(problems_of_metadata(d.f.session), 0);
+    (void)fixture_check(&d.f);
+    fixture_close(&d.f);
+    damage_destroy(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_pool_has_no_findings_and_every_key_is_looked_at),
         cmocka_unit_test(what_costs_a_key_is_found),
+        cmocka_unit_test(a_damaged_copy_of_the_superblock_is_told_of_and_written_anew),
         cmocka_unit_test(writers_are_no_damage),
     };
 
