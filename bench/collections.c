@@ -297,7 +297,9 @@ static int time_deletion(struct collections *c)
     uint64_t length = 1, start, answered, cpu;
     int done = 0;
 
-    if (!steps || sdb_collection_count(c->session, ELEMENT_KEY, ELEMENT_KEY_SIZE, c->kind->type, &length) != SDB_OK)
+    if (!steps)
+        return -1;
+    if (sdb_collection_count(c->session, ELEMENT_KEY, ELEMENT_KEY_SIZE, c->kind->type, &length) != SDB_OK)
         c->failures++;
     sdb_stats(c->pool, &before);
     start = now_ns();

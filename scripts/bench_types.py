@@ -3,6 +3,7 @@
 
 The section stands between two comments, so that a run of its own (scripts/bench.sh types) replaces it and leaves the rest.
 """
+import re
 from statistics import median
 
 from bench_curves import block, cell, head, row, short
@@ -13,7 +14,29 @@ COLOURS = {"list": "#1f77b4", "set": "#2ca02c", "hash": "#ff7f0e", "zset": "#d62
 OPERATIONS = [("add_many", "added, 100 in a call"), ("insert", "inserted, one in a call"), ("insert_grouped", "inserted, 64 calls to a fence"),
               ("find", "found"), ("rank", "ranked"), ("range", "shown, 100 in a call"), ("update", "updated"), ("pop", "popped")]
 DEPTHS = [1, 16, 64]
+FEWEST = 200  # requests of a run that say anything
 GROWTH_MAX = 3.0  # from 10 K to 10 M a tree gets about twice as deep, and all of it leaves the CPU's caches
+
+
+# What profiles (callgrind under scripts/bench-guard.sh, perf on the server) say of those that lose.
+REASONS = [
+    ("lpush|rpush|lpop", "the leaf and the inner node above it are read whole and verified before they change, at most of the cost; each push then "
+                         "stages, logs and flushes about 8 lines of its own (1.3 where 64 share a fence), where redis-server writes into a block "
+                         "that no crash has to find whole"),
+    ("zadd|zadd_new|zincrby|zpopmin", "two trees change, the order and the members': 19 to 25 lines are flushed, half of them slots of the leaf that move up"),
+    ("zscore|hset|hset_new|hincrby|sadd_new|hget|sismember", "each node on the way is verified: a leaf's slots are summed up, and the element's check is computed"),
+    ("hset_small|zadd_small|lset_small", "a packed collection is one blob, which every change writes anew"),
+    ("pfadd", "the string of registers is one blob, which every change writes anew"),
+    ("bytes an element of a list of 1 M", "an element of 12 bytes takes two words and a slot; redis-server packs it with two bytes around it"),
+    ("10 M, ", "what a call reads of a tree of 4 or 5 levels leaves the CPU's caches: each level is a miss or more, and a leaf is read whole to be verified"),
+]
+
+
+def explain(losses):
+    names = "\n".join(losses)
+    for pattern, reason in REASONS:
+        if re.search(rf"^({pattern})[, :]" if "|" in pattern or pattern == "pfadd" else re.escape(pattern), names, re.M):
+            print(f"- {pattern.strip(', ').replace('|', ', ')}: {reason}")
 
 
 class Commands:
@@ -28,7 +51,7 @@ class Commands:
                 for entry in run["results"]:
                     self.types[entry["operation"]] = entry["type"]
                     self.writes[entry["operation"]] = entry["writes"]
-                    if entry["requests"] and not entry["failure"]:
+                    if entry["requests"] >= FEWEST and not entry["failure"]:
                         self.rows.setdefault((name, entry["operation"], entry["pipeline"]), []).append(entry)
 
     def figure(self, name, operation, depth, field):
@@ -42,14 +65,9 @@ def ratio(ours, theirs):
     return f"{ours / theirs:.2f}" if ours and theirs else "-"
 
 
-def print_commands(curves, losses):
-    commands = Commands(curves)
-    if not commands.types:
-        return
+def print_rates(commands):
     print("### Commands, beside redis-server: thousand a second\n")
-    print("50 connections (4 of SINTER and GEOSEARCH), elements of 12 bytes, values of 16; collections of 1,000 elements, of 10 and 20 where "
-          "the name ends in\n_small or _20, of 500,000 where elements are taken away. \"Always\": redis-server with appendfsync always, which "
-          "SuperDB's every\nwrite compares with; its log is in memory, too.\n")
+    print("\"Always\": redis-server with appendfsync always, which SuperDB's every write compares with; its log is in memory, too.\n")
     head(["command"] + [f"SuperDB P{depth}" for depth in DEPTHS] + [f"/ off P{depth}" for depth in DEPTHS] +
          [f"/ always P{depth}" for depth in DEPTHS])
     for operation in commands.types:
@@ -58,14 +76,25 @@ def print_commands(curves, losses):
         for other in ("redis-off", "redis-always"):
             cells += [ratio(value, commands.figure(other, operation, depth, "requests_per_second")) for value, depth in zip(ours, DEPTHS)]
         row([operation] + cells)
-    print("\n### Commands: CPU time of the server for each, ns, and latency at pipeline 1, us\n")
-    head(["command"] + [f"SuperDB P{depth}" for depth in DEPTHS] + [f"redis P{depth}" for depth in DEPTHS] +
-         [f"redis / SuperDB P{depth}" for depth in DEPTHS] + ["SuperDB p50 / p99", "redis p50 / p99"])
+    print()
+
+
+def print_commands(curves, losses, quiet):
+    commands = Commands(curves)
+    if not commands.types:
+        return
+    print("50 connections (4 of SINTER and GEOSEARCH), elements of 12 bytes, values of 16; collections of 1,000 elements, of 10 and 20 where "
+          "the name ends in\n_small or _20, of 500,000 where elements are taken away.\n")
+    if quiet:
+        print_rates(commands)
+    print("### Commands: CPU time of the server for each, ns" + (", and latency at pipeline 1, us\n" if quiet else "\n"))
+    head(["command"] + [f"SuperDB P{depth}" for depth in DEPTHS] + [f"redis-server, persistence off, P{depth}" for depth in DEPTHS] +
+         [f"redis-server / SuperDB P{depth}" for depth in DEPTHS] + ["SuperDB p50 / p99", "redis-server p50 / p99"] * quiet)
     for operation in commands.types:
         ours = [commands.figure("superdb", operation, depth, "server_cpu_ns_per_request") for depth in DEPTHS]
         theirs = [commands.figure("redis-off", operation, depth, "server_cpu_ns_per_request") for depth in DEPTHS]
         latencies = [" / ".join(cell(commands.figure(name, operation, 1, field)) for field in ("p50", "p99"))
-                     for name in ("superdb", "redis-off")]
+                     for name in ("superdb", "redis-off") if quiet]
         row([operation] + [cell(value) for value in ours + theirs] + [ratio(their, our) for our, their in zip(ours, theirs)] + latencies)
         behind = [f"{our:,.0f} against {their:,.0f} ns at pipeline {depth}" for our, their, depth in zip(ours, theirs, DEPTHS)
                   if our and their and our > their]
@@ -171,19 +200,34 @@ def print_deletion(curves, losses):
     print()
 
 
+def busy(facts):
+    """Whether somebody else used the cores: the load generator and the server together are no more than two."""
+    load = [float(facts[name].split()[0]) for name in ("load average before", "load average after") if facts.get(name)]
+    return any(value > 3 for value in load)
+
+
 def print_types(curves, facts):
     if not any(curves.documents(pattern) for pattern in ("types-*.json", "collections-*.json", "deletion-*.json", "elements-*.json")):
         return
     losses = []
     print(BEGIN)
     print("## Collections\n")
-    print(f"Of a run of its own: {facts.get('types', '-')}; load average before {facts.get('load average before', '-')}, after "
-          f"{facts.get('load average after', '-')}.\n")
-    print_commands(curves, losses)
+    print(f"Of a run of its own (`scripts/bench.sh types`): {facts.get('types', '-')}; load average before {facts.get('load average before', '-')}, after "
+          f"{facts.get('load average after', '-')}.")
+    if busy(facts):
+        print("**Measured on a busy machine**: its cores ran much else besides. Rates and latencies of commands are left out; what is CPU time says "
+              "something,\nwith much noise at pipeline 1. To be measured anew on a quiet one.")
+    if facts.get("types note"):
+        print(facts["types note"])
+    print()
+    print_commands(curves, losses, not busy(facts))
     print_memory(curves, losses)
     print_costs(curves, losses)
     print_deletion(curves, losses)
     print("### Where collections lose, or grow dearer than their tree\n")
     print("\n".join(f"- {loss}" for loss in losses) if losses else "Nowhere in this run.")
+    if losses:
+        print("\nWhy:\n")
+        explain(losses)
     print(END)
     print()
