@@ -290,8 +290,8 @@ static void reply_flags(struct reply *reply, uint32_t flags)
             reply_status(reply, names[i].name);
 }
 
-/* How keys are found from there on: how far (relative to there, or -1: to the end), in which steps. */
-static void reply_find_range(struct reply *reply, int last, int step)
+/* How keys are found from there on: how far (relative to there, or -1: to the end), in which steps, and, from limit 2 on, in which part. */
+static void reply_find_range(struct reply *reply, int last, int step, int limit)
 {
     reply_bulk_text(reply, "find_keys");
     reply_map(reply, 2);
@@ -304,7 +304,7 @@ static void reply_find_range(struct reply *reply, int last, int step)
     reply_bulk_text(reply, "keystep");
     reply_integer(reply, step);
     reply_bulk_text(reply, "limit");
-    reply_integer(reply, 0);
+    reply_integer(reply, limit);
 }
 
 /* One group of keys: where it begins, how far it goes (relative to there, or -1: to the end), in which steps. */
@@ -321,7 +321,7 @@ static void reply_key_spec(struct reply *reply, const char *flags, size_t size, 
     reply_map(reply, 1);
     reply_bulk_text(reply, "index");
     reply_integer(reply, first);
-    reply_find_range(reply, last < 0 ? last : last - first, step);
+    reply_find_range(reply, last < 0 ? last : last - first, step, 0);
 }
 
 /* Where the number of keys stands that precedes them, by the syntax; 0: there is none. */
@@ -388,7 +388,7 @@ static void reply_sort_specs(struct reply *reply, const char *flags, const char 
 }
 
 /* A key behind a word, which is looked for from an argument on. */
-static void reply_keyword_spec(struct reply *reply, const char *flags, const char *keyword, int from)
+static void reply_keyword_spec(struct reply *reply, const char *flags, const char *keyword, int from, int last, int limit)
 {
     reply_map(reply, 3);
     reply_bulk_text(reply, "flags");
@@ -403,7 +403,7 @@ static void reply_keyword_spec(struct reply *reply, const char *flags, const cha
     reply_bulk_text(reply, keyword);
     reply_bulk_text(reply, "startfrom");
     reply_integer(reply, from);
-    reply_find_range(reply, 0, 1);
+    reply_find_range(reply, last, 1, limit);
 }
 
 static void reply_key_specs(struct reply *reply, const struct command *command)
@@ -416,11 +416,14 @@ static void reply_key_specs(struct reply *reply, const struct command *command)
     } else if (second != NULL && strstr(command->syntax, "[STORE key | STOREDIST key]") != NULL) {
         reply_set(reply, 3);
         reply_key_spec(reply, flags, (size_t)(second - flags), first, first, 1);
-        reply_keyword_spec(reply, second + 1, "STORE", -command->arity);
-        reply_keyword_spec(reply, second + 1, "STOREDIST", -command->arity);
+        reply_keyword_spec(reply, second + 1, "STORE", -command->arity, 0, 0);
+        reply_keyword_spec(reply, second + 1, "STOREDIST", -command->arity, 0, 0);
     } else if (first == 0 && numkeys_position(command) > 0) {
         reply_set(reply, 1);
         reply_numkeys_spec(reply, flags, numkeys_position(command));
+    } else if (command->keys != NULL && strstr(command->syntax, "STREAMS key") != NULL) { /* half of what follows are ids */
+        reply_set(reply, 1);
+        reply_keyword_spec(reply, flags, "STREAMS", strcmp(command->name, "xread") == 0 ? 1 : 4, -1, 2);
     } else if (first == 0) {
         reply_set(reply, 0);
     } else if (second == NULL) {

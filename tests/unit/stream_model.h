@@ -132,8 +132,6 @@ static inline int64_t model_position(const struct model *m, struct sdb_stream_id
         return 0;
     if (!m->count && id_compare(id, m->last) <= 0)
         return (int64_t)m->added;
-    if (!id_is_zero(id) && id_compare(id, m->deleted) < 0)
-        return -1;
     if (id_compare(id, m->last) == 0)
         return (int64_t)m->added;
     if (id_compare(id, m->last) > 0)
@@ -155,7 +153,9 @@ static inline int64_t model_lag(const struct model *m, const struct model_group 
         return 0;
     if (read == -1 || model_holes(m, g->last))
         read = model_position(m, g->last);
-    return read == -1 ? -1 : (int64_t)m->added - read;
+    else
+        return (int64_t)m->added - read;
+    return read == -1 ? SDB_STREAM_LAG_UNKNOWN : (int64_t)m->added - read;
 }
 
 /* ---- what is pending ---- */

@@ -315,7 +315,7 @@ static void delete_consumer(void)
 static void expect_new(struct model_group *g, unsigned c, const struct sdb_stream_reading *reading, const struct sdb_stream_read *done)
 {
     unsigned i = 0;
-    const bool served = m.count && id_compare(m.last, g->last) > 0;
+    const bool served = m.count && id_compare(m.entries[m.count - 1].id, g->last) > 0;
 
     assert_int_equal(done->served, served);
     if (!served) {
