@@ -254,7 +254,7 @@ static int look_groups(struct collection *stream, void *context)
     struct stream_prefix prefix;
     struct stream_state state;
     struct stream_name name;
-    uint64_t first, count = 0;
+    uint64_t first = 0, count = 0;
     int error = stream_load(stream, &state);
 
     stream_prefix_of(&prefix, STREAM_TAG_GROUP, 0, NULL);
@@ -392,7 +392,7 @@ static int look_consumers(struct collection *stream, void *context)
     struct stream_record group, record;
     struct stream_prefix prefix, owned;
     struct stream_name name;
-    uint64_t first, count = 0;
+    uint64_t first = 0, count = 0;
     int error = stream_group_find(stream, show->group, &group);
 
     if (error)

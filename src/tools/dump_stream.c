@@ -54,8 +54,10 @@ static struct note *add(struct notes *notes, const struct sdb_slice *name)
     }
     if (name->size)
         memcpy(copy, name->data, name->size);
-    notes->items[notes->count] = (struct note){.name = {copy, name->size}};
-    return &notes->items[notes->count++];
+    struct note *note = &notes->items[notes->count++];
+    *note = (struct note){.name.size = name->size};
+    note->name.data = copy;
+    return note;
 }
 
 static void clear(struct notes *notes)
