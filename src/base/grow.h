@@ -23,18 +23,19 @@
 static inline bool grow(void *array, size_t *capacity, size_t needed, size_t item_size)
 {
     size_t more = *capacity < GROW_MIN / 2 ? GROW_MIN : *capacity * 2;
-    void *items;
+    void *items, *grown;
 
     if (needed <= *capacity && *capacity != 0)
         return true;
     if (more < needed)
         more = needed;
     memcpy(&items, array, sizeof(items));
-    items = realloc(items, more * item_size);
-    if (items == NULL)
+    grown = realloc(items, more * item_size);
+    if (grown == NULL)
         return false;
-    memcpy(array, &items, sizeof(items));
+    memcpy(array, &grown, sizeof(grown));
     *capacity = more;
+    /* cppcheck-suppress memleak */ /* the array's owner has it now */
     return true;
 }
 

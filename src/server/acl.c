@@ -45,7 +45,7 @@ static int compare_names(const char *name, size_t size, const char *other)
 /* Where the name is, or belongs. */
 static size_t users_place(const struct users *in, const char *name, size_t size, bool *found)
 {
-    size_t low = 0, high = in->items != NULL ? in->count : 0;
+    size_t low = 0, high = in->count;
 
     while (low < high) {
         const size_t middle = (low + high) / 2;
@@ -69,7 +69,7 @@ static struct acl_user *users_find(const struct users *in, const char *name, siz
     bool found;
     const size_t place = users_place(in, name, size, &found);
 
-    return found ? in->items[place] : NULL;
+    return found && in->items != NULL ? in->items[place] : NULL;
 }
 
 /* Takes the reference over, in place of the one of that name. False: no memory; the reference is released. */
@@ -79,7 +79,7 @@ static bool users_put(struct users *in, struct acl_user *user)
     bool found;
     const size_t place = users_place(in, user->name, strlen(user->name), &found);
 
-    if (found) {
+    if (found && in->items != NULL) {
         acl_user_release(in->items[place]);
         in->items[place] = user;
         return true;

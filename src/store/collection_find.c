@@ -171,10 +171,11 @@ int collection_find_score(struct collection *collection, const void *name, size_
 {
     struct collection_element element = {0};
     struct collection_place place;
+    struct tree_place member;
     int error;
 
     if (collection->in_tree)
-        return collection_find_member(collection, name, size, &place.tree, score);
+        return collection_find_member(collection, name, size, &member, score);
     error = collection_find(collection, name, size, &place);
     if (!error)
         error = collection_read(collection, &place, &element);
