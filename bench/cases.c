@@ -26,6 +26,10 @@ const struct fill fills[] = {
     {"zset_taken", "ZADD zset_taken:$k", "$s m:$e", NULL, 1, 500000, 100, 0},
     {"hyperloglog", "PFADD hyperloglog:$k", "e:$e", NULL, 1000, 1000, 100, 0},
     {"geo", "GEOADD geo:$k", "$x $y p:$e", NULL, 100, 10000, 100, 0},
+    {"stream", "XADD stream:$k", "$d-1 f:0000000000 $v", NULL, 200, 1000, 1, 100000},
+    {"stream_read", "XADD stream_read:$k", "$d-1 f:0000000000 $v", "XGROUP CREATE stream_read:$k g 0", 1, 200000, 1, 100000},
+    {"stream_acked", "XADD stream_acked:$k", "$d-1 f:0000000000 $v",
+     "XGROUP CREATE stream_acked:$k g 0;XREADGROUP GROUP g c STREAMS stream_acked:$k >", 1, 200000, 1, 100000},
 };
 const size_t fill_count = sizeof fills / sizeof fills[0];
 
@@ -58,6 +62,11 @@ const struct type_case type_cases[] = {
     {"zpopmin", "sorted set", "zset_taken", "ZPOPMIN zset_taken:$k", CASE_WRITES | CASE_TAKES},
     {"pfadd", "hyperloglog", "hyperloglog", "PFADD hyperloglog:$k e:$n", CASE_WRITES},
     {"geosearch", "geo", "geo", "GEOSEARCH geo:$k FROMLONLAT $x $y BYRADIUS 20 km", CASE_HEAVY},
+    {"xadd", "stream", "stream", "XADD stream:$k * f:0000000000 $v", CASE_WRITES},
+    {"xadd_maxlen", "stream", "stream", "XADD stream:$k MAXLEN = 1000 * f:0000000000 $v", CASE_WRITES},
+    {"xrange_100", "stream", "stream", "XRANGE stream:$k $d + COUNT 100", 0},
+    {"xreadgroup", "stream", "stream_read", "XREADGROUP GROUP g c COUNT 1 STREAMS stream_read:$k >", CASE_WRITES | CASE_TAKES},
+    {"xack", "stream", "stream_acked", "XACK stream_acked:$k g $d-1", CASE_WRITES | CASE_TAKES},
 };
 const size_t type_case_count = sizeof type_cases / sizeof type_cases[0];
 

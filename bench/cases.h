@@ -25,7 +25,7 @@ struct fill {
     const char *name;
     const char *command; /* what stands before the elements */
     const char *element; /* the words of one of them */
-    const char *after;   /* a command for each collection, when it is full; NULL: none */
+    const char *after;   /* commands for each collection, when it is full, with semicolons between them; NULL: none */
     uint64_t keys, elements;
     uint64_t together; /* elements in one command */
     uint64_t first;    /* the first element's number */

@@ -94,12 +94,18 @@ static int fill_some(struct filling *filling, const struct fill *fill, struct ca
 
 static int fill_after(struct filling *filling, const struct fill *fill, struct case_numbers *numbers)
 {
-    struct case_words words;
+    for (const char *at = fill->after; *at; at += *at == ';') {
+        struct case_words words;
+        char command[sizeof words.text];
+        size_t size = strcspn(at, ";");
 
-    if (room_for_command(filling))
-        return -1;
-    case_words_split(&words, fill->after);
-    filling->size += case_command_write(&words, fill, numbers, filling->bytes + filling->size);
+        if (room_for_command(filling))
+            return -1;
+        snprintf(command, sizeof command, "%.*s", (int)size, at);
+        case_words_split(&words, command);
+        filling->size += case_command_write(&words, fill, numbers, filling->bytes + filling->size);
+        at += size;
+    }
     return 0;
 }
 

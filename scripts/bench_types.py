@@ -84,7 +84,7 @@ def print_commands(curves, losses, quiet):
     if not commands.types:
         return
     print("50 connections (4 of SINTER and GEOSEARCH), elements of 12 bytes, values of 16; collections of 1,000 elements, of 10 and 20 where "
-          "the name ends in\n_small or _20, of 500,000 where elements are taken away.\n")
+          "the name ends in\n_small or _20, of 500,000 where elements are taken away, 200,000 of streams.\n")
     if quiet:
         print_rates(commands)
     print("### Commands: CPU time of the server for each, ns" + (", and latency at pipeline 1, us\n" if quiet else "\n"))

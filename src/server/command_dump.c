@@ -65,8 +65,12 @@ static void put_command(FILE *out, const struct command *command, const struct c
     } else {
         (void)fprintf(out, " Since %s.\n", command->since);
     }
-    if (command->difference != NULL)
-        (void)fprintf(out, "%sDiffers: %s.\n", container != NULL ? "  " : "\n", command->difference);
+    if (command->difference != NULL) {
+        const size_t size = strlen(command->difference);
+
+        (void)fprintf(out, "%sDiffers: %s%s\n", container != NULL ? "  " : "\n", command->difference,
+                      size > 0 && command->difference[size - 1] == '.' ? "" : ".");
+    }
     if (command->subcommands != NULL) {
         (void)fputc('\n', out);
         for (const struct command *sub = command->subcommands; sub->name != NULL; sub++)

@@ -255,8 +255,9 @@ const struct command key_commands[] = {
      .complexity = "O(N) where N is the size of the value; O(N*log(N)) for large collections",
      .syntax = "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
      .acl_categories = "@keyspace @write @slow @dangerous",
-     .difference = "A payload is checked in full, as Redis does where sanitize-dump-payload is yes. Streams and modules' values are bad "
-                   "data. What a packed payload becomes goes by the limits of sizes, too, and its sorted sets are put in order. FREQ and IDLETIME take effect where the maxmemory-policy keeps what they say.",
+     .difference = "A payload is checked in full, as Redis does where sanitize-dump-payload is yes. Modules' values are bad data. What a "
+                   "packed payload becomes goes by the limits of sizes, too, and its sorted sets are put in order. FREQ and IDLETIME "
+                   "take effect where the maxmemory-policy keeps what they say",
      .arity = -4, .flags = COMMAND_WRITE | COMMAND_DENYOOM,
      .first_key = 1, .last_key = 1, .key_step = 1,
      .handler = restore_command},

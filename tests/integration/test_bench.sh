@@ -134,7 +134,7 @@ grep -q 'is not there' "$work/none.log" || fail "it does not say that a key is n
 check "$work/types-superdb-1.json" 'd["failed"] == 0 and all(row["requests"] > 0 and row["errors"] == 0 and row["misses"] == 0
     and row["latency_ns"]["count"] == row["requests"] for row in d["results"])'
 "$bench" types --list >"$work/names"
-check "$work/types-superdb-1.json" "len(d['results']) == 2 * $(wc -l <"$work/names") and ('zpopmin', 16) in r"
+check "$work/types-superdb-1.json" "len(d['results']) == 2 * $(wc -l <"$work/names") and ('zpopmin', 16) in r and ('xreadgroup', 16) in r"
 "$bench" types --port "$port" --writes --case hget,hset --pipeline 1 --duration-ms 20 --divide 20 --json "$work/writes.json" 2>/dev/null || fail "types --writes"
 check "$work/writes.json" '[row["operation"] for row in d["results"]] == ["hset"]'
 ! "$bench" types --port "$port" --case nonsense 2>/dev/null || fail "a command that there is not is run"
@@ -171,7 +171,7 @@ printf 'types: a test\n' >"$work/facts.txt"
 for _ in 1 2; do
     python3 "$(dirname "$0")/../../scripts/bench-report.py" "$work" "$work/page.md" types || fail "the report of types"
 done
-grep -q '^| zpopmin |' "$work/page.md" && grep -q '^| sorted set, ranked |' "$work/page.md" && grep -q 'SuperDB, list, UNLINK' "$work/page.md" ||
+grep -q '^| zpopmin |' "$work/page.md" && grep -q '^| xreadgroup |' "$work/page.md" && grep -q '^| sorted set, ranked |' "$work/page.md" && grep -q 'SuperDB, list, UNLINK' "$work/page.md" ||
     fail "the report misses figures"
 [ "$(grep -c '^## Collections$' "$work/page.md")" = 1 ] && grep -q '^before$' "$work/page.md" && grep -q '^after$' "$work/page.md" ||
     fail "the report does not replace its section alone"

@@ -102,6 +102,45 @@ def test_python_geo_and_hyperloglog():
         assert r.pfmerge("all", "visits", "none") is True and r.pfcount("all") == r.pfcount("visits")
 
 
+def test_python_streams():
+    with started() as server:
+        r = client(server)
+        assert r.xadd("s", {"f": "a"}, id="1-1") == b"1-1" and r.xadd("s", {"f": "b", "g": 2}, id="1-*") == b"1-2"
+        added = r.xadd("s", {"f": "c"}, maxlen=3, approximate=False)
+        assert added > b"1-2" and r.xlen("s") == 3 and r.xadd("none", {"f": "v"}, nomkstream=True) is None
+        assert r.xrange("s", "1", "1") == [(b"1-1", {b"f": b"a"}), (b"1-2", {b"f": b"b", b"g": b"2"})]
+        assert r.xrevrange("s", count=1) == [(added, {b"f": b"c"})] and r.xdel("s", added) == 1
+        assert r.xread({"s": "1-1"}) == [[b"s", [(b"1-2", {b"f": b"b", b"g": b"2"})]]] and r.xread({"s": "$"}, block=1) == []
+        assert r.xgroup_create("s", "g", id="0") is True and r.xgroup_createconsumer("s", "g", "idle") == 1
+        try:
+            r.xgroup_create("s", "g")
+            assert False
+        except redis.ResponseError as error:
+            assert str(error).startswith("BUSYGROUP")
+        assert [entry for entry, _ in r.xreadgroup("g", "ada", {"s": ">"})[0][1]] == [b"1-1", b"1-2"] and r.xreadgroup("g", "ada", {"s": ">"}) == []
+        assert r.xpending("s", "g") == {"pending": 2, "min": b"1-1", "max": b"1-2", "consumers": [{"name": b"ada", "pending": 2}]}
+        assert r.xack("s", "g", "1-1", "9-9") == 1
+        left = r.xpending_range("s", "g", "-", "+", 10)
+        assert [(p["message_id"], p["consumer"], p["times_delivered"]) for p in left] == [(b"1-2", b"ada", 1)]
+        assert r.xclaim("s", "g", "grace", 0, ["1-2"], justid=True) == [b"1-2"]
+        assert [entry for entry, _ in r.xautoclaim("s", "g", "ada", 0)[1]] == [b"1-2"]
+        info = r.xinfo_stream("s")
+        assert info["length"] == 2 and info["groups"] == 1 and info["last-generated-id"] == added and info["first-entry"] == (b"1-1", {b"f": b"a"})
+        assert r.xinfo_groups("s")[0]["pending"] == 1 and {c["name"]: c["pending"] for c in r.xinfo_consumers("s", "g")} == {
+            b"ada": 1, b"grace": 0, b"idle": 0}
+        assert r.xgroup_delconsumer("s", "g", "ada") == 1 and r.xgroup_setid("s", "g", "0") is True and r.xtrim("s", minid="1-2", approximate=False) == 1
+        got = []
+        waiting = threading.Thread(target=lambda: got.extend(client(server).xreadgroup("g", "late", {"s": ">"}, noack=True, block=10000)))
+        assert [entry for entry, _ in r.xreadgroup("g", "late", {"s": ">"})[0][1]] == [b"1-2"]
+        waiting.start()
+        wait_until(lambda: r.info("clients")["blocked_clients"] == 1)
+        last = r.xadd("s", {"f": "woken"})
+        waiting.join()
+        assert got == [[b"s", [(last, {b"f": b"woken"})]]] and r.xgroup_destroy("s", "g") == 1
+        assert r.restore("copy", 0, r.dump("s")) and r.xrange("copy") == r.xrange("s") and r.object("encoding", "copy") == b"stream"
+        assert r.memory_usage("copy") > 0 and list(r.scan_iter(_type="stream")) and r.type("copy") == b"stream"
+
+
 def test_python_transactions_locks_and_scripts():
     with started() as server:
         r = client(server)
@@ -161,8 +200,10 @@ def test_cli_walks_over_all_types():
         r.sadd("set", *range(200))
         r.hset("hash", mapping={f"f{i}": i for i in range(100)})
         r.zadd("zset", {f"m{i}": i for i in range(400)})
+        for i in range(150):
+            r.xadd("stream", {"f": i})
         biggest = cli(server, "--bigkeys")
-        for words in (b"300 items", b"200 members", b"100 fields", b"400 members", b"50 bytes"):
+        for words in (b"300 items", b"200 members", b"100 fields", b"400 members", b"150 entries", b"50 bytes"):
             assert words in biggest, biggest[-900:]
         assert b"Biggest   zset found" in cli(server, "--memkeys")
         r.config_set("maxmemory-policy", "allkeys-lfu")
