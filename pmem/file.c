@@ -288,6 +288,12 @@ static int refuse_unrepaired(const struct pool_file *file)
     return SDB_ECORRUPT;
 }
 
+/* What is known of a pool that was closed is known to the next run, too. */
+static uint32_t state_of_repair(const struct pool_file *file)
+{
+    return file->was_clean ? SB_STATE_REPAIR_CLOSED : SB_STATE_REPAIR;
+}
+
 /* The state of a repair, durable, one copy after the other, before the file is mapped; with the incarnation that it has. */
 static int announce_in_file(struct pool_file *file)
 {
@@ -297,7 +303,7 @@ static int announce_in_file(struct pool_file *file)
 
     if (sb.state >= SB_STATE_REPAIR)
         return error;
-    sb.state = SB_STATE_REPAIR;
+    sb.state = state_of_repair(file);
     for (int step = 0; step < 2 && error == 0; step++) {
         sb.sequence++;
         superblock_seal(&sb);
@@ -344,7 +350,7 @@ static int read_superblock(struct pool_file *file, uint64_t file_size)
     if (error != 0)
         return with_path(file, error);
     file->newest_copy = memcmp(&file->superblock, &a, sizeof(a)) != 0;
-    file->was_clean = file->superblock.state == SB_STATE_CLEAN;
+    file->was_clean = file->superblock.state == SB_STATE_CLEAN || file->superblock.state == SB_STATE_REPAIR_CLOSED;
     if (file->superblock.state >= SB_STATE_REPAIR && !file->repairing)
         return refuse_unrepaired(file);
     if (file->repairing && file_size < file->superblock.size)
@@ -682,16 +688,27 @@ int pool_file_announce_repair(struct pool_file *file)
 
         return error != 0 ? with_path(file, error) : 0;
     }
-    sb.state = SB_STATE_REPAIR;
+    sb.state = state_of_repair(file);
     return change_superblock(file, &sb);
 }
 
-int pool_file_mark_repair(struct pool_file *file, uint32_t state)
+int pool_file_mark_repair(struct pool_file *file)
+{
+    struct sdb_m_superblock sb = file->superblock;
+
+    if (sb.state < SB_STATE_REPAIR)
+        sb.state = state_of_repair(file);
+    if (sb.state != SB_STATE_REPAIR_CLOSED) /* there no record counts anyway, and the counts are those of this incarnation */
+        sb.incarnation++;
+    return change_superblock(file, &sb);
+}
+
+int pool_file_mark_entries_final(struct pool_file *file)
 {
     struct sdb_m_superblock sb = file->superblock;
 
     sb.incarnation++;
-    sb.state = state;
+    sb.state = SB_STATE_REPAIR;
     return change_superblock(file, &sb);
 }
 

@@ -82,8 +82,14 @@ int pool_file_map_page(const struct pool_file *file, uint64_t offset);
  */
 int pool_file_announce_repair(struct pool_file *file);
 
-/* A state of repair under a new incarnation, durable; pool_file_mark_clean ends it. Errors: SDB_EIO. */
-int pool_file_mark_repair(struct pool_file *file, uint32_t state);
+/*
+ * A state of repair, durable; pool_file_mark_clean ends it. Of a pool that was not closed under a new incarnation: no record that
+ * recovery has applied is applied again over what is stored from here on. Errors: SDB_EIO.
+ */
+int pool_file_mark_repair(struct pool_file *file);
+
+/* State REPAIR, durable, under a new incarnation: records count from here on, and the counts of the last close do not. Errors: SDB_EIO. */
+int pool_file_mark_entries_final(struct pool_file *file);
 
 /*
  * State OPEN under a new incarnation, durable in both superblock copies. To be called after recovery and before the

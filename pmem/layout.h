@@ -52,7 +52,7 @@ enum sb_state {
     SB_STATE_CLEAN = 1,
     SB_STATE_OPEN = 2,
     SB_STATE_REPAIR = 3,       /* a repair is under way, and nobody else opens the pool */
-    SB_STATE_REPAIR_INDEX = 4, /* the same; its entries are final, index words are missing */
+    SB_STATE_REPAIR_CLOSED = 4, /* the same, of a pool that was closed: no record counts, and the counts of the close do */
 };
 
 /* Two copies, 4096 bytes apart; the valid one with the higher sequence counts. Written alternately. */

@@ -231,10 +231,7 @@ static int mend(struct lost *lost)
     if (error != SDB_OK)
         return error;
     forget_failure(file);
-    if (file->was_clean && file->superblock.state < SB_STATE_REPAIR)
-        error = pool_file_mark_repair(file, SB_STATE_REPAIR); /* its records are void, which the next run could not know */
-    else
-        error = pool_file_announce_repair(file);
+    error = pool_file_announce_repair(file);
     if (error == SDB_OK)
         error = mend_lanes(lost);
     if (error == SDB_OK)

@@ -4,16 +4,17 @@
  * Media:   root and lane headers here, the rest in the parts
  * Commit:  0. before records are given up that cannot be applied: state REPAIR, durable, of the same incarnation. Without these records
  *             the pool may look whole and not be. A file that has lost its end is announced before it is as long as it was (file.c).
- *          1. state REPAIR, durable: from here on nobody but a repair opens the pool
+ *          1. state REPAIR, durable: from here on nobody but a repair opens the pool. REPAIR_CLOSED where it was closed, so that the next
+ *             run takes no record for one that counts, and has the same counts to go by
  *          2. what is kept and what goes is found out and told; nothing is stored
  *          3. root; fence: a number that it has lost is taken from the keys, and the next step shows where more of them are
  *          4. extent headers; fence; map: so that every page with entries that stay is known by its words; fence
  *          5. entries that go become free ones: those first that the index does not lead to; fence; then the others; fence. An index
- *             word that has lost its entry explains why another one has none: one of the past, if it were still there, would stay
- *          6. state REPAIR_INDEX, durable: what is an entry now stays one
+ *             word that leads to an entry says that others of its key are older, and the counts miss one key more where it is gone
+ *          6. state REPAIR, durable, with a new incarnation: what is an entry now stays one, and records count again
  *          7. index words that lead to nothing go, and with a damaged directory the shard's whole index; fence
- *          A crash before 6: the next run finds the same, since 3 to 5 take away nothing that it goes by. After it: entries without
- *          an index word are put back, whatever explains that they have none. The state ends with the clean close of the pool.
+ *          A crash before 6: the next run finds the same, since 3 to 5 take away nothing that it goes by. After it: no counts are gone
+ *          by, and entries without an index word are put back. The state ends with the clean close of the pool.
  * Holds:   what is lost is told before anything is stored over it.
  * Threads: see repair.h
  * Memory:  see repair.h
@@ -261,27 +262,25 @@ static int store_all(struct repair *repair)
     repair_entries_store(repair, true);
     error = repair_fence(repair);
     if (error == SDB_OK)
-        error = pool_file_mark_repair(repair->file, SB_STATE_REPAIR_INDEX);
+        error = pool_file_mark_entries_final(repair->file);
     if (error != SDB_OK)
         return error;
     repair_index_store(repair);
     return repair_fence(repair);
 }
 
-int repair_pool(struct pool_file *file, sdb_finding_fn *report, void *context, struct sdb_repair *result)
+int repair_pool(struct pool_file *file, const uint64_t *closed, sdb_finding_fn *report, void *context, struct sdb_repair *result)
 {
-    struct repair repair = {.file = file, .report = report, .context = context, .result = result};
+    struct repair repair = {.file = file, .closed = closed, .report = report, .context = context, .result = result};
     int error = SDB_ENOMEM;
 
-    repair.entries_final = file->superblock.state == SB_STATE_REPAIR_INDEX;
     repair.first_extent = (uint32_t)(file->superblock.heap_offset >> EXTENT_SHIFT);
     repair.extent_count = (uint32_t)(file->size >> EXTENT_SHIFT);
     repair.extents = calloc(repair.extent_count, sizeof(*repair.extents));
     repair.shards = calloc(file->superblock.shards, sizeof(*repair.shards));
     if (repair.extents == NULL || repair.shards == NULL)
         goto out;
-    /* With a new incarnation, too: no record that recovery has applied is applied again over what is stored here. */
-    error = pool_file_mark_repair(file, repair.entries_final ? SB_STATE_REPAIR_INDEX : SB_STATE_REPAIR);
+    error = pool_file_mark_repair(file);
     if (error != SDB_OK)
         goto out;
     plan(&repair);

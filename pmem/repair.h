@@ -17,9 +17,10 @@
 
 /*
  * Finds out what has to be done, reports it, then does it (steps in repair.c). The file was opened by pool_file_open_repair and its lanes
- * were recovered. Errors: SDB_ENOMEM, SDB_EIO; the pool then stays marked as being repaired, and the next run goes on.
+ * were recovered. closed: the keys of each physical database when the pool was closed; NULL: not known. Errors: SDB_ENOMEM, SDB_EIO; the
+ * pool then stays marked as being repaired, and the next run goes on.
  */
-int repair_pool(struct pool_file *file, sdb_finding_fn *report, void *context, struct sdb_repair *result);
+int repair_pool(struct pool_file *file, const uint64_t *closed, sdb_finding_fn *report, void *context, struct sdb_repair *result);
 
 /* A lane whose records cannot be applied: none of them ever is, and only a repair opens the pool from here on. Errors: SDB_EIO. */
 int repair_give_up_lane(struct pool_file *file, uint32_t lane, sdb_finding_fn *report, void *context, struct sdb_repair *result);

@@ -3,8 +3,10 @@
  * repair_entry.c - which entries stay
  * Media:   reads struct sdb_m_entry, struct sdb_m_blob; stores entries that go as free ones
  * Commit:  an entry that goes is four words, the one with its type first; a run that is cut short finds it damaged and not live, or free
- * Holds:   an entry stays where its check bits, its key and its value are right, its shard is its key's, and its index word either is
- *          there or was lost to damage that can be seen. An entry that nothing leads to in an index that is whole is of the past.
+ * Holds:   1. An entry stays where its check bits, its key and its value are right, its shard is its key's, and the index leads to it.
+ *          2. One that nothing leads to goes where the index leads to another entry of its key: that one is newer. It goes, too, where
+ *             the pool was closed and the counts miss none of its database's keys, or no more than those whose index words were lost to
+ *             damage that can be seen: it is of the past. Else it stays, and is told of: a sound key is rather put back than dropped.
  * Threads: see repair.h
  * Memory:  none
  */
@@ -54,14 +56,23 @@ static bool read_key(const struct repair *repair, struct subject *subject)
     return key.shard == subject->extent->shard;
 }
 
+static bool is_pointed(const struct subject *subject)
+{
+    return subject->extent->bits != NULL && repair_bit(subject->extent->bits->pointed, repair_slot(subject->offset));
+}
+
+/* Of an entry whose check bits are wrong: whether its key is the one of an index word that leads here. */
+static bool has_name(const struct repair *repair, struct subject *subject)
+{
+    return is_pointed(subject) && read_key(repair, subject) &&
+           repair_index_leads(repair, subject->extent->shard, subject->hash, subject->offset);
+}
+
 /* Check bits that are wrong: the key may still be told, by its index word. Without one, the entry was free. */
 static void judge_damaged(struct repair *repair, struct subject *subject)
 {
-    const struct repair_bits *bits = subject->extent->bits;
-    const bool pointed = bits != NULL && repair_bit(bits->pointed, repair_slot(subject->offset));
-    const bool named = pointed && read_key(repair, subject) &&
-                       repair_index_leads(repair, subject->extent->shard, subject->hash, subject->offset);
-    const bool was_live = pointed || repair->shards[subject->extent->shard].lost;
+    const bool named = has_name(repair, subject);
+    const bool was_live = is_pointed(subject) || repair->shards[subject->extent->shard].lost;
 
     drop(repair, subject, was_live ? "an entry is damaged: its check bits are wrong" : "a free entry is damaged", named, was_live);
 }
@@ -113,6 +124,42 @@ static const char *judge_value(struct repair *repair, const struct subject *subj
     return NULL;
 }
 
+static bool has_newer(const struct repair *repair, const struct subject *subject)
+{
+    return repair_index_has_key(repair, subject->extent->shard, subject->hash, meta_database(subject->words[0]), subject->key,
+                                subject->key_size);
+}
+
+/* Of an entry that nothing leads to: whether the counts of the last close have no room for it. */
+static bool is_of_the_past(const struct repair *repair, const struct subject *subject)
+{
+    const unsigned database = meta_database(subject->words[0]);
+    uint64_t there = repair->led[database];
+
+    if (repair->closed == NULL)
+        return false;
+    if (!repair_index_explains(repair, subject->extent->shard, subject->hash))
+        there += repair->explained[database];
+    return repair->closed[database] <= there;
+}
+
+/* Counts the keys that the index leads to, and those whose index words were lost to damage that can be seen: they come before others. */
+static void count(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool flag)
+{
+    struct subject subject = {.offset = offset, .extent = extent};
+    const bool indexed = extent->bits != NULL && repair_bit(extent->bits->indexed, repair_slot(offset));
+
+    (void)flag;
+    repair_load_entry(repair, offset, subject.words);
+    const unsigned database = meta_database(subject.words[0]);
+    const bool sound = entry_valid(subject.words, offset);
+    if (indexed || (!sound && has_name(repair, &subject)))
+        repair->led[database]++;
+    else if (sound && meta_type(subject.words[0]) != 0 && entry_type_is_sane(subject.words[0]) && read_key(repair, &subject) &&
+             !has_newer(repair, &subject) && repair_index_explains(repair, extent->shard, subject.hash))
+        repair->explained[database]++;
+}
+
 static void judge_live(struct repair *repair, struct subject *subject, bool indexed)
 {
     const uint64_t meta = subject->words[0];
@@ -126,10 +173,15 @@ static void judge_live(struct repair *repair, struct subject *subject, bool inde
         drop(repair, subject, "an entry's key is damaged, or another shard's", false, true);
         return;
     }
+    if (!indexed && has_newer(repair, subject)) {
+        drop(repair, subject, "the index leads to a newer entry of its key: this one goes", true, false);
+        repair->result->entries_older++;
+        return;
+    }
     if (!database_is_known(repair, meta_database(meta)))
         wrong = "its database is not in use: it is of the past";
-    else if (!indexed && !repair_index_explains(repair, subject->extent->shard, subject->hash))
-        wrong = "nothing leads to it in an index that is whole: it is of the past";
+    else if (!indexed && is_of_the_past(repair, subject))
+        wrong = "nothing leads to it, and the counts of the last close miss no key: it is of the past";
     else
         wrong = judge_value(repair, subject);
     if (wrong != NULL) {
@@ -138,8 +190,8 @@ static void judge_live(struct repair *repair, struct subject *subject, bool inde
     }
     repair->result->keys_kept++;
     if (!indexed && !repair->shards[subject->extent->shard].lost)
-        repair_tell(repair, subject->offset, "its index word was lost, and is put back", meta_database(meta), subject->key,
-                    subject->key_size, false);
+        repair_tell(repair, subject->offset, "nothing led to it, and it is put back: it may be older than the last change of its key",
+                    meta_database(meta), subject->key, subject->key_size, false);
     repair->result->index_words_missing += !indexed || repair->shards[subject->extent->shard].lost;
 }
 
@@ -175,6 +227,8 @@ static void for_slots(struct repair *repair, slot_fn *visit, bool flag)
 
 void repair_entries_judge(struct repair *repair, bool indexed)
 {
+    if (!indexed && repair->closed != NULL)
+        for_slots(repair, count, false);
     for_slots(repair, judge, indexed);
 }
 

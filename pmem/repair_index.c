@@ -195,11 +195,29 @@ static bool is_of_use(const struct repair *repair, uint64_t word)
            repair_bit(extent->bits->indexed, repair_slot(index_word_entry(word)));
 }
 
+bool repair_index_has_key(const struct repair *repair, uint32_t shard, uint64_t hash, unsigned database, const void *key, size_t key_size)
+{
+    uint64_t at[2], words[4];
+
+    if (!find_buckets(repair, shard, hash, at))
+        return false;
+    for (unsigned i = 0; i < 2 * BUCKET_WORDS; i++) {
+        const uint64_t word = repair_load(repair, at[i / BUCKET_WORDS] + i % BUCKET_WORDS * WORD_SIZE);
+
+        if (word == 0 || index_word_tag(word) != index_tag(hash) || !is_of_use(repair, word))
+            continue;
+        repair_load_entry(repair, index_word_entry(word), words);
+        if (entry_compare_key(repair->file, words, database, key, key_size) == ENTRY_SAME)
+            return true;
+    }
+    return false;
+}
+
 bool repair_index_explains(const struct repair *repair, uint32_t shard, uint64_t hash)
 {
     uint64_t at[2];
 
-    if (repair->entries_final || repair->shards[shard].lost || !find_buckets(repair, shard, hash, at))
+    if (repair->shards[shard].lost || !find_buckets(repair, shard, hash, at))
         return true;
     for (unsigned i = 0; i < 2; i++) {
         uint64_t any = 0;

@@ -57,7 +57,9 @@ struct repair {
     uint32_t first_extent, extent_count;
     struct repair_extent *extents;
     struct repair_shard *shards;
-    bool entries_final; /* an earlier run came as far as the index: entries without an index word are to be kept */
+    const uint64_t *closed; /* keys of each database when the pool was closed; NULL: not known */
+    uint64_t led[DATABASE_IDS];       /* keys that the index leads to, by name at least */
+    uint64_t explained[DATABASE_IDS]; /* those that it does not lead to, for a reason that can be seen */
     bool failed;        /* no memory */
     uint8_t physical[SDB_DATABASES];
     uint64_t dead[DATABASE_IDS / 64];
@@ -100,6 +102,8 @@ int repair_heap_store(struct repair *repair);
 void repair_index_read(struct repair *repair);
 /* Whether an index word that is not damaged, in its place, leads to the entry. */
 bool repair_index_leads(const struct repair *repair, uint32_t shard, uint64_t hash, uint64_t entry);
+/* Whether the index leads to an entry of this key, which hash and shard are of. */
+bool repair_index_has_key(const struct repair *repair, uint32_t shard, uint64_t hash, unsigned database, const void *key, size_t key_size);
 /* Whether damage explains that a key has no index word. */
 bool repair_index_explains(const struct repair *repair, uint32_t shard, uint64_t hash);
 /* Tells of index words that lead to entries which are no more: their keys are lost, and not known. */

@@ -182,7 +182,7 @@ static int check_sizes(const struct sdb_m_superblock *sb)
         return bad_geometry("number of lanes", sb->lanes);
     if (sb->lane_size < LANE_SIZE_MIN || sb->lane_size > LANE_SIZE_MAX || sb->lane_size % LINE_SIZE != 0)
         return bad_geometry("lane size", sb->lane_size);
-    if (sb->state < SB_STATE_CLEAN || sb->state > SB_STATE_REPAIR_INDEX)
+    if (sb->state < SB_STATE_CLEAN || sb->state > SB_STATE_REPAIR_CLOSED)
         return bad_geometry("state", sb->state);
     return 0;
 }

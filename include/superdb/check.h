@@ -59,7 +59,9 @@ struct sdb_repair {
     uint64_t keys_kept;
     uint64_t keys_lost;           /* each told of, with its name */
     uint64_t entries_lost;        /* keys whose names are lost too: told of with their offsets */
-    uint64_t keys_untraced;       /* gone without a trace, as the counts of the last clean close say; 0 after an unclean one */
+    uint64_t keys_untraced;       /* gone without a trace, as the counts of the last clean close say */
+    uint64_t keys_uncounted;      /* 1: how many are gone without a trace is not known: the pool was not closed, or its counts are lost */
+    uint64_t entries_older;       /* of keys that stay, with a newer value; dropped, each told of */
     uint64_t index_words_missing; /* keys that the index did not lead to, and leads to again */
     uint64_t index_words_dropped; /* that led nowhere */
     uint64_t blocks_freed;        /* that were allocated, and used by nothing */

@@ -84,7 +84,18 @@ static int recover(const struct repairing *repairing)
 
 /* ---- The index ---- */
 
-/* An entry whose key another entry has, which the index leads to: an older one. */
+/* Tells of a key of one of the pool's databases. */
+static void tell_key(const struct repairing *repairing, uint64_t offset, const char *what, const struct index_key *key)
+{
+    struct sdb_finding finding = {.offset = offset, .what = what, .key = {key->data, key->size}, .database = 0};
+
+    while (finding.database < SDB_DATABASES && repairing->pool->physical[finding.database] != key->database)
+        finding.database++;
+    if (repairing->report != NULL)
+        repairing->report(repairing->context, &finding);
+}
+
+/* An entry whose key another entry has, which the index leads to. */
 static int drop_twin(struct sdb_session *session, uint32_t shard, uint64_t entry, const uint64_t old[4])
 {
     struct heap *heap = &session->pool->heap;
@@ -135,7 +146,10 @@ static int put_back(const struct repairing *repairing, struct sdb_session *sessi
     } else if (result == INDEX_MISSING) {
         error = index_insert(&pool->heap, &session->tx, &key, entry, &splits);
     } else if (found.entry != entry) {
-        tell(repairing, entry, "an older entry of a key that is elsewhere goes");
+        tell_key(repairing, entry, "a second entry of its key, neither of which anything led to: which is newer is not known, this one goes",
+                 &key);
+        repairing->result->keys_kept--;
+        repairing->result->entries_older++;
         error = drop_twin(session, key.shard, entry, words);
     }
     return operation_end(session, &mark, error);
@@ -229,40 +243,43 @@ static int complete(const struct repairing *repairing, bool index)
     return error;
 }
 
-/* The keys that the pool had when it was closed, those of databases being reclaimed included. 0: it is not known. */
-static uint64_t keys_before(const struct pool_file *file, uint64_t incarnation)
+/* The keys that the pool had when it was closed, those of databases being reclaimed included. False: it is not known. */
+static bool keys_when_closed(const struct pool_file *file, uint64_t keys[DATABASE_IDS])
 {
     const struct sdb_m_counters *counters =
         (const struct sdb_m_counters *)(const void *)(file->base + file->superblock.counters_offset);
-    uint64_t keys = 0;
 
-    if (!file->was_clean || counters->incarnation != incarnation ||
+    if (!file->was_clean || counters->incarnation != file->superblock.incarnation ||
         counters->checksum != pool_counters_checksum(counters))
-        return 0;
-    for (unsigned id = 0; id < DATABASE_IDS; id++)
-        keys += counters->keys[id];
-    return keys;
+        return false;
+    memcpy(keys, counters->keys, sizeof(counters->keys));
+    return true;
 }
 
-static void note_untraced(const struct repairing *repairing, uint64_t keys)
+/* closed NULL: not known. */
+static void note_untraced(const struct repairing *repairing, const uint64_t *closed)
 {
     struct sdb_repair *result = repairing->result;
-    const uint64_t traced = result->keys_kept + result->keys_lost + result->entries_lost;
+    const uint64_t traced = result->keys_kept + result->keys_lost + result->entries_lost + result->entries_older;
+    uint64_t keys = 0;
 
+    for (unsigned id = 0; closed != NULL && id < DATABASE_IDS; id++)
+        keys += closed[id];
     if (keys > traced)
         result->keys_untraced = keys - traced;
+    result->keys_uncounted = closed == NULL;
 }
 
 static int repair_rounds(const struct repairing *repairing)
 {
     struct sdb_pool *pool = repairing->pool;
-    const uint64_t incarnation = pool->file.superblock.incarnation; /* which lost pages raise */
+    uint64_t closed[DATABASE_IDS];
     struct sdb_check check = {0};
     int error = lost_pages_mend(&pool->file, repairing->report, repairing->context, repairing->result);
 
     if (error)
         return error;
-    const uint64_t keys = keys_before(&pool->file, incarnation); /* behind that, which would not see a page again that was touched here */
+    const uint64_t *counts = keys_when_closed(&pool->file, closed) ? closed : NULL; /* behind lost_pages_mend, which looks first */
     error = recover(repairing);
 
     if (!error)
@@ -277,9 +294,9 @@ static int repair_rounds(const struct repairing *repairing)
     const bool anything = error == SDB_ECORRUPT || pool->file.superblock.state >= SB_STATE_REPAIR || repairing->result->problems;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         repairing->result->keys_kept = 0;
-        error = anything ? repair_pool(&pool->file, repairing->report, repairing->context, repairing->result) : SDB_OK;
+        error = anything ? repair_pool(&pool->file, round == 0 ? counts : NULL, repairing->report, repairing->context, repairing->result) : SDB_OK;
         if (round == 0 && anything && !error)
-            note_untraced(repairing, keys);
+            note_untraced(repairing, counts);
         if (!error)
             error = complete(repairing, repairing->result->index_words_missing != 0);
         if (error != SDB_ECORRUPT || round == ROUNDS_MAX - 1)

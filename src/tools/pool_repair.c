@@ -46,20 +46,23 @@ enum tool_status tool_repair(const struct tool_options *options)
 {
     struct tool_options context = *options;
     struct sdb_repair result;
+    char untraced[40] = "an unknown number";
     const int error =
         sdb_repair(options->path, options->dry_run ? SDB_REPAIR_DRY_RUN : 0, print_finding, &context, &result);
 
     if (error != SDB_OK && result.problems_left == 0)
         return tool_error(options->path, error);
+    if (!result.keys_uncounted)
+        (void)snprintf(untraced, sizeof(untraced), "%" PRIu64, result.keys_untraced);
     if (!options->quiet && result.problems == 0)
         (void)printf("%s: clean: nothing to repair\n", options->path);
     else if (!options->quiet)
         (void)printf("%s: %s: %" PRIu64 " problems, %" PRIu64 " left; %" PRIu64 " keys kept, %" PRIu64 " lost by name, %" PRIu64
-                     " lost without, %" PRIu64 " without a trace; %" PRIu64 " index words put back, %" PRIu64 " dropped; %" PRIu64 " blocks freed, %" PRIu64
+                     " lost without, %s without a trace; %" PRIu64 " index words put back, %" PRIu64 " dropped; %" PRIu64 " blocks freed, %" PRIu64
                      " marked as in use\n",
                      options->path, error != SDB_OK ? "STILL DAMAGED" : options->dry_run ? "would be repaired" : "repaired",
                      result.problems, result.problems_left, result.keys_kept, result.keys_lost, result.entries_lost,
-                     result.keys_untraced, result.index_words_missing, result.index_words_dropped, result.blocks_freed, result.blocks_marked);
+                     untraced, result.index_words_missing, result.index_words_dropped, result.blocks_freed, result.blocks_marked);
     if (error != SDB_OK)
         return TOOL_DAMAGED;
     return options->dry_run && result.problems != 0 ? TOOL_DAMAGED : TOOL_OK;

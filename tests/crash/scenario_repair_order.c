@@ -99,16 +99,27 @@ static void break_value(uint8_t *medium, uint64_t entry)
     medium[blob + offsetof(struct sdb_m_blob, checksum)] ^= 1;
 }
 
-/* Another place in the same bucket, with a value to break. */
-static const struct place *neighbour(const uint8_t *medium, const struct segment *segment, const struct place *of)
+/* A second entry of the same key, in a place that was never used on its page: without a value. 0: none was made. */
+static uint64_t make_older(uint8_t *medium, uint64_t entry)
 {
-    for (uint32_t i = 0; i < segment->count; i++) {
-        const struct place *place = &segment->places[i];
+    const uint64_t start = entry & ~(uint64_t)(PAGE_SIZE_POOL - 1);
+    uint64_t words[4];
 
-        if (place != of && place->bucket == of->bucket && has_blob(medium, place->entry))
-            return place;
+    memcpy(words, medium + entry, sizeof(words));
+    if (meta_key_code(words[0]) == CODE_BLOB)
+        return 0;
+    words[entry_value_index(words[0])] = 0;
+    words[0] &= ~((uint64_t)CODE_MASK << META_VALUE_SHIFT);
+    for (uint32_t i = 0; i < ENTRIES_PER_PAGE; i++) {
+        const uint64_t at = start + i * ENTRY_SIZE;
+
+        if ((get(medium, at) | get(medium, at + 8) | get(medium, at + 16) | get(medium, at + 24)) != 0)
+            continue;
+        entry_seal(words, at);
+        memcpy(medium + at, words, sizeof(words));
+        return at;
     }
-    return NULL;
+    return 0;
 }
 
 /* Whether both buckets of the place have words besides its own, and were left alone so far. They were not, from here on. */
@@ -122,10 +133,7 @@ static bool take_buckets(struct segment *segment, const struct place *place)
 
 /* -- kinds of damage -- */
 
-/*
- * An entry that nothing leads to, in an index that is whole: it is of the past. An index word beside its place is about to lose its
- * entry, and would explain it.
- */
+/* A key has an older entry that nothing leads to, and the newer one is about to go: the older one must not outlive it. */
 static void of_the_past(struct oracle *oracle, uint8_t *medium, uint64_t *size)
 {
     struct segment segment;
@@ -135,13 +143,11 @@ static void of_the_past(struct oracle *oracle, uint8_t *medium, uint64_t *size)
     (void)size;
     read_index(medium, &segment);
     for (uint32_t i = 0; i < segment.count && done < TIMES; i++) {
-        const struct place *place = &segment.places[i], *beside = neighbour(medium, &segment, place);
+        const uint64_t entry = segment.places[i].entry;
 
-        if (beside == NULL || segment.used[beside->other] || !take_buckets(&segment, place))
+        if (!has_blob(medium, entry) || make_older(medium, entry) == 0)
             continue;
-        segment.used[beside->other] = true;
-        put(medium, place->at, 0);
-        break_value(medium, beside->entry);
+        break_value(medium, entry);
         done++;
     }
 }
