@@ -2,13 +2,15 @@
 /*
  * commands.c - every command that writes, on the crash harness: each is there after a crash as a whole, or not at all
  *
- *     crash_commands [--seed N] [--random N] [--states N] [--point N]
+ *     crash_commands [--domain adr|eadr|pages] [--seed|--random|--states|--lines|--every|--kills|--nested|--point N] [SECTION...]
+ *     crash_commands --list
  *
- * The turns below are run twice, as a worker runs them: a group, its commands, the fence. The first time the keyspace is noted
+ * The turns of turns.h are run twice, as a worker runs them: a group, its commands, the fence. The first time the keyspace is noted
  * after each command; the second time it crashes, and what an image holds must be what was noted after a command: one
  * of the turn under way, or the last one of a turn that was acknowledged.
  *
- * A command of the table that writes and is missing here, or that changes nothing in any turn, is a failure.
+ * A command or subcommand of the table that writes, or may write, and is missing there, or that changes nothing in any turn, is a failure;
+ * so is a request of the binary protocol. Sections that are named crash alone: the others run, without a look at their fences.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -16,9 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
 #include "command.h"
 #include "config.h"
+#include "connection.h"
+#include "frames.h"
 #include "hash.h"
 #include "payload_stream.h"
 #include "runtime.h"
@@ -38,11 +41,14 @@ struct history {
     unsigned count;
     unsigned acknowledged, begun; /* indices */
     int crashing;                 /* the second time */
+    char **sections;              /* that are looked at then; none: all */
+    int section_count;
     int64_t now_ms;
 };
 
-static struct client client;
-static uint8_t changes[COMMANDS_MAX]; /* by number: the command has changed something */
+static struct connection connection;
+static const struct command *changed[COMMANDS_MAX]; /* that have changed something */
+static uint8_t frame_changes[256];                  /* by opcode: the request has */
 static char text[1 << 20];
 
 static void fail(const char *what, const char *detail)
@@ -142,7 +148,7 @@ static int keyspace(struct sdb_session *session, uint64_t *total)
             sum.error = sum.error ? sum.error : error;
         } while (cursor && !sum.error);
     }
-    must(sdb_select(session, client.database), "select");
+    must(sdb_select(session, connection.client.database), "select");
     *total = sum.total;
     return sum.error;
 }
@@ -173,34 +179,53 @@ static const char *take_word(const char *at, char **out, struct request_arg *arg
     if (*begin == '@') {
         uint64_t handle = 0;
 
-        must(sdb_handle(client.session, begin + 1, (size_t)(*out - begin - 1), &handle), "handle");
+        must(sdb_handle(connection.client.session, begin + 1, (size_t)(*out - begin - 1), &handle), "handle");
         *out = begin + sprintf(begin, "%" PRIu64, handle);
     }
     *arg = (struct request_arg){begin, (size_t)(*out - begin)};
     return *at == ' ' ? at + 1 : at;
 }
 
+/* What ran: a command, or a frame's opcode. */
+struct what {
+    const struct command *command;
+    unsigned opcode;
+};
+
+/* The row of a command, or of its subcommand. */
+static const struct command *row_of(const struct request_arg *argv, int argc)
+{
+    const struct command *command = command_find(argv[0].data, argv[0].size), *sub = NULL;
+
+    if (command == NULL)
+        fail("no such command", argv[0].data);
+    if (argc > 1)
+        sub = command_find_sub(command, argv[1].data, argv[1].size);
+    return sub != NULL ? sub : command;
+}
+
 /* Runs the command at the beginning of a line. Returns where the next line begins. */
-static const char *run_command(const char *at, size_t *number)
+static const char *run_command(const char *at, struct what *what)
 {
     struct request_arg argv[WORDS_MAX];
-    const struct command_slot *slot;
     char *out = text;
     int argc = 0;
 
-    must(sdb_select(client.session, client.database), "select");
+    must(sdb_select(connection.client.session, connection.client.database), "select");
     while (*at != '\0' && *at != '\n')
         at = take_word(at, &out, &argv[argc++]);
-    slot = command_slot_find(argv[0].data, argv[0].size);
-    if (slot == NULL)
-        fail("no such command", argv[0].data);
-    client.reply.size = 0;
-    command_dispatch(&client, argv, argc);
-    if (client.reply.size == 0 || client.reply.data[0] == '-') {
-        reply_raw(&client.reply, "", 1);
-        fail("a turn's command", client.reply.data);
+    connection.client.reply.size = 0;
+    *what = (struct what){0};
+    if (argv[0].data[0] == '>') {
+        what->opcode = frames_run_line(&connection.client, argv, argc);
+    } else {
+        what->command = row_of(argv, argc);
+        command_dispatch(&connection.client, argv, argc);
+        if (connection.client.reply.size == 0 || connection.client.reply.data[0] == '-') {
+            reply_raw(&connection.client.reply, "", 1);
+            fail("a turn's command", connection.client.reply.data);
+        }
     }
-    *number = slot->number % COMMANDS_MAX;
     return *at == '\n' ? at + 1 : at;
 }
 
@@ -209,9 +234,32 @@ static int note_state(struct history *history)
 {
     if (history->count == STATES_MAX)
         fail("too many commands", "");
-    must(keyspace(client.session, &history->states[history->count]), "keyspace");
+    must(keyspace(connection.client.session, &history->states[history->count]), "keyspace");
     history->count++;
     return history->count > 1 && history->states[history->count - 1] != history->states[history->count - 2];
+}
+
+static int has_changed(const struct command *command)
+{
+    size_t i = 0;
+
+    while (changed[i] != NULL && changed[i] != command)
+        i++;
+    return changed[i] != NULL;
+}
+
+static void note_change(const struct what *what)
+{
+    size_t i = 0;
+
+    if (what->command == NULL)
+        frame_changes[what->opcode] = 1;
+    while (what->command != NULL && changed[i] != NULL && changed[i] != what->command)
+        i++;
+    if (i + 1 >= COMMANDS_MAX)
+        fail("too many commands that write", "");
+    if (what->command != NULL)
+        changed[i] = what->command;
 }
 
 static unsigned commands_of(const char *turn)
@@ -236,17 +284,27 @@ static void run_turn(struct history *history, struct sdb_crashtest *test, const 
     }
     history->begun += commands_of(turn);
     sdb_crashtest_begin(test);
-    must(sdb_group_begin(client.session), "group");
+    must(sdb_group_begin(connection.client.session), "group");
     while (*turn != '\0') {
-        size_t number;
+        struct what what;
 
-        turn = run_command(turn, &number);
+        turn = run_command(turn, &what);
         if (!history->crashing && note_state(history))
-            changes[number] = 1;
+            note_change(&what);
     }
-    must(sdb_group_end(client.session), "the end of a group");
+    must(sdb_group_end(connection.client.session), "the end of a group");
     history->acknowledged = history->begun;
     sdb_crashtest_end(test);
+}
+
+/* Whether what this section does is to crash. */
+static int is_wanted(const struct history *history, const char *section)
+{
+    int wanted = history->section_count == 0;
+
+    for (int i = 0; i < history->section_count; i++)
+        wanted |= strcmp(history->sections[i], section) == 0;
+    return history->crashing && wanted;
 }
 
 static int work(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
@@ -255,17 +313,21 @@ static int work(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
 
     history->now_ms = NOW_MS;
     history->acknowledged = history->begun = 0;
-    client.database = 0;
+    connection.client.database = 0;
     sdb_crashtest_set_time(test, NOW_MS);
-    sdb_crashtest_look(test, history->crashing);
-    must(sdb_session_open(pool, &client.session), "session");
+    sdb_crashtest_look(test, 0);
+    must(sdb_session_open(pool, &connection.client.session), "session");
     runtime.pool = pool;
     client_set_now_ms(NOW_MS);
     if (!history->crashing)
         (void)note_state(history);
-    for (size_t i = 0; turns[i] != NULL; i++)
-        run_turn(history, test, turns[i]);
-    sdb_session_close(client.session);
+    for (size_t i = 0; turns[i] != NULL; i++) {
+        if (turns[i][0] == '=')
+            sdb_crashtest_look(test, is_wanted(history, turns[i] + 1));
+        else
+            run_turn(history, test, turns[i]);
+    }
+    sdb_session_close(connection.client.session);
     return SDB_OK;
 }
 
@@ -288,17 +350,40 @@ static int judge(void *context, struct sdb_session *session, struct sdb_crashtes
 
 /* -- the table -- */
 
+/* What may write, but not to the pool: messages wait for the end of CLIENT PAUSE WRITE, as in Redis, and that is all. */
+static int is_demanded(const struct command *command)
+{
+    return (command->flags & COMMAND_WRITE) != 0 || strcmp(command->name, "exec") == 0 ||
+           ((command->flags & COMMAND_MAY_WRITE) != 0 && strcmp(command->group, "pubsub") != 0);
+}
+
+static int demand(const char *container, const struct command *command)
+{
+    if (command->handler == NULL || !is_demanded(command) || has_changed(command))
+        return 1;
+    printf("FAILED: no turn in which %s%s changes something\n", container, command->name);
+    return 0;
+}
+
+/* Rows, their subcommands, and what frames do. */
 static int is_complete(void)
 {
     const struct command *command;
+    const char *name;
     int complete = 1;
 
     for (size_t i = 0; (command = command_at(i)) != NULL; i++) {
-        const struct command_slot *slot = command_slot_find(command->name, strlen(command->name));
+        char container[64];
 
-        if (!(command->flags & COMMAND_WRITE) || (slot != NULL && changes[slot->number]))
+        complete &= demand("", command);
+        (void)snprintf(container, sizeof(container), "%s ", command->name);
+        for (const struct command *sub = command->subcommands; sub != NULL && sub->name != NULL; sub++)
+            complete &= demand(container, sub);
+    }
+    for (unsigned opcode = 0; opcode < 256; opcode++) {
+        if (!frames_may_write(opcode, &name) || frame_changes[opcode])
             continue;
-        printf("FAILED: no turn in which %s changes something\n", command->name);
+        printf("FAILED: no turn in which frame %02x (%s) changes something\n", opcode, name);
         complete = 0;
     }
     return complete;
@@ -343,10 +428,76 @@ static int run_apart(struct history *history, const struct sdb_crashtest_options
     return pass.passed;
 }
 
+static void list_sections(void)
+{
+    for (size_t i = 0; turns[i] != NULL; i++)
+        if (turns[i][0] == '=')
+            printf("%s\n", turns[i] + 1);
+}
+
+static void must_be_a_section(const char *name)
+{
+    size_t i = 0;
+
+    while (turns[i] != NULL && (turns[i][0] != '=' || strcmp(turns[i] + 1, name) != 0))
+        i++;
+    if (turns[i] == NULL)
+        fail("no such section", name);
+}
+
+static uint32_t domain_of(const char *name)
+{
+    if (strcmp(name, "eadr") == 0)
+        return SDB_CRASHTEST_EADR;
+    if (strcmp(name, "pages") == 0)
+        return SDB_CRASHTEST_PAGES;
+    if (strcmp(name, "adr") != 0)
+        fail("no such domain", name);
+    return SDB_CRASHTEST_ADR;
+}
+
+/* Takes the options. Returns the index of the first section's name. */
+static int parse(int argc, char **argv, struct sdb_crashtest_options *options)
+{
+    struct {
+        const char *name;
+        uint32_t *value;
+    } numbers[] = {{"--random", &options->random_images}, {"--states", &options->states_max}, {"--lines", &options->lines_max},
+                   {"--every", &options->every}, {"--kills", &options->kill_every}, {"--nested", &options->nested_every}};
+    int i = 1;
+
+    if (argc > 1 && strcmp(argv[1], "--list") == 0) {
+        list_sections();
+        exit(0);
+    }
+    for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
+        uint64_t value = strtoull(argv[i + 1], NULL, 10);
+        size_t n = 0;
+
+        if (strcmp(argv[i], "--domain") == 0) {
+            options->domain = domain_of(argv[i + 1]);
+        } else if (strcmp(argv[i], "--seed") == 0) {
+            options->seed = value;
+        } else if (strcmp(argv[i], "--point") == 0) {
+            options->only_point = value;
+        } else {
+            while (n < sizeof(numbers) / sizeof(numbers[0]) && strcmp(argv[i], numbers[n].name) != 0)
+                n++;
+            if (n == sizeof(numbers) / sizeof(numbers[0]))
+                fail("no such option", argv[i]);
+            *numbers[n].value = (uint32_t)value;
+        }
+    }
+    for (int section = i; section < argc; section++)
+        must_be_a_section(argv[section]);
+    return i;
+}
+
 int main(int argc, char **argv)
 {
     static struct history history;
     struct sdb_crashtest_options options = SDB_CRASHTEST_OPTIONS_INIT;
+    int first;
 
     options.seed = SEED_USUAL;
     options.shards = 2;
@@ -355,22 +506,12 @@ int main(int argc, char **argv)
     options.random_images = 64;
     options.lines_max = 16;
     options.nested_every = 64;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        uint64_t value = strtoull(argv[i + 1], NULL, 10);
-
-        if (strcmp(argv[i], "--seed") == 0)
-            options.seed = value;
-        else if (strcmp(argv[i], "--random") == 0)
-            options.random_images = (uint32_t)value;
-        else if (strcmp(argv[i], "--states") == 0)
-            options.states_max = (uint32_t)value;
-        else if (strcmp(argv[i], "--point") == 0)
-            options.only_point = value;
-        else
-            fail("no such option", argv[i]);
-    }
-    client.flags = CLIENT_AUTHENTICATED;
-    reply_init(&client.reply);
+    first = parse(argc, argv, &options);
+    history.sections = argv + first;
+    history.section_count = argc - first;
+    connection.client.flags = CLIENT_AUTHENTICATED;
+    connection.resp = 2;
+    reply_init(&connection.client.reply);
     if (config_init() != 0 || commands_init() != 0)
         fail("out of memory", "");
     if (!run_apart(&history, &options) || !is_complete())

@@ -2,8 +2,9 @@
 /*
  * turns.h - the turns of commands.c: command lines, run under one fence
  *
- * A turn that begins with +MS runs so much later. {c*n} is n times a character, ^HH a byte, @key the key's handle. Every kind of value: integer,
- * inline, blob, large; keys inline and in blobs; several databases; keys that expire on the way.
+ * "=NAME" begins a section, which can crash by itself; each takes what the ones before it left. A turn that begins with +MS runs so much
+ * later. {c*n} is n times a character, ^HH a byte, @key the key's handle; a line that begins with > is a frame (frames.h). Every kind of
+ * value: integer, inline, blob, large; keys inline and in blobs; several databases; keys that expire on the way.
  */
 #ifndef SDB_TESTS_CRASH_TURNS_H
 #define SDB_TESTS_CRASH_TURNS_H
@@ -15,7 +16,7 @@
     SETS_OF("l8") SETS_OF("l9") SETS_OF("m1") SETS_OF("m2") SETS_OF("m3") SETS_OF("m4") SETS_OF("m5") SETS_OF("m6") "EXEC"
 
 static const char *const turns[] = {
-    /* strings */
+    "=strings",
     "SET a 1",
     "SET a text",
     "SET a {v*100}",
@@ -60,7 +61,7 @@ static const char *const turns[] = {
     "PFADD pf2 f g h\nPFCOUNT pf2",
     "PFMERGE pf pf2\nPFDEBUG GETREG pf",
     "MULTI\nPFADD pf i\nPFADD pf3 {e*200}\nPFCOUNT pf\nPFMERGE pf4 pf3\nEXEC",
-    /* hashes: packed, and trees from the first field or value of more than 64 bytes on */
+    "=hashes", /* packed, and trees from the first field or value of more than 64 bytes on */
     "HSET h1 a 1 b {2*40} c {3*10}",
     "HMSET h1 a {v*60} d 4",
     "HSETNX h1 e 5",
@@ -83,7 +84,7 @@ static const char *const turns[] = {
     "HDEL h5 b",
     "SET h6 {s*50}",
     "DEL h1 h4",
-    /* lists: packed, and trees from 1 KiB on */
+    "=lists", /* packed, and trees from 1 KiB on */
     "RPUSH v1 a {b*40} c",
     "LPUSH v1 {d*60} e\nRPUSHX v1 f g\nLPUSHX v1 h",
     "LSET v1 2 {s*30}",
@@ -106,7 +107,7 @@ static const char *const turns[] = {
     "LTRIM v7 100 110",
     "LPOP v7 5\nRPOP v7 100",
     "DEL v1 v4 v5",
-    /* sets: integers, packed names, trees from the first member of more than 64 bytes on; what is popped is the same in both runs */
+    "=sets", /* integers, packed names, trees from the first member of more than 64 bytes on; what is popped is the same in both runs */
     "SADD s.i1 3 1 -5 9223372036854775807",
     "SREM s.i1 1 7",
     "SADD s.n1 a {2*40} {3*10} 7",
@@ -138,7 +139,7 @@ static const char *const turns[] = {
     "SINTERSTORE s.m3 s.m1 missing",
     "SPOP s.t2 100",
     "DEL s.i1 s.n1 s.u1 s.u2 s.m1 s.m2",
-    /* sorted sets: packed, and trees from the first member of more than 64 bytes on */
+    "=sorted-sets", /* packed, and trees from the first member of more than 64 bytes on */
     "ZADD z1 1 a 2 b 3.5 {c*40} 4 d",
     "ZADD z1 XX 9 a",
     "ZINCRBY z1 40 b",
@@ -165,7 +166,7 @@ static const char *const turns[] = {
     "GEORADIUS z.g 15 37 200 km STOREDIST z.i\nGEORADIUSBYMEMBER z.g Palermo 10 km STORE z.h",
     "ZREMRANGEBYRANK z7 0 -1",
     "DEL z1 z9",
-    /* streams: entries in a tree, groups and what is pending in another */
+    "=streams", /* entries in a tree, groups and what is pending in another */
     "XADD x.1 1-1 f v\nXADD x.1 1-* f v g {w*70}",
     "XADD x.1 2-1 f {v*900} g {w*9000} h {x*20000}",
     "XADD x.1 MAXLEN 2 3-1 f v",
@@ -190,7 +191,7 @@ static const char *const turns[] = {
     "EVAL redis.call('restore','x.3',0,redis.call('dump','x.5'),'replace')redis.call('xgroup','destroy','x.5','g') 0",
     "XGROUP DESTROY x.6 g\nXGROUP DESTROY x.6 none\nXTRIM x.5 MAXLEN 0\nXADD x.5 400 f v",
     "DEL x.3 x.4 x.5",
-    /* what DUMP gave */
+    "=payloads", /* what DUMP gave */
     "HSET d0 a 1 b {v*70}",
     "EVAL redis.call('restore','d1',0,redis.call('dump','d0'))redis.call('restore','d2',9999,redis.call('dump','n')) 0",
     "EVAL redis.call('restore','d1',0,redis.call('dump','d2'),'replace')redis.pcall('restore','d3',0,'x') 0",
@@ -201,6 +202,7 @@ static const char *const turns[] = {
     "RESTORE d5 0 ^04^02^01f^40F{v*70}^01g^01w^0a^00^f1b^3cZ^bc^bc^cf^c4 REPLACE\n"
     "RESTORE d4 1 ^00^c3^40B^40^40^1f{a*30}bb^1f{b*32}^0a^00kR^06^c4^e1^a1^0c^b8 REPLACE ABSTTL",
     "EVAL redis.pcall('restore','d7',0,ARGV[1],'replace') 0 ^02^03^01q^01r^01q^0a^00^7f^f2^3f^d3^ca^02^85r",
+    "=keys",
     /* SORT, which stores lists: packed, and trees from 1024 bytes on */
     "SADD o.s 3 1 2\nMSET o.w1 5 o.w2 4 o.w3 {6*3} o.n1 {n*600} o.n2 {m*700}",
     "SORT o.s STORE o.l",
@@ -232,10 +234,10 @@ static const char *const turns[] = {
     "SET e1 {e*80} PX 10\nSET e2 5 PX 10\nSET e3 {e*9} PX 100000",
     "+50 SET e1 again",
     "+50 GET e2\nINCR e2",
-    /* many under one fence */
+    "=transactions", /* and many under one fence */
     "SET t1 1\nSET t2 {t*200}\nINCR t1\nDEL t2\nSET t2 {u*10}\nAPPEND t1 2\nMSET t3 3 t4 {4*90}\nRENAME t4 t5",
     "MSET p1 1 p2 2 p3 3 p4 4 p5 5 p6 6 p7 7 p8 8 p9 9\nDEL p1 p2 p3\nMSET q1 {q*33} q2 {q*65} q3 {q*129}",
-    /* transactions: what EXEC does is there as a whole */
+    /* what EXEC does is there as a whole */
     "MULTI\nSET x1 1\nSET x2 {x*70}\nINCR x1\nMSET x3 {3*500} x4 4 x5 {5*20}\nDEL t1\nRENAME t5 x6\nEXEC",
     "SET o 1\nMULTI\nINCR o\nAPPEND x2 {a*90}\nSELECT 2\nSET o {o*30}\nSELECT 0\nSET x1 2 GET\nEXEC\nINCR o",
     "MULTI\nSET x1 {l*30000}\nSET x2 {m*70000}\nEXPIRE x3 100\nEXPIRE x4 1\nGETDEL x5\nBITOP OR x7 x2 x3\nEXEC",
@@ -243,7 +245,7 @@ static const char *const turns[] = {
     "MULTI\nSET gone 1\nDISCARD\nMULTI\nDEL gone x1\nEXEC",
     "MULTI\nSET before 1\nSELECT 2\nFLUSHDB\nSET after 1\nSWAPDB 2 0\nSELECT 0\nMOVE o 5\nCOPY after b DB 3\nEXEC",
     "SWAPDB 0 2\nSELECT 2\nFLUSHDB\nSELECT 0",
-    /* scripts: the same, errors within them or not */
+    "=scripts", /* the same, errors within them or not */
     "EVAL redis.call('set','s1','1')redis.call('set','s2',('x'):rep(200))redis.call('incr','s1')redis.call('append','s2','y') 2 s1 s2",
     "SET s3 1\nEVAL for\ti=1,9\tdo\tredis.call('set','u'..i,('u'):rep(i*40))end\tredis.call('del','s1','s3') 0\nINCR s4",
     "EVAL redis.pcall('set','s3','1')redis.pcall('incr','s2')redis.call('rename','s2','s5') 0",
@@ -253,12 +255,29 @@ static const char *const turns[] = {
     "FCALL f 1 f1\nFUNCTION LOAD #!lua\tname=two`redis.register_function('g',function()return\t1\tend)\nFUNCTION DELETE one",
     "MULTI\nFUNCTION LOAD REPLACE #!lua\tname=two`redis.register_function('h',function(k)return\tredis.call('set',k[1],'h')end)\nFCALL h 1 h1\nEXEC",
     "FUNCTION FLUSH",
+    "FUNCTION RESTORE ^f5^40W#!lua\tname=one`redis.register_function('f',function(k)redis.call('set',k[1],'one')\tend)`^00^dc^e4^7e8^f7O=^00",
+    "MULTI\nFCALL f 1 f1\nFUNCTION RESTORE ^f5^40C#!lua\tname=two`redis.register_function('g',function(k)return\t2\tend)^f5^40E#!lua\tname=three"
+    "`redis.register_function('t',function(k)return\t3\tend)`^00Yz^1f^a5^8en1^0c APPEND\nFUNCTION DELETE one\nEXEC",
+    "FUNCTION RESTORE ^f5^40W#!lua\tname=one`redis.register_function('f',function(k)redis.call('set',k[1],'one')\tend)`^00^dc^e4^7e8^f7O=^00"
+    " FLUSH\nFCALL f 1 f2\nFUNCTION FLUSH",
+    "SCRIPT LOAD redis.call('set',KEYS[1],ARGV[1])redis.call('hset',KEYS[2],'f',ARGV[1])\n"
+    "EVALSHA d6dc96e82b34911589d881b237429e284e4e1aef 2 f2 f3 {e*90}",
+    "MULTI\nEVALSHA d6dc96e82b34911589d881b237429e284e4e1aef 2 f1 f4 short\nDEL f1 f2 f3\nEXEC\nDEL f4",
     /* and one that a group would commit in parts */
     "EVAL for\ti=1,400\tdo\tredis.call('set','large'..i,('v'):rep(60))end 0",
     "EVAL for\ti=1,400\tdo\tredis.call('del','large'..i)end 0",
     /* one whose record does not fit a lane */
     LARGE_TRANSACTION,
-    /* whole databases */
+    "=frames",
+    ">SET 0 b1 {v*90}\n>SET 0 b2 5\n>SET 33 b3 {w*3000} 5000\n>SET 0 {k*60} {x*20000}",
+    ">SET 1 b4 {y*40}\n>SET 10 b3 {y*16}\n>ADD 0 40 b2\n>ADD 0 7 b5",
+    ">SET_BY_HANDLE 0 @b2 {h*300}\n>SET_BY_HANDLE 0 @{k*60} 1\n>EXPIRE 16 1700000100000 b1\n>EXPIRE 0 0 b3\n>EXPIRE 32 5000 b4",
+    ">SET_MANY 0 b1 {1*70} b6 {2*16} b7 3 {m*50} {4*6000}\n>SET_MANY 1 b8 {5*90} b9 6",
+    ">SET_MANY_BY_HANDLE 0 @b1 {6*16} @b6 {7*700} @b7 {8*30}\nAPPEND b1 {a*80}",
+    ">DELETE 0 b1\n>DELETE_MANY 0 b2 {k*60} missing b8",
+    ">COMMAND 0 HSET b.h f {v*70} g 1\n>COMMAND 0 LPUSH b.l {e*40} {f*1000}\nMULTI\nSET b1 1\nHDEL b.h g\nEXEC\n>COMMAND 0 EVAL redis.call('sadd','b.s',1,2) 0",
+    ">DELETE_MANY 0 b1 b3 b4 b5 b6 b7 b9 {m*50} b.h b.l b.s",
+    "=databases", /* whole ones */
     "SELECT 1\nSET in1 {d*40}\nSET n 3\nSELECT 0",
     "SWAPDB 0 1",
     "SET n 4\nSWAPDB 1 0\nSET n 5",
