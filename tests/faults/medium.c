@@ -5,19 +5,26 @@
  * SUPERDB_BAD_PAGES names a file with the offsets of bad pages, 8 bytes each, all ones where there is none. Bad pages are as those of persistent
  * memory: in a mapping they raise SIGBUS, reads through the file stop in front of them with EIO, and a write of the whole page through
  * the file makes the page good, which this process and later ones see. With SUPERDB_BAD_FOR_GOOD=1 no write is taken before the page was
- * given back to the file system (FALLOC_FL_PUNCH_HOLE); with 2 none ever is. SUPERDB_BAD_FROM=N: of each bad page only the bytes from N
+ * given back to the file system (FALLOC_FL_PUNCH_HOLE); with 2 none ever is; with 3 all are, and the page stays bad. SUPERDB_BAD_FROM=N: of each bad page only the bytes from N
  * on cannot be read through the file.
+ *
+ * Only what was synced lasts: a page that was written and not synced is bad again for the next process. SUPERDB_MEDIUM_TRACE names a
+ * file that is told, a line each: "write OFFSET SIZE A B WORD", with what the state is in the superblock's copies at that moment, and the
+ * word at offset SUPERDB_MEDIUM_WATCH; "sync" for an fsync of the pool, "msync OFFSET SIZE" for what is written back of its mapping.
  *
  * Threads: one
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "superblock.h"
 
 #define PAGE_BYTES 4096u
 #define BAD_MAX 4096u
@@ -27,15 +34,25 @@ void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_
 ssize_t __real_pread(int fd, void *to, size_t size, off_t offset);
 ssize_t __real_pwrite(int fd, const void *from, size_t size, off_t offset);
 int __real_fallocate(int fd, int mode, off_t offset, off_t size);
+int __real_fsync(int fd);
+int __real_msync(void *at, size_t size, int flags);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 ssize_t __wrap_pread(int fd, void *to, size_t size, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t offset);
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t size);
+int __wrap_fsync(int fd);
+int __wrap_msync(void *at, size_t size, int flags);
 
 static uint64_t bad[BAD_MAX];
 static size_t bad_count;
 static int given_back; /* SUPERDB_BAD_FOR_GOOD=1: a page that was */
 static long for_good, bad_from;
+static FILE *trace;
+static struct {
+    uintptr_t at;
+    size_t size;
+} mapped[4]; /* from the pool's beginning on: twice where stores have a mapping of their own */
+static size_t mapped_count;
 
 static long number_of(const char *name)
 {
@@ -55,6 +72,8 @@ __attribute__((constructor)) static void begin(void)
     (void)fclose(file);
     for_good = number_of("SUPERDB_BAD_FOR_GOOD");
     bad_from = number_of("SUPERDB_BAD_FROM");
+    path = getenv("SUPERDB_MEDIUM_TRACE");
+    trace = path != NULL ? fopen(path, "w") : NULL;
 }
 
 static void remember(void)
@@ -90,14 +109,18 @@ static void lose(uint8_t *page, int protection)
 
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    uint8_t *mapped = __real_mmap(at, size, protection, flags, fd, offset);
+    uint8_t *bytes = __real_mmap(at, size, protection, flags, fd, offset);
 
-    if (mapped == MAP_FAILED || !is_pool(fd))
-        return mapped;
+    if (bytes == MAP_FAILED || !is_pool(fd))
+        return bytes;
+    if (offset == 0 && size > PAGE_BYTES && mapped_count < sizeof(mapped) / sizeof(mapped[0])) {
+        mapped[mapped_count].at = (uintptr_t)bytes;
+        mapped[mapped_count++].size = size;
+    }
     for (size_t i = 0; i < bad_count; i++)
         if (bad[i] != NONE && bad[i] >= (uint64_t)offset && bad[i] < (uint64_t)offset + size)
-            lose(mapped + (bad[i] - (uint64_t)offset), protection);
-    return mapped;
+            lose(bytes + (bad[i] - (uint64_t)offset), protection);
+    return bytes;
 }
 
 ssize_t __wrap_pread(int fd, void *to, size_t size, off_t offset)
@@ -116,6 +139,23 @@ ssize_t __wrap_pread(int fd, void *to, size_t size, off_t offset)
     return __real_pread(fd, to, size, offset);
 }
 
+static void trace_write(int fd, size_t size, off_t offset)
+{
+    struct sdb_m_superblock copies[2];
+    uint64_t watched = 0;
+
+    if (trace == NULL || !is_pool(fd))
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        if (__real_pread(fd, &copies[i], sizeof(copies[i]), i ? SB_COPY_OFFSET_B : SB_COPY_OFFSET_A) != (ssize_t)sizeof(copies[i]))
+            abort();
+    if (__real_pread(fd, &watched, sizeof(watched), number_of("SUPERDB_MEDIUM_WATCH")) != (ssize_t)sizeof(watched))
+        abort();
+    (void)fprintf(trace, "write %lld %zu %u %u %" PRIu64 "\n", (long long)offset, size, (unsigned)copies[0].state,
+                  (unsigned)copies[1].state, watched);
+    (void)fflush(trace);
+}
+
 ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t offset)
 {
     for (size_t i = 0; i < bad_count && is_pool(fd); i++) {
@@ -125,11 +165,30 @@ ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t offset)
             errno = EIO;
             return -1;
         }
-        bad[i] = NONE;
+        if (for_good != 3)
+            bad[i] = NONE;
         given_back = 0;
-        remember();
     }
+    trace_write(fd, size, offset);
     return __real_pwrite(fd, from, size, offset);
+}
+
+int __wrap_fsync(int fd)
+{
+    if (is_pool(fd)) {
+        remember();
+        if (trace != NULL && fprintf(trace, "sync\n") > 0)
+            (void)fflush(trace);
+    }
+    return __real_fsync(fd);
+}
+
+int __wrap_msync(void *at, size_t size, int flags)
+{
+    for (size_t i = 0; i < mapped_count && trace != NULL; i++)
+        if ((uintptr_t)at - mapped[i].at < mapped[i].size && fprintf(trace, "msync %zu %zu\n", (size_t)((uintptr_t)at - mapped[i].at), size) > 0)
+            (void)fflush(trace);
+    return __real_msync(at, size, flags);
 }
 
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t size)

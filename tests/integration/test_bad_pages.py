@@ -11,12 +11,15 @@ import random
 import re
 import struct
 import subprocess
+import tempfile
 
 import harness
 from harness import Error, run_tests
 
 KEYS = 400
 PAGE = 4096
+STATE_REPAIR = 3
+GIVEN_UP = (1 << 48) - 1  # the value of a lane's header
 ROUNDS = 14
 SEED = int(os.environ.get("SUPERDB_SEED", "4711"))
 TOOL = os.path.join(os.environ["SUPERDB_BUILD_DIR"], "tests", "faults", "superdb-pool-medium")
@@ -87,6 +90,23 @@ class Medium:
         self.server.terminate()
         assert self.server.wait() == 0, self.server.log()
         return [i for i, reply in enumerate(replies) if reply is None]
+
+    def layout(self):
+        """The first lane's offset, and the first that is no lane's."""
+        return struct.unpack_from("=2Q", self.image, 144)
+
+    def traced_repair(self, bad, watched=0):
+        """Repairs a copy on a disk; [(what, its numbers)] of what was written and synced, and the word at an offset then."""
+        with tempfile.TemporaryDirectory(prefix="superdb-medium-", dir="/var/tmp") as directory:
+            pool, trace = os.path.join(directory, "pool.sdb"), os.path.join(directory, "trace")
+            with open(pool, "wb") as file:
+                file.write(self.image)
+            self.write_list(bad)
+            environment = {**os.environ, "SUPERDB_BAD_PAGES": self.list, "SUPERDB_MEDIUM_TRACE": trace, "SUPERDB_MEDIUM_WATCH": str(watched)}
+            done = subprocess.run([TOOL, "check", "--repair", pool], env=environment, capture_output=True, timeout=60, check=False)
+            assert done.returncode == 0 and self.bad() == [], done
+            with open(trace, encoding="ascii") as file:
+                return [(line.split()[0], *map(int, line.split()[1:])) for line in file]
 
     def used_pages(self, start=0):
         return [at for at in range(start, len(self.image), PAGE) if self.image[at:at + PAGE].strip(b"\0")]
@@ -160,6 +180,49 @@ def test_what_a_bad_page_still_gives_is_kept():
         medium.write_list([at])
         part, _ = repair(medium, SUPERDB_BAD_FROM="2048")
         assert set(part) < set(whole), (part, whole)
+
+
+def position(trace, what, offset):
+    """Where a range that holds an offset was written, or written back, for the first time."""
+    found = [i for i, event in enumerate(trace) if event[0] == what and event[1] <= offset < event[1] + event[2]]
+    assert found, (what, offset, trace)
+    return found[0]
+
+
+def test_a_repair_is_announced_before_a_page_is_written_anew():
+    for killed in (False, True):
+        with Medium(killed) as medium:
+            lane, _ = medium.layout()
+            at = medium.image.find(value_of(77)) & ~(PAGE - 1)
+            trace = medium.traced_repair([PAGE, lane, at])
+            # The copy first, before anything is announced in it; the other pages when both say so.
+            assert STATE_REPAIR not in trace[position(trace, "write", PAGE)][3:5], trace
+            for page in (lane, at):
+                assert trace[position(trace, "write", page)][3:5] == (STATE_REPAIR, STATE_REPAIR), (page, trace)
+
+
+def test_a_lane_is_given_up_durably_before_other_pages_are_written_anew():
+    with Medium(killed=True) as medium:
+        lane, heap = medium.layout()
+        at = medium.image.find(value_of(77)) & ~(PAGE - 1)
+        for bad, first in (([lane + PAGE, at], lane + PAGE), ([lane, lane + PAGE], lane + PAGE), ([lane, at], at)):
+            assert lane + PAGE < heap <= at
+            trace = medium.traced_repair(bad, lane)
+            given_up, written = position(trace, "msync", lane), position(trace, "write", first)
+            assert given_up < written and trace[written][5] & GIVEN_UP == GIVEN_UP, (bad, trace)
+            if lane in bad:
+                assert position(trace, "write", lane) < given_up, (bad, trace)
+
+
+def test_a_page_that_stays_bad_although_it_was_written_is_told_of():
+    with Medium() as medium:
+        at = medium.image.find(value_of(77)) & ~(PAGE - 1)
+        medium.write_list([at])
+        status, text = medium.tool("check", "--repair", SUPERDB_BAD_FOR_GOOD="3")
+        assert status == 2 and "repaired" not in text and medium.bad() == [at], (status, text)
+        assert "repair of it was cut short" in medium.tool("check")[1]
+        gone, _ = repair(medium)
+        assert 77 in gone
 
 
 def test_a_page_that_takes_no_write_is_given_back_or_told_of():
