@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """mutants.py [--build DIR] [--jobs N] [--sample] [--list] [--quick] [--out FILE] [--cache FILE]
-           [--resume FILE] [PATTERN...]
+           [--resume FILE] [--renew] [PATTERN...]
 
 Breaks the engine on purpose, one place at a time, and says which of the crash images and tests notice: each flush and fence
 removed, flushes of too few lines, torn stores, steps of a commit in the other order (tests/mutants/sites.py finds the places
 in the sources as they are), and the faults that stores of this kind have had (tests/mutants/named.py). Fails where a mutant survives
 that tests/mutants/equivalent.py does not explain, and where one is explained that is killed, or is not there any more.
 
+Of the scenarios and tests each mutant is judged by those that come to it (tests/mutants/reach.py: measured once for a state of the sources,
+a few minutes), beginning with what killed it the last time (tests/mutants/killers.json), up to the first that is red.
+
 --build    a build directory with the targets crash_images and the unit tests up to date (build/release: it is built)
 --sample   a few mutants of each kind, as ctest runs them
 --quick    no long runs for those that short runs let live
---cache    remembers what killed each mutant, which then goes first the next time (mutants.json in the build directory)
+--cache    remembers what killed each mutant, too (mutants.json in the build directory)
+--renew    writes what killed each mutant to tests/mutants/killers.json
 --resume   a run that was ended goes on: verdicts are kept in FILE, and those given on the same sources and tests stand
 --list     names only; PATTERN: only mutants whose name contains it
 """
@@ -32,17 +36,26 @@ sys.dont_write_bytecode = True
 import equivalent  # noqa: E402
 import judge  # noqa: E402
 import named  # noqa: E402
+import reach  # noqa: E402
 import sites  # noqa: E402
 
-UNIT_TESTS = ("persist", "instruction", "step", "budget", "file", "pool", "file_crash", "file_sync", "power_cut", "durability", "lane",
-              "heap", "session", "check", "database", "threads")
-OTHER_TESTS = ("repair", "cache", "entry", "read", "collection", "hash", "list", "fill", "whole", "packed", "stream", "stream_check",
-               "stream_model")
 SERVER_TESTS = ("test_reply_order.py",)
-TARGETS = ("crash_images", "superdb-server-faults", "superdb-pool", "faults_files")
-JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults", "tests/integration/test_reply_order.py")
-LIKELY = 6  # scenarios that run before the unit tests, which take less time than all of them
-COLUMNS = ("crash", "long", "unit", "server")  # who kills
+MEDIUM_TESTS = ("test_bad_pages.py",)
+TARGETS = ("crash_images", "superdb-server", "superdb-server-faults", "superdb-pool", "superdb-pool-medium", "faults_files")
+JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults", "tests/mutants/reach.py",
+             *(f"tests/integration/{test}" for test in (*SERVER_TESTS, *MEDIUM_TESTS)))
+SECONDS_MAX = 4  # a unit test that takes longer is left out, but for these
+LONGER = ("file_crash", "power_cut", "repair", "check")
+COLUMNS = ("crash", "long", "unit", "programs")  # who kills
+KILLERS = os.path.join(ROOT, "tests", "mutants", "killers.json")
+
+
+def unit_tests():
+    """Those of the layers that mutants are made in, which are linked without the server, the tools, the bench and the client."""
+    names = [name[len("test_"):-2] for name in sorted(os.listdir(os.path.join(ROOT, "tests", "unit"))) if name.startswith("test_")]
+    return [name for name in names if not name.endswith("_long") and not any(
+        name.startswith(layer + "_") or os.path.exists(os.path.join(ROOT, folder, name + ".c"))
+        for layer, folder in (("server", "src/server"), ("tools", "src/tools"), ("bench", "bench"), ("client", "src/client")))]
 
 
 def arguments():
@@ -55,6 +68,7 @@ def arguments():
     parser.add_argument("--out")
     parser.add_argument("--cache")
     parser.add_argument("--resume")
+    parser.add_argument("--renew", action="store_true")
     parser.add_argument("patterns", nargs="*")
     return parser.parse_args()
 
@@ -63,29 +77,75 @@ def build_release():
     directory = os.path.join(ROOT, "build", "release")
     subprocess.run([os.path.join(ROOT, "scripts", "install-deps.sh"), "build", "test"], check=True)
     subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    targets = [*TARGETS, *(f"test_{test}" for test in (*UNIT_TESTS, *OTHER_TESTS))]
+    targets = [*TARGETS, *(f"test_{test}" for test in unit_tests())]
     subprocess.run(["cmake", "--build", directory, "--target", *targets], check=True, stdout=subprocess.DEVNULL)
     return directory
 
 
-def suites_of(mutant, options):
-    """Who may kill it, the cheapest first."""
-    if options.sample:
-        return [("crash", None)]
-    if getattr(mutant, "suites", None):
-        return list(mutant.suites)
-    if mutant.path.startswith("src/server/"):
-        return [("server", test) for test in SERVER_TESTS]
-    if "repair" in mutant.path:
-        return list(named.REPAIRS)
-    units = [("unit", test) for test in getattr(mutant, "tests", None) or UNIT_TESTS]
-    if sites.is_behind_the_seam(mutant.path):
-        return units
-    if mutant.path == "pmem/file.c":
-        units += [("unit", "repair"), ("faults", "files")]
-    wide = not options.quick and mutant.name not in equivalent.REASONS
-    likely = [("crash", scenario) for scenario in (*mutant.order, *judge.SCENARIOS_FIRST)[:LIKELY]]
-    return [*likely, *units, ("crash", None), *(("long", seed) for seed in judge.DEEP[1] if wide)]
+def every_suite(control):
+    """All scenarios, and the tests that judge the layers below the server."""
+    return [*(("crash", scenario) for scenario in control.scenarios(None)), *(("unit", test) for test in unit_tests()),
+            ("faults", "files"), *(("medium", test) for test in MEDIUM_TESTS)]
+
+
+def leaves_unseen(suite, what):
+    """Whether processes of a test may end without a word of what they counted: where it forks, to kill them."""
+    folder = {"unit": "unit", "faults": "faults"}.get(suite)
+    if not folder:
+        return False
+    with open(os.path.join(ROOT, "tests", folder, f"test_{what}.c"), encoding="utf-8") as file:
+        return "fork(" in file.read()
+
+
+class Suites:
+    """Who may kill a mutant, and in which order."""
+
+    def __init__(self, options, control, reached):
+        self.options, self.reached = options, reached
+        self.every = control.scenarios(None)
+        self.units = unit_tests()
+
+    def named(self, mutant):
+        """Those that a mutant's file or its own entry in named.py names."""
+        if getattr(mutant, "suites", None):
+            return list(mutant.suites)
+        tests = [("unit", test) for test in getattr(mutant, "tests", None) or ()]
+        return tests or [("crash", s) for s in mutant.order if s in self.every]
+
+    def coming(self, mutant):
+        """Those that come to it; all of them where nobody knows."""
+        if not self.reached:
+            first = [s for s in judge.SCENARIOS_FIRST if s in self.every]
+            return [*(("crash", s) for s in dict.fromkeys([*first, *self.every])), *(("unit", test) for test in self.units)]
+        coming = self.reached.order(mutant, self.original(mutant))
+        return [(suite, what) for suite, what in coming
+                if suite != "unit" or what in LONGER or self.reached.runs[f"unit {what}"]["seconds"] <= SECONDS_MAX]
+
+    def of(self, mutant, known):
+        if self.options.sample:
+            return [("crash", s) for s in dict.fromkeys([*mutant.order, *judge.SCENARIOS_FIRST, *self.every]) if s in self.every]
+        if mutant.path.startswith("src/server/"):
+            return [*known, *(("server", test) for test in SERVER_TESTS)]
+        coming, named_ones = self.coming(mutant), self.named(mutant)
+        suites = [*known, *(s for s in named_ones if not self.reached or s in coming), *coming]
+        if not self.options.quick and mutant.name not in equivalent.REASONS:
+            suites += [("long", (seed, what)) for seed in judge.DEEP[1] for suite, what in coming if suite == "crash"]
+        return list(dict.fromkeys(suites))
+
+    @staticmethod
+    def original(mutant):
+        with open(os.path.join(ROOT, mutant.path), encoding="utf-8") as file:
+            return file.read()
+
+    def is_impossible(self, mutant, verdict):
+        """Whether a mutant was killed by what does not come to it."""
+        if not self.reached or not verdict.run or f"{verdict.run[0]} {verdict.run[1]}" not in self.reached.runs:
+            return False
+        return tuple(verdict.run) not in self.reached.order(mutant, self.original(mutant))
+
+    def limit(self, suite, what):
+        usual = judge.CPU_LIMIT_DEEP if suite == "long" else judge.CPU_LIMIT
+        return self.reached.limit(suite, what, usual) if self.reached else usual
 
 
 def report(mutant, verdict, out):
@@ -102,18 +162,26 @@ class Cache:
 
     def __init__(self, path):
         self.path, self.runs = path, {}
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                self.runs = json.load(file)
+        for known in (KILLERS, path):
+            if os.path.exists(known):
+                with open(known, encoding="utf-8") as file:
+                    self.runs.update(json.load(file))
+
+    def find(self, name):
+        run = self.runs.get(name)
+        return [(run[0], tuple(run[1]) if isinstance(run[1], list) else run[1])] if run else []
 
     def note(self, name, verdict):
         if verdict.killed and verdict.run:
             self.runs[name] = list(verdict.run)
         else:
             self.runs.pop(name, None)
-        with open(self.path + ".new", "w", encoding="utf-8") as file:
-            json.dump(self.runs, file, indent=0, sort_keys=True)
-        os.replace(self.path + ".new", self.path)
+        self.write(self.path)
+
+    def write(self, path):
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write("{\n" + ",\n".join(f"{json.dumps(name)}: {json.dumps(run)}" for name, run in sorted(self.runs.items())) + "\n}\n")
+        os.replace(path + ".new", path)
 
 
 class Verdicts:
@@ -160,10 +228,11 @@ class Verdicts:
             file.write(json.dumps(entry) + "\n")
 
 
-def judge_all(build, mutants, options, verdicts, out):
+def judge_all(build, mutants, suites, cache, verdicts, out):
     todo, results, lock = queue.Queue(), {}, threading.Lock()
-    cache = Cache(options.cache or os.path.join(build.directory, "mutants.json"))
-    for mutant in mutants:
+    options = suites.options
+    # What nothing is known of first, what is said to change nothing last.
+    for mutant in sorted(mutants, key=lambda m: (m.name in equivalent.REASONS, bool(cache.find(m.name)))):
         verdict = verdicts.find(mutant)
         if verdict:
             results[mutant.name] = verdict
@@ -180,7 +249,7 @@ def judge_all(build, mutants, options, verdicts, out):
                     mutant = todo.get_nowait()
                 except queue.Empty:
                     return
-                verdict = mine.judge(mutant, suites_of(mutant, options), cache.runs.get(mutant.name))
+                verdict = mine.judge(mutant, suites.of(mutant, cache.find(mutant.name)), suites.limit)
                 with lock:
                     results[mutant.name] = verdict
                     cache.note(mutant.name, verdict)
@@ -232,24 +301,34 @@ class Untouched:
     name, text = "without any mutant", ""
 
 
-def is_red_untouched(build, options, verdicts):
-    """Whether anything is red without any mutant; looked at once on the same sources where a run goes on."""
-    if verdicts.find(Untouched):
-        return False
-    every = [("crash", None), *(("unit", test) for test in (*UNIT_TESTS, *OTHER_TESTS)),
-             ("faults", "files"), *(("server", test) for test in SERVER_TESTS)]
-    some = options.sample or options.patterns
+def prepare(build, options, verdicts):
+    """(Suites, whether anything is red without any mutant). Both are looked at once for a state of the sources."""
     control = judge.Judge(build)
     try:
-        for name, what in [("crash", "reopen")] if some else every:
-            untouched = control.suite(None, name, what)
-            if untouched.killed:
-                print(f"{Untouched.name}: {untouched.judge}: {untouched.how}: {untouched.detail}")
-                return True
+        if options.sample:
+            return Suites(options, control, None), is_red(control, [("crash", "reopen")])
+        path = os.path.join(build.directory, "mutants-reach.json")
+        stamp = verdicts.digest()
+        known = reach.Reach.load(path, stamp)
+        if known or options.patterns:
+            return Suites(options, control, known), not known and is_red(control, [("crash", "reopen")])
+        known, reds = reach.measure(control, stamp, every_suite(control), leaves_unseen)
+        if is_red(control, [*reds, *(("server", test) for test in SERVER_TESTS)]):
+            return None, True
+        known.save(path)
+        print(f"who comes where: {sum(run['seconds'] for run in known.runs.values()):.0f} s of CPU", flush=True)
+        return Suites(options, control, known), False
     finally:
         control.close()
-    if not some:
-        verdicts.note(Untouched, judge.Verdict(True, "none"))
+
+
+def is_red(control, suites):
+    """Whether any is red as it is; with counters in it it may be, where it counts instructions, too."""
+    for suite, what in suites:
+        untouched = control.suite(None, suite, what)
+        if untouched.killed:
+            print(f"without any mutant: {untouched.judge}: {untouched.how}: {untouched.detail}")
+            return True
     return False
 
 
@@ -271,10 +350,17 @@ def main():
     begun = time.monotonic()
     build = judge.Build(ROOT, os.path.abspath(options.build) if options.build else build_release())
     verdicts = Verdicts(options.resume, options)
-    if is_red_untouched(build, options, verdicts):
+    suites, red = prepare(build, options, verdicts)
+    if red:
         return 1
+    cache = Cache(options.cache or os.path.join(build.directory, "mutants.json"))
     out = open(options.out, "w", encoding="utf-8") if options.out else sys.stdout
-    results = judge_all(build, mutants, options, verdicts, out)
+    results = judge_all(build, mutants, suites, cache, verdicts, out)
+    if options.renew:
+        cache.runs = {name: run for name, run in cache.runs.items() if name in names}
+        cache.write(KILLERS)
+    wrong += [f"reach.py says that {' '.join(results[m.name].run)} does not come to {m.name}, and kills it" for m in mutants
+              if suites.is_impossible(m, results[m.name])]
     wrong += summary(mutants, results, time.monotonic() - begun)
     for line in wrong:
         print(f"FAILED: {line}")

@@ -31,6 +31,8 @@ REASONS = {
     "pmem/tx.c:tx_rollback:torn persist_store":
         "E1: fresh memory, which nobody has reached or will",
     # ---- repairs ----
+    "pmem/lost_pages.c:mend:remove persist_fence":
+        "what it refuses, the next fence of the same repair refuses: no fence passes once a page is lost; nothing is promised between the two",
     "pmem/repair.c:repair_store:torn persist_store":
         "what is stored over is damaged or given up; half of it has wrong check bits, and the next run decides the same again",
     "pmem/repair.c:repair_give_up_lane:torn persist_store":

@@ -5,9 +5,9 @@ A Judge has a copy of the sources of its own, compiles what the change reaches w
 with the build's other objects. Verdicts are the harness's words: an image failed, a word was left that is not durable, the
 engine answered with an error, a signal, a hang.
 
-Suites, cheap ones first: ("crash", X) a scenario of crash_images, or all of them, ("unit", X) a unit test,
-("faults", X) a test of failing
-resources, ("server", X) an integration test of the server that can be refused what it asks for, ("long", seed) the scenarios with wide bounds.
+Suites: ("crash", X) a scenario of crash_images, ("long", (seed, X)) the same with wide bounds, ("unit", X) a unit test, ("faults", X) a
+test of failing resources, ("server", X) an integration test of the server that can be refused what it asks for, ("medium", X) one of
+the tool on a medium with bad pages.
 """
 import json
 import os
@@ -30,6 +30,7 @@ SCENARIOS_FIRST = ("reopen", "kinds", "databases", "random", "creation", "thread
                    "transactions", "reopen-eadr", "threads-pages", "reopen-pages", "nested", "extents")
 SAME_CODE = "the compiled code is the same"
 LIBRARY = re.compile(r"(?<= )(?:-l\w+|-Wl,--wrap=\w+|/\S+\.so)(?= )")
+COLUMN = {"faults": "unit", "medium": "programs", "server": "programs"}  # who killed, in the summary
 DEEP = (["--every", "1", "--states", "512", "--random", "96", "--lines", "24"], (20231114, 2, 3, 4))
 
 
@@ -52,7 +53,9 @@ class Build:
         self.engine = self.objects("/sdb_crashtest_engine.dir/")
         self.crash = self.engine + self.objects("/sdb_crashtest.dir/") + self.objects("/crash_images.dir/")
         self.layers = self.objects("/sdb_base.dir/", "/sdb_pmem.dir/", "/sdb_store.dir/", "/sdb_resp.dir/")
-        self.server = self.objects("/sdb_server.dir/", "/superdb-server-faults.dir/", "/sdb_wire.dir/") + self.layers
+        self.wire = self.objects("/sdb_wire.dir/")
+        self.medium = self.objects("/sdb_tools.dir/", "/superdb-pool-medium.dir/") + self.layers
+        self.server = self.objects("/sdb_server.dir/", "/superdb-server-faults.dir/") + self.wire + self.layers
 
     def objects(self, *folders):
         return sorted(o for o in self.commands if any(f in o for f in folders))
@@ -97,6 +100,7 @@ class Judge:
             shutil.copytree(os.path.join(build.root, folder), os.path.join(self.tree, folder),
                             ignore=shutil.ignore_patterns("corpus", "__pycache__"))
         self.compiled = {}   # object -> of the present mutant
+        self.linked = {}     # program -> the objects that it was linked from
         self.unchanged = {}  # object -> its bytes, compiled from the source as it is
 
     def close(self):
@@ -125,7 +129,7 @@ class Judge:
         """Links objects with those that the mutant reaches compiled anew; (path, None) or (None, why not)."""
         linked = {o: o for o in objects}
         reached = self.build.reached(mutant.path, objects) if mutant else []
-        changed = not reached
+        changed = mutant is None
         for original in reached:
             output, what = self.mutated(mutant, original)
             if not output:
@@ -134,13 +138,20 @@ class Judge:
             changed = changed or what
         if not changed:
             return None, SAME_CODE
+        return self.link(name, tuple(linked.values()), libraries), None
+
+    def link(self, name, objects, libraries):
+        """The scenarios have one program, linked once."""
         path = os.path.join(self.home, name)
+        if self.linked.get(name) == objects:
+            return path
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        compiler = self.build.commands[objects[0]][0][0]
-        result = subprocess.run([compiler, "-o", path, *linked.values(), *libraries], capture_output=True, text=True)
+        compiler = next(iter(self.build.commands.values()))[0][0]
+        result = subprocess.run([compiler, "-Wl,-S", "-o", path, *objects, *libraries], capture_output=True, text=True)
         if result.returncode != 0:
-            raise RuntimeError("the build directory does not fit: " + result.stderr.strip())
-        return path, None
+            raise RuntimeError("the build directory does not fit: " + result.stderr.strip()[:2000])
+        self.linked[name] = objects
+        return path
 
     @staticmethod
     def contents(path):
@@ -194,70 +205,69 @@ class Judge:
 
     # ---- the suites ----
 
-    def crash(self, mutant, seed=None, only=None):
-        """Scenarios; seed None: as the suite runs them, else with wide bounds."""
-        program, why = self.program("crash", self.build.crash, mutant, self.build.libraries("crash_images"))
+    def made_of(self, suite, what):
+        """(name of the program in this home, its objects, the target whose libraries it has)"""
+        build = self.build
+        if suite in ("crash", "long"):
+            return "crash", build.crash, "crash_images"
+        if suite == "unit":
+            return "unit", build.test_objects(what) + build.wire + build.layers, f"test_{what}"
+        if suite == "faults":
+            return "faults", build.objects(f"/faults_{what}.dir/") + build.layers, f"faults_{what}"
+        if suite == "medium":
+            return "tests/faults/superdb-pool-medium", build.medium, "superdb-pool-medium"
+        return "tests/faults/superdb-server-faults", build.server, "superdb-server-faults"
+
+    def command(self, suite, what, program):
+        """(what to run, its environment). Integration tests find programs where a build directory has them."""
+        if suite == "crash":
+            return [program, what], {}
+        if suite == "long":
+            return [program, *DEEP[0], "--seed", str(what[0]), what[1]], {}
+        if suite in ("unit", "faults"):
+            return [program], {}
+        file, _, name = what.partition(":")
+        built = self.build.directory
+        environment = {"SUPERDB_BUILD_DIR": self.home, "SUPERDB_POOL": os.path.join(built, "superdb-pool"),
+                       "SUPERDB_SERVER": program if suite == "server" else os.path.join(built, "superdb-server")}
+        return [sys.executable, os.path.join(self.build.root, "tests", "integration", file), *([name] if name else [])], environment
+
+    def scenarios(self, mutant):
+        program = os.path.join(self.build.directory, "tests", "crash_images")
+        every = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
+        first = [*(mutant.order if mutant else ()), *SCENARIOS_FIRST]
+        return [s for s in dict.fromkeys(first) if s in every] + [s for s in every if s not in first]
+
+    def suite(self, mutant, suite, what, seconds=None):
+        name, objects, target = self.made_of(suite, what)
+        program, why = self.program(name, objects, mutant, self.build.libraries(target))
         if not program:
             return Verdict(True, "compiler", "none", 0, why)
-        scenarios = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
-        first = list(mutant.order) if mutant else []
-        first += [s for s in SCENARIOS_FIRST if s not in first]
-        scenarios = [s for s in first if s in scenarios] + [s for s in scenarios if s not in first]
-        options = [*DEEP[0], "--seed", str(seed)] if seed else []
-        for scenario in only or scenarios:
-            red = self.run([program, *options, scenario], CPU_LIMIT_DEEP if seed else CPU_LIMIT)
-            if red:
-                return Verdict(True, "long" if seed else "crash", red[0], 0, f"{scenario}: {red[1]}",
-                               ("long", [seed, scenario]) if seed else ("crash", scenario))
-        return Verdict(False)
+        command, environment = self.command(suite, what, program)
+        red = self.run(command, seconds or (CPU_LIMIT_DEEP if suite == "long" else CPU_LIMIT), environment)
+        if not red:
+            return Verdict(False)
+        said = {"crash": what, "unit": f"unit_{what}", "faults": f"faults_{what}"}.get(suite, what[-1] if suite == "long" else what)
+        return Verdict(True, COLUMN.get(suite, suite), red[0], 0, f"{said}: {red[1]}", (suite, what))
 
-    def unit(self, mutant, test):
-        objects = self.build.test_objects(test) + self.build.layers
-        program, why = self.program("unit", objects, mutant, self.build.libraries(f"test_{test}"))
-        if not program:
-            return Verdict(True, "compiler", "none", 0, why)
-        red = self.run([program])
-        return Verdict(True, "unit", red[0], 0, f"unit_{test}: {red[1]}", ("unit", test)) if red else Verdict(False)
-
-    def faults(self, mutant, test):
-        objects = self.build.objects(f"/faults_{test}.dir/") + self.build.layers
-        program, why = self.program("faults", objects, mutant, self.build.libraries(f"faults_{test}"))
-        if not program:
-            return Verdict(True, "compiler", "none", 0, why)
-        red = self.run([program])
-        return Verdict(True, "unit", red[0], 0, f"faults_{test}: {red[1]}", ("faults", test)) if red else Verdict(False)
-
-    def server(self, mutant, test):
-        """The test finds the server where a build directory has it."""
-        libraries = self.build.libraries("superdb-server-faults")
-        program, why = self.program("tests/faults/superdb-server-faults", self.build.server, mutant, libraries)
-        if not program:
-            return Verdict(True, "compiler", "none", 0, why)
-        environment = {"SUPERDB_BUILD_DIR": self.home, "SUPERDB_POOL": os.path.join(self.build.directory, "superdb-pool"),
-                       "SUPERDB_SERVER": program}
-        file, _, name = test.partition(":")
-        command = [sys.executable, os.path.join(self.build.root, "tests", "integration", file), *([name] if name else [])]
-        red = self.run(command, environment=environment)
-        return Verdict(True, "server", red[0], 0, f"{test}: {red[1]}", ("server", test)) if red else Verdict(False)
-
-    def suite(self, mutant, name, what):
-        if name == "crash":
-            return self.crash(mutant, only=[what] if what else None)
-        if name == "long":
-            return self.crash(mutant, *((what[0], [what[1]]) if isinstance(what, list) else (what,)))
-        return getattr(self, name)(mutant, what)
-
-    def judge(self, mutant, suites, known=None):
-        """What is known to kill it, then the suites, up to the first that is red."""
+    def judge(self, mutant, suites, limit=None):
+        """Runs the suites up to the first that is red; limit(suite, what): its seconds of CPU."""
         path = os.path.join(self.tree, mutant.path)
         self.write(path, mutant.text)
         self.compiled.clear()
+        self.linked.clear()
         begun = time.monotonic()
+        verdict = None
         try:
-            for name, what in [*([known] if known else []), *suites]:
-                verdict = self.suite(mutant, name, what)
-                if verdict.killed:
+            for suite, what in suites:
+                found = self.suite(mutant, suite, what, limit(suite, what) if limit else None)
+                if found.judge == "compiler" and found.detail == SAME_CODE:
+                    verdict = verdict or found  # of this program: others may be compiled from it, too
+                    continue
+                verdict = found
+                if found.killed:
                     break
+            verdict = verdict or Verdict(False, detail="nothing that runs comes to it")
             verdict.seconds = time.monotonic() - begun
             return verdict
         finally:
