@@ -35,7 +35,7 @@
 #include "tx.h"
 
 struct lane {
-    struct lock lock;
+    _Alignas(LINE_SIZE) struct lock lock; /* nothing here lies in a cache line with another lane */
     /* Immutable after open. */
     uint32_t index;
     uint64_t offset;    /* of the header line */
@@ -53,7 +53,7 @@ struct lane {
     uint64_t commits;
     uint64_t log_bytes;
     /* Atomic: stored by the owner with release, read by anyone with acquire. */
-    uint64_t fenced;    /* sequence of the newest durable record */
+    _Alignas(LINE_SIZE) uint64_t fenced; /* sequence of the newest durable record */
     uint64_t retired;
 };
 

@@ -233,9 +233,10 @@ int lanes_recover(struct lanes *lanes, struct pool_file *file)
     lanes->file = file;
     lanes->count = file->superblock.lanes;
     lanes->recovered = 0;
-    lanes->lanes = calloc(lanes->count, sizeof(*lanes->lanes));
+    lanes->lanes = aligned_alloc(LINE_SIZE, lanes->count * sizeof(*lanes->lanes));
     if (!lanes->lanes)
         return SDB_ENOMEM;
+    memset(lanes->lanes, 0, lanes->count * sizeof(*lanes->lanes));
     for (uint32_t i = 0; i < lanes->count && !error; i++) {
         error = open_lane(lanes, i);
         if (!error && !file->was_clean)
