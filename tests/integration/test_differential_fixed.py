@@ -23,7 +23,7 @@ import time
 
 import differences
 import stream_replies
-from harness import Closed, Failures, Map, both, encode, parse
+from harness import DEADLINE, Closed, Failures, Map, both, encode, parse
 
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
 WORD = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|(\S+))')
@@ -293,6 +293,14 @@ class Pair:
         self.close()
         self.connections = [server.connect(self.protocol) for server in self.servers]
 
+    def begin(self):
+        """Empty databases, and no other client: a server may not have seen yet that the group before has gone."""
+        for connection in self.connections:
+            connection.call("FLUSHALL")
+            deadline = time.monotonic() + DEADLINE
+            while connection.call("CLIENT", "LIST").count(b"\n") != 1:
+                assert time.monotonic() < deadline, connection.call("CLIENT", "LIST")
+
     def close(self):
         for connection in self.connections:
             connection.close()
@@ -341,10 +349,8 @@ def main():
             for name, cases in groups:
                 if wanted and not any(part in name for part in wanted):
                     continue
-                for server in servers:
-                    with server.connect() as connection:
-                        connection.command("FLUSHALL")
                 pair = Pair(servers, protocol)
+                pair.begin()
                 for mode, line in cases:
                     run_case(failures, pair, name, mode, line)
                 pair.close()

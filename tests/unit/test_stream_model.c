@@ -89,20 +89,23 @@ static void begin_showing(bool just_ids)
 
 /* ---- entries ---- */
 
+/* How many entries there are up to the last end of a block among the first `count`; the first one ends behind `rest`. */
+static unsigned up_to_block(unsigned count, unsigned rest, uint64_t block)
+{
+    unsigned whole = 0;
+
+    for (unsigned next = rest; next <= count; next += (unsigned)block)
+        whole = next;
+    return whole;
+}
+
+/* What stands behind the last end goes only where all goes. */
 static unsigned blocks_of(const struct sdb_stream_trim *trim, unsigned count)
 {
     const unsigned rest = (unsigned)(trim->block - (m.added - m.count) % trim->block);
-    unsigned whole = 0;
+    const unsigned whole = count == m.count ? count : up_to_block(count, rest, trim->block);
 
-    for (unsigned next = rest; next <= count; next += (unsigned)trim->block)
-        whole = next;
-    if (count == m.count)
-        whole = count;
-    while (trim->limit && whole > trim->limit)
-        whole = whole == m.count && (m.count - rest) % trim->block ? whole - (m.count - rest) % (unsigned)trim->block
-                : whole > rest                                    ? whole - (unsigned)trim->block
-                                                                  : 0;
-    return whole;
+    return trim->limit && whole > trim->limit ? up_to_block((unsigned)trim->limit, rest, trim->block) : whole;
 }
 
 static unsigned trimmed_by(const struct sdb_stream_trim *trim)

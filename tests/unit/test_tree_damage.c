@@ -26,6 +26,13 @@
 #define RANGES_MAX 4096u
 #define GONE COLLECTIONS /* the owner of what a dropped collection has */
 
+/* Under ThreadSanitizer what two threads do is looked at; of damages it sees a few. */
+#ifdef __SANITIZE_THREAD__
+#define SLOWER 10u
+#else
+#define SLOWER 1u
+#endif
+
 static bool all;
 static uint64_t seed = 20260303;
 static unsigned times; /* of each kind; 0: the usual number */
@@ -233,7 +240,7 @@ static void a_flipped_bit_in_a_collection_is_harmless_or_an_error(void **state)
 
     (void)state;
     make_pool();
-    for (uint64_t n = 0; n < (all ? range_bits : times ? times : 300); n++) {
+    for (uint64_t n = 0; n < (all ? range_bits : times ? times : 300 / SLOWER); n++) {
         uint64_t bit;
         const struct range *range = range_of(all ? n : fixture_random(&f, range_bits), &bit);
 
@@ -261,7 +268,7 @@ static void a_word_that_is_zero_is_harmless_or_an_error(void **state)
         for (uint64_t at = range->from; at < range->from + range->size; at += WORD_SIZE) {
             const bool first = at < range->from + TREE_NODE_HEADER * WORD_SIZE;
 
-            if (word_at(at) == 0 || !(header || first || all || fixture_random(&f, 40) == 0))
+            if (word_at(at) == 0 || !(header || first || all || fixture_random(&f, 40 * SLOWER) == 0))
                 continue;
             if (!read_damaged(at, 0, range, true, &tally) && header)
                 fail_msg("word %" PRIu64 " of %s's header is zero, and a scrub does not tell", (at - range->from) / WORD_SIZE,
@@ -436,7 +443,7 @@ static void writes_to_damaged_collections_lose_and_spoil_nothing(void **state)
     make_closed_pool();
     memcpy(sound, states, sizeof(sound));
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-        for (unsigned n = 0; n < (times ? times : kinds[k].usual / 2); n++) {
+        for (unsigned n = 0; n < (times ? times : kinds[k].usual / 2 / SLOWER); n++) {
             char what[64];
 
             snprintf(what, sizeof(what), "%s, number %u", kinds[k].name, n);
@@ -547,7 +554,7 @@ static void a_repair_keeps_whole_collections_and_tells_of_the_others(void **stat
     make_closed_pool();
     memcpy(sound, states, sizeof(sound));
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-        const unsigned n = times ? times : kinds[k].usual;
+        const unsigned n = times ? times : kinds[k].usual / SLOWER;
         unsigned lost = 0;
 
         for (unsigned i = 0; i < n; i++) {

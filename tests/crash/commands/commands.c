@@ -22,9 +22,11 @@
 #include "config.h"
 #include "connection.h"
 #include "frames.h"
+#include "function_store.h"
 #include "hash.h"
 #include "payload_stream.h"
 #include "runtime.h"
+#include "script_commands.h"
 #include "superdb/crashtest.h"
 #include "turns.h"
 #include "worker_stats.h"
@@ -413,6 +415,8 @@ static void *run(void *context)
                report.seed, history->count - 1, report.fences, report.points, report.states_log10, report.images, report.nested,
                report.seconds);
     pass->passed = error == SDB_OK;
+    script_leave();
+    function_store_leave();
     return NULL;
 }
 
