@@ -361,7 +361,7 @@ static int read_superblock(struct pool_file *file, uint64_t file_size)
 static int create_or_read(struct pool_file *file, const struct sdb_options *options)
 {
     struct stat facts;
-    const int may_create = (options->flags & SDB_CREATE) != 0;
+    const int may_create = file->made || (options->flags & (SDB_CREATE | SDB_ABSENT)) == SDB_CREATE;
 
     if (fstat(file->fd, &facts) != 0)
         return fail(file, "fstat", errno);
@@ -370,7 +370,7 @@ static int create_or_read(struct pool_file *file, const struct sdb_options *opti
         return SDB_ENOENT;
     }
     if (facts.st_size == 0 && !may_create) {
-        error_set("%s: an empty file", file->path);
+        error_set("%s: an empty file, no pool or one that was truncated: no pool is made over it unless that is asked for", file->path);
         return SDB_EFORMAT;
     }
     if (!file->made && (options->flags & SDB_EXCLUSIVE) != 0) {
@@ -385,7 +385,9 @@ static int create_or_read(struct pool_file *file, const struct sdb_options *opti
         return error;
     if (may_create)
         return create(file, options);
-    error_set("%s: an unfinished pool (its creation was interrupted) or a file of zeros: create it anew", file->path);
+    error_set("%s: nothing but zeros, an unfinished pool (its creation was interrupted) or one that was wiped: no pool is made over it "
+              "unless that is asked for",
+              file->path);
     return SDB_EFORMAT;
 }
 
@@ -453,7 +455,7 @@ static int map(struct pool_file *file)
 
 static int check_options(const char *path, const struct sdb_options *options, const struct pool_file *file)
 {
-    const uint32_t known = SDB_CREATE | SDB_EXCLUSIVE | SDB_READONLY;
+    const uint32_t known = SDB_CREATE | SDB_EXCLUSIVE | SDB_READONLY | SDB_ABSENT;
 
     if (path == NULL || path[0] == '\0' || strlen(path) >= sizeof(file->path)) {
         error_set("a path of 1 to %zu bytes is needed", sizeof(file->path) - 1);
@@ -461,6 +463,7 @@ static int check_options(const char *path, const struct sdb_options *options, co
     }
     if ((options->flags & ~known) != 0 ||
         (options->flags & (SDB_CREATE | SDB_READONLY)) == (SDB_CREATE | SDB_READONLY) ||
+        (options->flags & (SDB_CREATE | SDB_ABSENT)) == SDB_ABSENT ||
         (options->mode & ~07777u) != 0) {
         error_set("%s: impossible options (flags 0x%x, mode 0%o)", path, options->flags, options->mode);
         return SDB_EINVAL;

@@ -134,6 +134,7 @@ enum sdb_durability {
 enum sdb_open_flags {
     SDB_CREATE = 1u << 0,    /* make the pool where there is none */
     SDB_EXCLUSIVE = 1u << 1, /* with SDB_CREATE: fail with SDB_EEXIST where there is one */
+    SDB_ABSENT = 1u << 3,    /* with SDB_CREATE: only where there is no file; one that is empty or of zeros may have been a pool: SDB_EFORMAT */
     SDB_READONLY = 1u << 2,  /* for tools: writes nothing; keeps writers out, refused while there is one or the pool needs recovery */
 };
 
@@ -192,6 +193,7 @@ struct sdb_pool_info {
     uint32_t failed;            /* 1 in the sticky FAILED state: reads only */
     char simd[16];              /* "avx512", "avx2", "plain": the code path chosen for this CPU */
     int64_t created_ms;
+    uint32_t created;           /* 1 where this open made it */
 };
 SDB_API void sdb_pool_info(struct sdb_pool *pool, struct sdb_pool_info *info);
 

@@ -325,6 +325,8 @@ static int apply_pool_size(const char **error)
 
 static const struct config_choice io_backends[] = {
     {"auto", CONFIG_IO_AUTO}, {"uring", CONFIG_IO_URING}, {"epoll", CONFIG_IO_EPOLL}, {NULL, 0}};
+static const struct config_choice creations[] = {
+    {"no", CONFIG_CREATE_NO}, {"absent", CONFIG_CREATE_ABSENT}, {"empty", CONFIG_CREATE_EMPTY}, {NULL, 0}};
 static const struct config_choice placements[] = {
     {"no", CONFIG_NUMA_NO}, {"auto", CONFIG_NUMA_AUTO}, {"always", CONFIG_NUMA_ALWAYS}, {NULL, 0}};
 static const struct config_choice durabilities[] = {{"auto", SDB_DURABILITY_AUTO},
@@ -443,7 +445,9 @@ static const struct config_option options[] = {
            "entries of a stream that go together where ~ is given; 0: 100"),
     SIZE("hll-sparse-max-bytes", hll_sparse_max_bytes, "3000", 0, INT64_MAX / 2, OPTION_SETTABLE, NULL,
          "a HyperLogLog that would grow beyond becomes dense"),
-    STRING("pool", pool, "superdb.pool", "the pool's file; it is created where there is none"),
+    STRING("pool", pool, "superdb.pool", "the pool's file"),
+    CHOICE("pool-create", pool_create, "absent", creations, 0, NULL,
+           "when a new pool is made: absent, where there is no file; empty, also over one that is empty or all zeros; no, never"),
     SIZE("pool-size", pool_size, "auto", 0, INT64_MAX, OPTION_SETTABLE | OPTION_AUTO, apply_pool_size,
          "of a new pool, auto: 1gb; CONFIG SET grows the open one"),
     SIZE("pool-size-max", pool_size_max, "auto", 0, INT64_MAX, OPTION_AUTO, NULL,

@@ -18,6 +18,7 @@
 #define CONFIG_PERCENTILES_MAX 16
 
 enum config_io_backend { CONFIG_IO_AUTO = 0, CONFIG_IO_URING = 1, CONFIG_IO_EPOLL = 2 };
+enum config_create { CONFIG_CREATE_NO = 0, CONFIG_CREATE_ABSENT = 1, CONFIG_CREATE_EMPTY = 2 };
 enum config_numa { CONFIG_NUMA_NO = 0, CONFIG_NUMA_AUTO = 1, CONFIG_NUMA_ALWAYS = 2 };
 enum config_loglevel { CONFIG_LOG_DEBUG = 0, CONFIG_LOG_VERBOSE = 1, CONFIG_LOG_NOTICE = 2, CONFIG_LOG_WARNING = 3 };
 enum config_client_class {
@@ -52,6 +53,7 @@ struct config {
     int io_backend;        /* enum config_io_backend */
     int numa_placement;    /* enum config_numa */
     char *pool;            /* the pool's path */
+    int pool_create;       /* enum config_create */
     int64_t pool_size_max; /* of a new pool; 0: the library's default */
     int pool_shards;       /* of a new pool; 0: by size */
     int durability;        /* enum sdb_durability */

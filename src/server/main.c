@@ -125,7 +125,9 @@ static int open_pool(struct sdb_pool **pool)
 {
     struct sdb_options options = SDB_OPTIONS_INIT;
 
-    options.flags = SDB_CREATE;
+    options.flags = config.pool_create == CONFIG_CREATE_NO ? 0 : SDB_CREATE;
+    if (config.pool_create == CONFIG_CREATE_ABSENT)
+        options.flags |= SDB_ABSENT;
     options.pool_size = (uint64_t)CONFIG_READ(pool_size);
     options.pool_size_max = (uint64_t)config.pool_size_max;
     options.shards = (uint32_t)config.pool_shards;
@@ -184,6 +186,8 @@ static void log_pool(struct sdb_pool *pool)
     char size[32], size_max[32], used[32], huge[32];
 
     sdb_pool_info(pool, &info);
+    if (info.created)
+        log_message(LOG_LEVEL_NOTICE, "Created a new pool: %s", info.path);
     log_message(LOG_LEVEL_NOTICE, "Pool %s: %s mapped, %s in use, may grow to %s; %u shards; format %u%s", info.path,
                 print_size(size, info.size), print_size(used, info.used), print_size(size_max, info.size_max), info.shards,
                 info.format_version, info.recovered ? "; recovered from an unclean stop" : "");

@@ -188,4 +188,5 @@ void sdb_pool_info(struct sdb_pool *pool, struct sdb_pool_info *info)
     info->failed = pool_writable(pool) == SDB_EFAILED;
     copy_text(info->simd, sizeof(info->simd), cpu_simd_name(cpu_simd()));
     info->created_ms = (int64_t)sb->created_ms;
+    info->created = pool->file.created != 0;
 }

@@ -186,6 +186,56 @@ def test_truncated_pools_are_refused():
                                         "too short", "ends at"))
 
 
+def hollow_files(image):
+    """What a pool that was wiped looks like, and a file that somebody has prepared for one: nobody can tell one from the other."""
+    return {"nothing": b"", "zeros": bytes(len(image)), "a few zeros": bytes(4096)}
+
+
+def test_no_pool_is_made_over_a_file_that_may_have_been_one():
+    with workplace() as place:
+        for name, content in hollow_files(place.image).items():
+            place.restore()
+            with open(place.path, "r+b") as file:
+                file.write(content)
+                file.truncate(len(content))
+            for arguments in ((), ("--pool-create", "no"), ("--pool-create", "absent")):
+                expect_refusal(place.path, ("unless that is asked for",), *arguments)
+            for command in (("check",), ("check", "--repair"), ("check", "--repair", "--dry-run"), ("create",)):
+                status, output = run(superdb_pool(), command[0], place.path, *command[1:])
+                assert status == 2 and b"pool.sdb" in output, (name, command, status, output)
+            with open(place.path, "rb") as file:
+                assert file.read() == content, f"{name} was changed"
+
+
+def made_anew(place, *arguments):
+    """A server with a pool that it has made says so, once."""
+    with Superdb(arguments, pool=place.path, pool_size=str(POOL_SIZE)) as server:
+        for _ in range(2):
+            server.start()
+            with server.connect() as connection:
+                assert connection.command("DBSIZE") == b":0\r\n"
+            assert server.terminate() == 0, server.log()
+            assert server.log().count(f"Created a new pool: {place.path}") == 1, server.log()
+
+
+def test_a_pool_is_made_where_there_is_none_and_where_that_is_asked_for():
+    with workplace() as place:
+        os.unlink(place.path)
+        status, output = run_server(place.path, "--pool-create", "no")
+        assert status != 0 and b"pool.sdb" in output and not os.path.exists(place.path), output
+        made_anew(place)
+        for content in hollow_files(place.image).values():
+            with open(place.path, "wb") as file:
+                file.write(content)
+            made_anew(place, "--pool-create", "empty")
+        with open(place.path, "wb") as file:  # what is not empty stays what it is
+            file.write(place.image)
+        with Superdb(("--pool-create", "empty"), pool=place.path, directory=place.directory) as server:
+            server.start()
+            with server.connect() as connection:
+                expect_right_values(connection, strict=True)
+
+
 def test_foreign_files_are_refused_and_left_as_they_are():
     with workplace() as place:
         noise = random.Random(5).randbytes(POOL_SIZE)

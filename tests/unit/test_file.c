@@ -126,6 +126,7 @@ static void a_creation_that_was_cut_short_is_named_and_started_over(void **state
         if (step >= 2)
             write_copy(1, &sb, sizeof(sb));
         expect_refusal(0, SDB_EFORMAT, "unfinished pool");
+        expect_refusal(SDB_CREATE | SDB_ABSENT, SDB_EFORMAT, "unfinished pool");
         assert_int_equal(open_with(SDB_CREATE), 0);
         assert_int_equal(pool.created, 1);
         expect_zeros(pool.base, SUPERBLOCK_AREA_SIZE, SIZE);

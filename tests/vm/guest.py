@@ -38,7 +38,7 @@ class GuestServer(harness.Superdb):
             self.guest.mount(self.fs, self.dax)
 
     def guest_command(self):
-        return " ".join(["superdb-server", "--pool", self.pool, "--pool-size", self.pool_size, "--bind", "0.0.0.0",
+        return " ".join(["superdb-server", "--pool", self.pool, "--pool-size", self.pool_size, "--pool-create", "empty", "--bind", "0.0.0.0",
                          "--protected-mode", "no", "--port", "6379", "--threads", str(self.threads),
                          "--durability", self.durability, *self.arguments])
 
