@@ -86,7 +86,7 @@ static void check_root(struct check *check)
             continue;
         }
         const uint64_t id = value == 0 ? i : value - 1;
-        if (id >= DATABASE_IDS) {
+        if (id >= DATABASE_ID_SYSTEM) {
             check_problem(check, offset, "root: database %u has the impossible physical number %" PRIu64, i, id);
             continue;
         }
@@ -102,6 +102,8 @@ static void check_root(struct check *check)
         }
         if (value >> 32 != 0)
             check_problem(check, offset, "root: physical numbers: reserved bits are set");
+        if (i == DATABASE_ID_SYSTEM / 32 && value >> DATABASE_ID_SYSTEM % 32 & 1)
+            check_problem(check, offset, "root: physical numbers: the system database is said to be reclaimed");
         check->database_ids[i / 2] |= (value & UINT32_MAX) << 32 * (i % 2);
     }
     for (unsigned i = 0; i < DATABASE_IDS / 64; i++)

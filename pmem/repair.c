@@ -212,6 +212,7 @@ static void judge_root(struct repair *repair)
         repair->dead[repair->physical[i] / 64] &= ~(1ull << repair->physical[i] % 64);
         repair->root_values[i] = repair->physical[i] == i ? 0 : repair->physical[i] + 1u;
     }
+    repair->dead[DATABASE_ID_SYSTEM / 64] &= ~(1ull << DATABASE_ID_SYSTEM % 64);
     for (unsigned i = 0; i < 8; i++)
         repair->root_values[SDB_DATABASES + i] = repair->dead[i / 2] >> 32 * (i % 2) & UINT32_MAX;
 }

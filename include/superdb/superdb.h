@@ -554,6 +554,7 @@ enum sdb_change_kind {
     SDB_CHANGE_CREATED = 6, /* a key that was not there was stored */
     SDB_CHANGE_EVICTED = 7, /* a key was deleted by sdb_evict */
     SDB_CHANGE_GROUPS = 8,  /* of a stream its groups changed, what is pending, or ids: no entry came or went */
+    SDB_CHANGE_UNDONE = 9,  /* the call under way begins anew: what it has changed so far it has not. No key */
 };
 
 struct sdb_change {

@@ -519,6 +519,7 @@ void block_on_change(const struct sdb_change *change)
         note_key(change->database, &change->key, 0);
         break;
     case SDB_CHANGE_GROUPS:
+    case SDB_CHANGE_UNDONE: /* who is looked at for nothing is not served */
         break;
     }
 }

@@ -137,6 +137,7 @@ static __thread struct {
     char *bytes;
     size_t size, bytes_capacity;
     const char *event, *next_event;
+    const char *first_event; /* event, when nothing was changed yet */
     uint32_t class;
 } notes;
 
@@ -145,6 +146,7 @@ void notify_call(struct client *client, const char *event, uint32_t class)
     client->flags |= CLIENT_EVENTS; /* so that it is forgotten at the command's end */
     notes.event = event;
     notes.next_event = event;
+    notes.first_event = event;
     notes.class = class;
 }
 
@@ -245,11 +247,23 @@ static void note(struct client *client, enum sdb_change_kind kind, uint32_t data
     client->flags |= CLIENT_EVENTS;
 }
 
+/* The call that the command is made of begins anew. */
+static void forget(void)
+{
+    notes.count = 0;
+    notes.size = 0;
+    notes.event = notes.first_event;
+}
+
 void notify_on_change(const struct sdb_change *change)
 {
     struct client *client = worker_stats_self == NULL ? NULL : worker_stats_self->client;
 
-    if (__atomic_load_n(&wanted, __ATOMIC_RELAXED) == 0 || change->key.data == NULL || worker_stats_self == NULL)
+    if (__atomic_load_n(&wanted, __ATOMIC_RELAXED) == 0 || worker_stats_self == NULL)
+        return;
+    if (change->kind == SDB_CHANGE_UNDONE && client != NULL)
+        forget();
+    if (change->key.data == NULL)
         return;
     if (client == NULL) { /* no command: expired keys are being swept, or others evicted */
         if (change->kind == SDB_CHANGE_EXPIRED && worker_stats_self->worker != NULL)
@@ -380,7 +394,7 @@ void notify_command_ended(struct client *client, const struct command *command, 
         tell_all(&ended);
     notes.count = 0;
     notes.size = 0;
-    notes.event = notes.next_event = NULL;
+    notes.event = notes.next_event = notes.first_event = NULL;
 }
 
 /* ---- reads that find nothing ------------------------------------------------------------------------------------------- */

@@ -190,6 +190,6 @@ void watch_on_change(const struct sdb_change *change)
 {
     if (change->kind == SDB_CHANGE_EMPTIED || change->kind == SDB_CHANGE_SWAPPED)
         touch_databases(change);
-    else if (change->kind != SDB_CHANGE_GROUPS) /* to Redis no change of the key */
+    else if (change->kind != SDB_CHANGE_GROUPS && change->kind != SDB_CHANGE_UNDONE) /* to Redis no change of the key */
         touch_key(change);
 }

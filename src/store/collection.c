@@ -374,6 +374,8 @@ int collection_together(struct sdb_session *session, const struct sdb_slice *key
         }
         if (inner)
             return error;
+        if (error == SDB_ECONFLICT || error == SDB_ENOSPC)
+            observe_undone(session);
         if (error == SDB_ECONFLICT && !all)
             all = true; /* a collection that was renamed is in a shard that no key names */
         else if (error != SDB_ENOSPC || !session_make_room(session, &attempt))

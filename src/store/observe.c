@@ -35,6 +35,13 @@ void observe_key(struct sdb_session *session, enum sdb_change_kind kind, const s
     }
 }
 
+void observe_undone(struct sdb_session *session)
+{
+    const struct sdb_change change = {.session = session, .kind = SDB_CHANGE_UNDONE};
+
+    tell(session, &change);
+}
+
 void observe_databases(struct sdb_session *session, enum sdb_change_kind kind, uint32_t database, uint32_t other)
 {
     const struct sdb_change change = {.session = session, .kind = kind, .database = database, .other = other};

@@ -124,7 +124,8 @@ static int load_root(struct sdb_pool *pool)
         uint64_t offset = pool->file.superblock.root_offset + i * WORD_SIZE, value;
 
         if (!checked_value(persist_load((const uint64_t *)(const void *)(pool->file.base + offset)), offset, &value) ||
-            (i < SDB_DATABASES && value > DATABASE_IDS)) {
+            (i < SDB_DATABASES && value > DATABASE_ID_SYSTEM) ||
+            (i == SDB_DATABASES + DATABASE_ID_SYSTEM / 32 && value >> DATABASE_ID_SYSTEM % 32 & 1)) {
             error_set("%s: the root at offset %" PRIu64 " is damaged", pool->file.path, offset);
             return SDB_ECORRUPT;
         }

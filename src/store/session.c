@@ -339,6 +339,8 @@ int session_lock_all(struct sdb_session *session)
 
 bool session_try_again(struct sdb_session *session, int error, int *attempt)
 {
+    if ((error == SDB_ECONFLICT || error == SDB_ENOSPC) && !session->transaction)
+        observe_undone(session);
     if (error == SDB_ECONFLICT && !session->transaction)
         return session_lock_all(session) == SDB_OK;
     return error == SDB_ENOSPC && session_make_room(session, attempt);

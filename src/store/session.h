@@ -175,6 +175,8 @@ bool entry_is_expired(const uint64_t words[4], int64_t now);
 
 /* Tells the pool's observer of a change that was staged. The key's shard is locked. */
 void observe_key(struct sdb_session *session, enum sdb_change_kind kind, const struct index_key *key);
+/* A call that may have changed something begins anew, all of it taken back. Before anything else changes. */
+void observe_undone(struct sdb_session *session);
 
 /* Tells it of whole databases, before anything of that is staged and with every shard locked. */
 void observe_databases(struct sdb_session *session, enum sdb_change_kind kind, uint32_t database, uint32_t other);

@@ -6,7 +6,7 @@ test_full_pool.py - a pool without room: errors that say so, nothing lost, reads
 import random
 import subprocess
 
-from harness import Superdb, run_tests, superdb_pool
+from harness import Superdb, parse, run_tests, superdb_pool
 
 
 def small():
@@ -147,6 +147,28 @@ def test_growing_a_full_pool():
         server.start()
         with server.connect() as connection:
             expect_data(connection, data)
+
+
+def test_what_begins_anew_in_a_full_pool_is_told_once():
+    """Some way into a command the pool is full; what was deleted is reclaimed, and the command runs from its beginning."""
+    with Superdb(["--pool-size-max", "16mb", "--notify-keyspace-events", "KEA"], pool_size="16mb", threads=1) as server:
+        server.start()
+        with server.connect() as connection, server.connect(protocol=3) as listener:
+            value = b"v" * 690
+            assert connection.command("RPUSH", "d", "x") == b":1\r\n"
+            assert connection.command("RPUSH", "s", value[8:], "y") == b":2\r\n"
+            connection.pipeline([("RPUSH", "large", value)] * 9000)
+            fill(connection, b"k", lambda i: value, {})
+            listener.command("PSUBSCRIBE", "__keyspace@0__:*")
+            assert connection.command("UNLINK", "large") == b":1\r\n"
+            assert connection.command("LMOVE", "s", "d", "RIGHT", "RIGHT") == b"$1\r\ny\r\n"
+            connection.command("SET", "last", "1")
+            told = []
+            while not told or told[-1][0] != b"last":
+                reply = parse(listener.read())
+                if reply[0] == b"pmessage":
+                    told.append((reply[2].split(b":", 1)[1], reply[3]))
+            assert told == [(b"large", b"del"), (b"d", b"rpush"), (b"s", b"rpop"), (b"last", b"set")], told
 
 
 if __name__ == "__main__":

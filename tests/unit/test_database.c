@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "engine_case.h"
+#include "word.h"
 
 static void fill(uint32_t database, unsigned keys, unsigned expiring)
 {
@@ -53,6 +54,54 @@ static void databases_do_not_see_each_others_keys(void **state)
         sprintf(text, "%u", d);
         assert_true(fixture_has(&f, "k", text));
         assert_int_equal(fixture_count(&f), 1);
+    }
+}
+
+/* A word of the root with its check, as only a mistake would have written it, in the closed pool. */
+static void write_root(uint64_t at, uint64_t value)
+{
+    const uint64_t word = checked_word(value, at);
+    const int fd = open(f.path, O_RDWR);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, &word, sizeof(word), (off_t)at), sizeof(word));
+    assert_int_equal(close(fd), 0);
+}
+
+static void expect_kept(void)
+{
+    assert_ok(sdb_select(f.session, SDB_DATABASE_SYSTEM));
+    assert_true(fixture_has(&f, "kept", "for the server"));
+    assert_ok(sdb_select(f.session, 3));
+    assert_true(fixture_has(&f, "k", "v"));
+}
+
+/* Neither as a database's own number, nor as one whose keys are to be reclaimed. */
+static void no_database_gets_the_system_databases_number(void **state)
+{
+    static const struct {
+        unsigned word;
+        uint64_t value;
+    } wrong[] = {{3, 255 + 1}, {SDB_DATABASES + 7, 1u << 31}};
+    struct sdb_repair result;
+
+    (void)state;
+    assert_ok(sdb_select(f.session, SDB_DATABASE_SYSTEM));
+    assert_ok(fixture_set(&f, "kept", "for the server"));
+    assert_ok(sdb_select(f.session, 3));
+    assert_ok(fixture_set(&f, "k", "v"));
+    for (unsigned i = 0; i < 2; i++) {
+        const uint64_t at = f.pool->file.superblock.root_offset + wrong[i].word * sizeof(uint64_t);
+        struct sdb_pool *pool;
+
+        fixture_close(&f);
+        write_root(at, wrong[i].value);
+        assert_int_equal(sdb_open(f.path, &f.options, &pool), SDB_ECORRUPT);
+        assert_ok(sdb_repair(f.path, 0, NULL, NULL, &result));
+        assert_true(result.problems > 0);
+        fixture_open(&f);
+        expect_kept();
+        (void)fixture_check(&f);
     }
 }
 
@@ -312,6 +361,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(databases_do_not_see_each_others_keys),
+        TEST(no_database_gets_the_system_databases_number),
         TEST(counts_are_exact_after_a_clean_close_and_after_a_crash),
         TEST(nobody_counts_again_behind_a_clean_close),
         TEST(counts_are_exact_after_a_close_that_nobody_counted_before),

@@ -13,14 +13,16 @@
 
 static char told[4096];
 
-static const char *const names[] = {"", "stored", "deleted", "expired", "emptied", "swapped", "created"};
+static const char *const names[] = {"", "stored", "deleted", "expired", "emptied", "swapped", "created", "evicted", "groups", "undone"};
 
 static void note(const struct sdb_change *change)
 {
     size_t at = strlen(told);
 
     assert_non_null(change->session);
-    if (change->kind == SDB_CHANGE_EMPTIED || change->kind == SDB_CHANGE_SWAPPED)
+    if (change->kind == SDB_CHANGE_UNDONE)
+        snprintf(told + at, sizeof(told) - at, "undone;");
+    else if (change->kind == SDB_CHANGE_EMPTIED || change->kind == SDB_CHANGE_SWAPPED)
         snprintf(told + at, sizeof(told) - at, "%s %u %u;", names[change->kind], change->database, change->other);
     else
         snprintf(told + at, sizeof(told) - at, "%s %u %.*s;", names[change->kind], change->database, (int)change->key.size,
@@ -99,6 +101,59 @@ static void an_expired_key_is_told_of_when_it_is_deleted(void **state)
     assert_string_equal(heard(), "expired 0 l;");
 }
 
+/* Until there is no room for another value of this size. */
+static void fill(const char *value, size_t size)
+{
+    static unsigned next;
+    char key[16];
+    int error = SDB_OK;
+
+    for (; !error; next++)
+        error = sdb_set(f.session, key, (size_t)sprintf(key, "k%u", next), value, size, NULL);
+    assert_int_equal(error, SDB_ENOSPC);
+}
+
+static int set_up_small(void **state)
+{
+    (void)state;
+    fixture_create(&f, 16 * MIB, 16 * MIB, 1);
+    sdb_session_set_time(f.session, NOW);
+    return 0;
+}
+
+static int ignore(void *context, const struct sdb_element *element)
+{
+    (void)context;
+    (void)element;
+    return 0;
+}
+
+static void what_begins_anew_in_a_full_pool_is_told_to_be_undone(void **state)
+{
+    static char value[690];
+    const struct sdb_pair pairs[2] = {{{"a", 1}, {"1", 1}}, {{"b", 1}, {value, sizeof(value)}}};
+    const struct sdb_slice s = {"s", 1}, d = {"d", 1}, small = {"x", 1}, large[2] = {{value, sizeof(value) - 8}, {"y", 1}};
+
+    (void)state;
+    memset(value, 'v', sizeof(value));
+    assert_ok(sdb_list_push(f.session, "d", 1, SDB_LIST_TAIL, &small, 1, 0, NULL));
+    assert_ok(sdb_list_push(f.session, "s", 1, SDB_LIST_TAIL, large, 2, 0, NULL));
+    for (unsigned i = 0; i < 2000; i++)
+        assert_ok(sdb_list_push(f.session, i % 2 ? "odd" : "even", i % 2 ? 3 : 4, SDB_LIST_TAIL, large, 1, 0, NULL));
+    fill(value, sizeof(value));
+    assert_ok(sdb_delete(f.session, "odd", 3)); /* a step at a time, once somebody needs the room */
+    sdb_observe(f.pool, note);
+    told[0] = '\0';
+    assert_ok(sdb_list_move(f.session, &s, SDB_LIST_TAIL, &d, SDB_LIST_TAIL, ignore, NULL));
+    assert_string_equal(heard(), "stored 0 d;undone;stored 0 d;stored 0 s;");
+    sdb_observe(f.pool, NULL);
+    fill(value, sizeof(value));
+    assert_ok(sdb_delete(f.session, "even", 4));
+    sdb_observe(f.pool, note);
+    assert_ok(sdb_set_many(f.session, pairs, 2, 0));
+    assert_string_equal(heard(), "created 0 a;undone;created 0 a;created 0 b;");
+}
+
 static void databases_are_told_of_before_they_change(void **state)
 {
     int done = 0;
@@ -144,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_way_of_changing_a_key_is_told),
         TEST(an_expired_key_is_told_of_when_it_is_deleted),
+        cmocka_unit_test_setup_teardown(what_begins_anew_in_a_full_pool_is_told_to_be_undone, set_up_small, tear_down),
         TEST(databases_are_told_of_before_they_change),
         TEST(what_the_observer_selects_does_not_last),
     };
