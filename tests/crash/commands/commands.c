@@ -414,6 +414,8 @@ static void *run(void *context)
                " images (%" PRIu64 " in recoveries), %.1f s\n",
                report.seed, history->count - 1, report.fences, report.points, report.states_log10, report.images, report.nested,
                report.seconds);
+    script_leave();
+    function_store_leave();
     pass->passed = error == SDB_OK;
     script_leave();
     function_store_leave();
