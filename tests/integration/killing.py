@@ -22,9 +22,10 @@ import subprocess
 import threading
 import time
 
-from harness import Closed, Connection, Superdb, encode, parse, reply_end, superdb_pool
+from harness import DEADLINE, Closed, Connection, Superdb, encode, parse, reply_end, superdb_pool
 
 WRITERS = 5
+VOLLEY = 400  # commands
 FAR = 4000000000000  # a time to live that does not end during the test
 
 
@@ -41,6 +42,15 @@ class Unit:
 
     def last(self):
         return self.flying[-1] if self.flying else self.acknowledged
+
+    def shows(self, place):
+        """The commands that show a key's value."""
+        key = self.keys[place]
+        return [[self.SHOW[0], key[1] if isinstance(key, tuple) else key, *self.SHOW[1:]]]
+
+    def shown(self, _, replies):
+        """What they say, as it stands in a state; None: there is no such key."""
+        return (tuple(replies[0]) or None) if isinstance(replies[0], list) else replies[0]
 
 
 class Single(Unit):
@@ -219,6 +229,11 @@ def is_integer(value):
         return False
 
 
+def commands_of(words):
+    """A step's commands: it is one, or a list of them that only the last one acknowledges."""
+    return words if words and isinstance(words[0], list) else [words]
+
+
 class Writer(threading.Thread):
     """One connection, its units, and the log of them."""
 
@@ -237,6 +252,7 @@ class Writer(threading.Thread):
         self.acknowledged = 0
         self.wrong = []
         self.database = 0
+        self.volley = None  # a barrier: the next request is a long one, and sent when all writers have theirs
 
     def begin(self, server):
         """A thread runs once: the next round's is a copy with this one's log."""
@@ -262,7 +278,7 @@ class Writer(threading.Thread):
             unit = self.source.choice(self.units)
             words, state, reply = unit.command(self.source, self.number)
             unit.flying.append(state)
-            parts.append(encode(*words))
+            parts += [encode(*one) for one in commands_of(words)]
             expected.append((unit, words, reply))
         return b"".join(parts), expected
 
@@ -284,19 +300,29 @@ class Writer(threading.Thread):
             if self.database:
                 connection.command("SELECT", self.database)
             while True:
-                request, expected = self.make(self.source.choice([1, 4, 16, 16, 64, 200]))
+                volley, self.volley = self.volley, None
+                request, expected = self.make(VOLLEY if volley else self.source.choice([1, 4, 16, 16, 64, 200]))
+                if volley:
+                    volley.wait(DEADLINE)
                 connection.send(request)
                 position = 0
                 for entry in expected:
-                    end = reply_end(connection.buffer, position) if position < len(connection.buffer) else -1
-                    while end < 0:
-                        connection.receive()
-                        end = reply_end(connection.buffer, position)
+                    end = position
+                    for _ in commands_of(entry[1]):
+                        end = self.behind_reply(connection, end)
                     self.take(entry, bytes(connection.buffer[position:end]))
                     position = end
                 connection.buffer.clear()
-        except (Closed, OSError):
+        except (Closed, OSError, threading.BrokenBarrierError):
             pass  # the kill
+
+    @staticmethod
+    def behind_reply(connection, position):
+        end = reply_end(connection.buffer, position) if position < len(connection.buffer) else -1
+        while end < 0:
+            connection.receive()
+            end = reply_end(connection.buffer, position)
+        return end
 
 
 class DatabaseWriter(Writer):
@@ -324,7 +350,7 @@ class Grower(threading.Thread):
                 self.size += 2 << 20
                 connection.command("CONFIG", "SET", "pool-size", str(self.size))
         except (Closed, OSError):
-            other.append(element)
+            pass  # the kill
 
 
 class Reader(threading.Thread):
@@ -344,7 +370,7 @@ class Reader(threading.Thread):
                 for key, value in zip(self.keys, parse(connection.read())):
                     self.seen[key] = max(self.seen[key], int(value or 0))
         except (Closed, OSError):
-            other.append(element)
+            pass  # the kill
 
 
 class Killing:
@@ -356,10 +382,16 @@ class Killing:
         self.rounds = rounds
         self.seed = seed
         self.source = random.Random(f"{seed}/kills")
-        self.writers = [Writer(number, seed) for number in range(WRITERS)] + [DatabaseWriter(WRITERS, seed)]
+        self.writers = self.make_writers()
         self.pool_size = 64 << 20
         self.keys_that_grow = [key for writer in self.writers for key in writer.grown]
         self.lost = []
+
+    def make_writers(self):
+        return [Writer(number, self.seed) for number in range(WRITERS)] + [DatabaseWriter(WRITERS, self.seed)]
+
+    def prepare(self, connection):
+        """What is to be known, or done, before the load."""
 
     def make_server(self):
         return Superdb(pool_size=str(self.pool_size))
@@ -370,6 +402,8 @@ class Killing:
         server = self.make_server()
         try:
             server.start()
+            with server.connect() as connection:
+                self.prepare(connection)
             for number in range(self.rounds):
                 self.one_round(server, number)
                 if self.lost:
@@ -407,7 +441,7 @@ class Killing:
         if number % 5 == 2:
             threads.append(Grower(server, self.pool_size))
             threads[-1].start()
-        time.sleep(self.source.uniform(0, self.KILL_WITHIN))  # when the kill falls is the point of the test
+        self.wait_for_the_kill()
         if not server.alive():
             status = server.process.returncode
             self.lost.append(f"round {number}: the server ended by itself with {status}\n{server.log()}")
@@ -424,6 +458,20 @@ class Killing:
         self.start_again(server)
         with server.connect() as connection:
             self.verify(connection, number, reader)
+
+    def wait_for_the_kill(self):
+        time.sleep(self.source.uniform(0, self.KILL_WITHIN))  # when the kill falls is the point of the test
+
+    def fire_a_volley(self, within):
+        """Every writer sends a long request at the same time, and the kill falls while the server runs them."""
+        volley = threading.Barrier(len(self.writers) + 1)
+        for writer in self.writers:
+            writer.volley = volley
+        try:
+            volley.wait(DEADLINE)
+            time.sleep(self.source.uniform(0, within))
+        except threading.BrokenBarrierError:
+            pass  # the server has ended by itself, and its round says so
 
     def start_again(self, server):
         server.threads = self.source.randint(1, 4)
@@ -445,7 +493,7 @@ class Killing:
     def verify(self, connection, number, reader):
         """Every unit of every writer; the log then takes what is there as acknowledged, for it was read."""
         for writer in self.writers:
-            found = self.read(connection, {key: unit.SHOW for unit in writer.units for key in unit.keys})
+            found = self.read(connection, writer.units)
             for unit in writer.units:
                 state = tuple(found[key] for key in unit.keys)
                 if state != unit.acknowledged and state not in unit.flying:
@@ -475,19 +523,21 @@ class Killing:
             self.lost.append(f"round {number}: DBSIZE is {size}, the keys found are {expected}")
         self.settle_common(common)
 
-    def read(self, connection, keys):
-        """Of keys with what shows them: key to (value, time to live) or None; a key may name its database."""
+    def read(self, connection, units):
+        """Of each key (value, time to live) or None. Where a key names its database, it is read there."""
+        wanted = {}
+        for unit in units:
+            for place, key in enumerate(unit.keys):
+                wanted.setdefault(key[0] if isinstance(key, tuple) else 0, []).append((unit, place, key))
         found = {}
-        for database in sorted({key[0] if isinstance(key, tuple) else 0 for key in keys}):
-            part = [key for key in keys if (key[0] if isinstance(key, tuple) else 0) == database]
-            names = [key[1] if isinstance(key, tuple) else key for key in part]
+        for database, places in sorted(wanted.items()):
             connection.command("SELECT", database)
-            replies = connection.pipeline([words for key, name in zip(part, names)
-                                           for words in ((keys[key][0], name, *keys[key][1:]), (b"PEXPIRETIME", name))])
-            for index, key in enumerate(part):
-                value, at = parse(replies[2 * index]), parse(replies[2 * index + 1])
-                value = (tuple(value) or None) if isinstance(value, list) else value
-                found[key] = None if value is None else (value, at)
+            requests = [[*unit.shows(place), [b"PEXPIRETIME", key[1] if isinstance(key, tuple) else key]] for unit, place, key in places]
+            replies = iter([parse(reply) for reply in connection.pipeline([words for request in requests for words in request])])
+            for (unit, place, key), request in zip(places, requests):
+                told = [next(replies) for _ in request]
+                value = unit.shown(place, told[:-1])
+                found[key] = None if value is None else (value, told[-1])
         connection.command("SELECT", 0)
         return found
 
@@ -499,4 +549,4 @@ class Killing:
 
 
 def brief(state):
-    return [None if one is None else (one[0][:60 if isinstance(one[0], bytes) else 5], len(one[0]), one[1]) for one in state]
+    return [None if one is None else (repr(one[0])[:100], len(one[0]), one[1]) for one in state]

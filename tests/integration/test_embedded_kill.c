@@ -4,8 +4,8 @@
  *
  * The child's threads write versions of values; what they try and what was acknowledged stands in memory that
  * outlives the child. After each kill: every key has a version from the last acknowledged one to the last tried one,
- * its bytes are the version's own, a transaction's two keys have the same version (D1, D2), and the checker finds
- * nothing wrong (D5). Every other time the verifying process ends without closing the pool, so that recovery follows
+ * its bytes are the version's own, a transaction's two keys have the same version (D1, D2), the five collections of a
+ * row (embedded_rows.h) likewise, and the checker finds nothing wrong (D5). Every other time the verifying process ends without closing the pool, so that recovery follows
  * on recovery.
  *
  * Where the whole machine is killed (tests/vm/embedded.py), the two halves run one by one, and the memory that outlives
@@ -28,11 +28,13 @@
 #include <cmocka.h>
 #include <fcntl.h>
 
+#include "embedded_rows.h"
 #include "superdb/superdb.h"
 
-#define ROUNDS 30
+#define ROUNDS 30       /* SUPERDB_KILL_ROUNDS says otherwise */
 #define THREADS_MAX 4u
 #define KEYS 48u        /* of each kind, for each thread */
+#define ROWS 4u         /* of them are rows, whose versions are many */
 #define OPERATIONS 3000 /* acknowledged in a round at most, before the kill */
 #define VALUE_SIZE_MAX 20000u
 
@@ -41,7 +43,7 @@ struct history {
     uint64_t tried, acknowledged;
 };
 
-enum kind { PAIR, SINGLE, COUNTER, KINDS };
+enum kind { PAIR, SINGLE, COUNTER, ROW, KINDS };
 
 /* Outlives the child. */
 static struct ledger {
@@ -147,6 +149,33 @@ static int write_counter(struct sdb_session *session, unsigned thread, unsigned 
     return (uint64_t)sum == version;
 }
 
+static struct row row_of(struct sdb_session *session, unsigned thread, unsigned number, char name[80])
+{
+    name[make_key(name, thread, ROW, number, 0)] = '\0';
+    return (struct row){session, name, number % 2 == 0};
+}
+
+/* All collections of a row in one transaction. False: another thread held a shard, and nothing happened. */
+static int write_row(struct sdb_session *session, unsigned thread, unsigned number, uint64_t version)
+{
+    char name[80], keys[ROW_TYPES][80];
+    const struct row row = row_of(session, thread, number, name);
+    struct sdb_slice slices[ROW_TYPES];
+    int error;
+
+    for (int type = 0; type < ROW_TYPES; type++)
+        slices[type] = row_key(&row, (enum row_type)type, keys[type]);
+    must(sdb_begin(session, slices, version % 2 == 0 ? ROW_TYPES : 0));
+    error = row_write(&row, version);
+    if (error == SDB_ECONFLICT) {
+        sdb_abort(session);
+        return 0;
+    }
+    must(error);
+    must(sdb_commit(session));
+    return 1;
+}
+
 static void *work(void *context)
 {
     const unsigned thread = (unsigned)(uintptr_t)context;
@@ -160,7 +189,7 @@ static void *work(void *context)
     for (;;) { /* until the kill */
         random = random * 6364136223846793005ull + 1442695040888963407ull;
         const enum kind kind = (enum kind)((random >> 33) % KINDS);
-        const unsigned number = (unsigned)((random >> 40) % KEYS);
+        const unsigned number = (unsigned)((random >> 40) % (kind == ROW ? ROWS : KEYS));
         struct history *history = &ledger->of[thread][kind][number];
         const uint64_t version = history->acknowledged + 1;
         int done;
@@ -170,6 +199,8 @@ static void *work(void *context)
             done = write_pair(session, thread, number, version, value);
         else if (kind == SINGLE)
             done = write_single(session, thread, number, version, value);
+        else if (kind == ROW)
+            done = write_row(session, thread, number, version);
         else if (!(done = write_counter(session, thread, number, version)))
             wrong(thread, kind, number, "is not one more than before", version);
         if (done)
@@ -241,10 +272,29 @@ static uint64_t read_version(struct sdb_session *session, unsigned thread, enum 
     return version;
 }
 
+static void verify_rows(struct sdb_session *session, unsigned thread)
+{
+    for (unsigned number = 0; number < ROWS; number++) {
+        struct history *history = &ledger->of[thread][ROW][number];
+        char name[80];
+        const struct row row = row_of(session, thread, number, name);
+        uint64_t version;
+        int error;
+
+        if (row_read(&row, &version, &error) >= 0)
+            wrong(thread, ROW, number, "has a collection of another version", version);
+        must(error);
+        if (version < history->acknowledged || version > history->tried)
+            wrong(thread, ROW, number, "has a version that it cannot have", version);
+        *history = (struct history){version, version};
+    }
+}
+
 static void verify_thread(struct sdb_session *session, unsigned thread)
 {
+    verify_rows(session, thread);
     for (unsigned number = 0; number < KEYS; number++) {
-        for (int kind = 0; kind < KINDS; kind++) {
+        for (int kind = 0; kind < ROW; kind++) {
             const uint64_t version = read_version(session, thread, (enum kind)kind, number, 0);
             if (kind == PAIR && read_version(session, thread, PAIR, number, 1) != version)
                 wrong(thread, PAIR, number, "differs from its other half", version);
@@ -329,19 +379,23 @@ static int tear_down(void **state)
 
 static void what_was_acknowledged_survives_every_kill(void **state)
 {
-    uint64_t random = (uint64_t)getpid();
+    const char *wanted = getenv("SUPERDB_KILL_ROUNDS");
+    const int rounds = wanted != NULL ? atoi(wanted) : ROUNDS;
+    uint64_t random = (uint64_t)getpid(), acknowledged = 0;
 
     (void)state;
     run_and_kill(2, 1); /* the pool is made */
     verify(1);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         random = random * 6364136223846793005ull + 1442695040888963407ull;
         const unsigned threads = 1 + (unsigned)(random >> 40) % THREADS_MAX;
         const uint64_t operations = round % 8 == 7 ? 0 : (random >> 33) % OPERATIONS;
         run_and_kill(threads, operations);
+        acknowledged += ledger->acknowledged;
         verify(round % 2);
     }
     verify(1);
+    print_message("%d kills, %llu operations acknowledged\n", rounds, (unsigned long long)acknowledged);
 }
 
 /* ---- One half alone ---- */

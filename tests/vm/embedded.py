@@ -19,7 +19,7 @@ import machine
 
 PROGRAM = "integration_embedded_kill"
 LEDGER_SIZE = 1 << 20
-ACKNOWLEDGED = 4 * 3 * 48 * 16  # where the count stands in struct ledger: behind threads x kinds x keys x two numbers
+ACKNOWLEDGED = 4 * 4 * 48 * 16  # where the count stands in struct ledger: behind threads x kinds x keys x two numbers
 POOL = machine.POOL
 
 
