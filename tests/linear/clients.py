@@ -15,6 +15,7 @@ import random
 import threading
 import time
 
+from clients_elements import Collections, convert, converts
 from harness import Closed, Connection, Error, Superdb, encode, parse, reply_end
 from history import Operation
 from model import ERROR, Model
@@ -25,6 +26,7 @@ DATABASE_CONNECTIONS = 2  # of them, for the group of two whole databases
 DEPTHS = (1, 1, 2, 4, 8, 16)
 DATABASE_DEPTHS = (1, 1, 2, 3)  # each command there concerns nearly all of the group
 SIZES = (0, 0, 2, 6, 30, 100, 2500)
+COLLECTIONS = (("hash",), ("list",), ("list", "list"), ("set", "set"), ("zset",), ("hash", "list", "set", "zset"))
 OLD, NEW = 3, 4           # the two databases
 
 
@@ -141,6 +143,8 @@ def as_reply(data, action):
     """A reply's bytes as the model says it. Errors of the command's own begin with ERR; no order explains another."""
     if action[0] in ("transaction", "guarded") and data[:1] == b"*":
         return None if data == b"*-1\r\n" else as_replies(data, action[1:] if action[0] == "transaction" else action[3:])
+    if converts(data, action):
+        return convert(data, action)
     value = parse(data)
     if action[0] in ("setnx", "set_if") and value in (b"OK", None):
         return int(value is not None)  # SET with a condition
@@ -212,7 +216,7 @@ class Client(threading.Thread):
 
     def guarded(self, connection):
         """Watches a group's keys and reads them; what is made of them then depends on their being the same still."""
-        place = self.source.choice(self.groups)
+        place = self.source.choice([place for place in self.groups if not isinstance(self.load.groups[place], Collections)])
         group = self.load.groups[place]
         keys = tuple(range(len(group.names)))
         sent = self.send_one(connection, place, [[b"WATCH", *group.names], [b"MGET", *group.names]], ("mget", *keys))
@@ -278,7 +282,9 @@ class Load:
 
     def __init__(self, seed):
         self.source = random.Random(seed)
-        self.groups = [Keys(number, count) for number, count in enumerate((1, 1, 1, 1, 1, 2, 2, 2, 3, 4))] + [Databases()]
+        self.groups = [Keys(number, count) for number, count in enumerate((1, 1, 1, 1, 1, 2, 2, 2, 3, 4))]
+        self.groups += [Collections(number, types, transaction) for number, types in enumerate(COLLECTIONS)]
+        self.groups.append(Databases())
         self.verdict = Verdict(self.groups)
         self.failures = self.verdict.failures
         self.execs = self.refused = 0

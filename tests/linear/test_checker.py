@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 
 from checker import Checker, Undecided, Violation  # noqa: E402
+from elements import Elements  # noqa: E402
 from harness import run_tests  # noqa: E402
 from history import UNKNOWN, Operation  # noqa: E402
 from model import ERROR, Model  # noqa: E402
@@ -20,8 +21,8 @@ from model import ERROR, Model  # noqa: E402
 A, B = 0, 1
 
 
-def is_linear(*rounds, keys=2, in_order=False):
-    model = Model(keys)
+def is_linear(*rounds, keys=2, in_order=False, make_model=Model):
+    model = make_model(keys)
     try:
         Checker(model).check([[Operation(*line, is_ordered=in_order) for line in lines] for lines in rounds])
     except Violation:
@@ -192,11 +193,62 @@ def test_exchanged_databases_are_exchanged_as_a_whole():
     bad([start, (1, 2, None, swap)], [(1, 0, 1, ("mget", 0, 1, 2, 3), (None, b"b", b"a", None))], keys=4)
 
 
+# ---- collections ----
+
+def test_fields_are_each_as_written_last():
+    writes = [(1, 0, 5, ("hset", A, b"f", b"x"), 1), (2, 0, 5, ("hset", A, b"g", b"y"), 1)]
+    good([*writes, (1, 6, 7, ("hgetall", A), ((b"f", b"x"), (b"g", b"y")))], make_model=Elements)
+    bad([*writes, (1, 6, 7, ("hgetall", A), ((b"g", b"y"),))], make_model=Elements)
+    bad([*writes, (1, 6, 7, ("hdel", A, b"g"), 1), (1, 8, 9, ("hget", A, b"g"), b"y")], make_model=Elements)
+    bad([(1, 0, 5, ("hincrby", A, b"n", 3), 3), (2, 0, 5, ("hincrby", A, b"n", 3), 3)], make_model=Elements)
+    bad([(1, 0, 5, ("hsetnx", A, b"f", b"x"), 1), (2, 0, 5, ("hsetnx", A, b"f", b"y"), 1)], make_model=Elements)
+
+
+def test_an_element_is_popped_once_and_in_its_order():
+    pushes = [(1, 0, 1, ("push", A, "right", b"x"), 1), (1, 2, 3, ("push", A, "right", b"y"), 2)]
+    good([*pushes, (1, 4, 9, ("pop", A, "left"), b"y"), (2, 4, 9, ("pop", A, "left"), b"x")], make_model=Elements)
+    bad([*pushes, (1, 4, 9, ("pop", A, "left"), b"x"), (2, 4, 9, ("pop", A, "left"), b"x")], make_model=Elements)
+    bad([*pushes, (1, 4, 5, ("pop", A, "left"), b"y")], make_model=Elements)
+    bad([(1, 0, 1, ("push", A, "left", b"x"), 1), (1, 2, 3, ("lrange", A), ())], make_model=Elements)
+    bad(pushes, [(1, 0, 1, ("lrange", A), (b"x",))], make_model=Elements)
+
+
+def test_an_element_that_moves_is_at_one_place():
+    for start, move, reads in [((1, 0, 1, ("push", A, "left", b"x"), 1), ("lmove", A, B), ("lrange",)),
+                               ((1, 0, 1, ("sadd", A, b"x"), 1), ("smove", A, B, b"x"), ("smembers",))]:
+        def found(here, there):
+            return [(1, 0, 1, (*reads, A), here), (1, 2, 3, (*reads, B), there)]
+        good([start, (1, 2, None, move)], found((b"x",), ()), make_model=Elements)
+        good([start, (1, 2, None, move)], found((), (b"x",)), make_model=Elements)
+        bad([start, (1, 2, None, move)], found((), ()), make_model=Elements)
+        bad([start, (1, 2, None, move)], found((b"x",), (b"x",)), make_model=Elements)
+
+
+def test_members_and_scores_stay():
+    bad([(1, 0, 5, ("sadd", A, b"x"), 1), (2, 0, 5, ("sadd", A, b"x"), 1)], make_model=Elements)
+    bad([(1, 0, 1, ("sadd", A, b"x"), 1), (2, 2, 3, ("sismember", A, b"x"), 0)], make_model=Elements)
+    bad([(1, 0, 1, ("sadd", A, b"x"), 1)], [(1, 0, 1, ("smembers", A), ())], make_model=Elements)
+    good([(1, 0, 5, ("zincrby", A, b"x", 3), 6), (2, 0, 5, ("zadd", A, b"x", 3), 1)], make_model=Elements)
+    bad([(1, 0, 5, ("zincrby", A, b"x", 3), 3), (2, 0, 5, ("zincrby", A, b"x", 3), 3)], make_model=Elements)
+    scores = [(1, 0, 1, ("zadd", A, b"x", 2), 1), (1, 2, 3, ("zadd", A, b"y", 1), 1)]
+    good([*scores, (1, 4, 5, ("zpopmin", A), (1, b"y")), (1, 6, 7, ("zrange", A), ((2, b"x"),))], make_model=Elements)
+    bad([*scores, (1, 4, 5, ("zpopmin", A), (2, b"x"))], make_model=Elements)
+    bad([*scores, (1, 4, 5, ("zrem", A, b"y"), 1), (2, 6, 7, ("zscore", A, b"y"), 1)], make_model=Elements)
+
+
+def test_half_a_transaction_over_collections_is_told():
+    both = ("transaction", ("hset", A, b"f", b"x"), ("push", B, "left", b"x"))
+    for seen, elements in (((), ()), (((b"f", b"x"),), (b"x",))):
+        good([(1, 0, None, both)], [(1, 0, 1, ("hgetall", A), seen), (1, 2, 3, ("lrange", B), elements)], make_model=Elements)
+    for seen, elements in (((), (b"x",)), (((b"f", b"x"),), ())):
+        bad([(1, 0, None, both)], [(1, 0, 1, ("hgetall", A), seen), (1, 2, 3, ("lrange", B), elements)], make_model=Elements)
+
+
 # ---- the search itself ----
 
-def explains(lines, keys):
+def explains(lines, keys, make_model=Model):
     """By trying every order of every choice of the pending ones: what the checker must agree with."""
-    model = Model(keys)
+    model = make_model(keys)
     operations = [Operation(*line) for line in lines]
     sure = [one for one in operations if one.returned is not None]
     pending = [one for one in operations if one.returned is None]
@@ -229,9 +281,22 @@ def explains(lines, keys):
     return False
 
 
-def make_history(source):
+def draw_strings(source, key, value):
+    return source.choice([("get", key), ("get", key), ("set", key, value), ("append", key, value), ("add", key, 1),
+                          ("mset", (A, value), (B, value)), ("mget", A, B), ("rename", key, 1 - key),
+                          ("delete", key), ("setnx", key, value)])
+
+
+def draw_elements(source, key, value):
+    """The first key is a list, the second a hash."""
+    return source.choice([("push", A, "left", value), ("push", A, "right", value), ("pop", A, "left"), ("pop", A, "right"),
+                          ("lrange", A)] if key == A else
+                         [("hset", B, b"f", value), ("hincrby", B, b"n", 1), ("hdel", B, b"f"), ("hget", B, b"f"), ("hgetall", B)])
+
+
+def make_history(source, draw=draw_strings, make_model=Model):
     """A small one, more or less true: some replies are of a run, some are wrong."""
-    model = Model(2)
+    model = make_model(2)
     lines = []
     state = model.initial
     clocks = [0, 0, 0]
@@ -239,9 +304,7 @@ def make_history(source):
         process = source.randrange(3)
         key = source.randrange(2)
         value = b"%d" % number
-        action = source.choice([("get", key), ("get", key), ("set", key, value), ("append", key, value), ("add", key, 1),
-                                ("mset", (A, value), (B, value)), ("mget", A, B), ("rename", key, 1 - key),
-                                ("delete", key), ("setnx", key, value)])
+        action = draw(source, key, value)
         begin = clocks[process] + source.randrange(3)
         end = begin + source.randrange(1, 6)
         clocks[process] = end + 1 if source.random() < 0.7 else begin
@@ -253,14 +316,15 @@ def make_history(source):
 
 
 def test_it_agrees_with_trying_every_order():
-    source = random.Random(7)
-    counts = [0, 0]
-    for _ in range(400):
-        lines = make_history(source)
-        wanted = explains(lines, 2)
-        counts[wanted] += 1
-        assert is_linear(lines) == wanted, lines
-    assert min(counts) > 50, counts
+    for draw, make_model in ((draw_strings, Model), (draw_elements, Elements)):
+        source = random.Random(7)
+        counts = [0, 0]
+        for _ in range(400):
+            lines = make_history(source, draw, make_model)
+            wanted = explains(lines, 2, make_model)
+            counts[wanted] += 1
+            assert is_linear(lines, make_model=make_model) == wanted, lines
+        assert min(counts) > 50, counts
 
 
 def test_what_it_cannot_decide_is_not_taken_as_good():
