@@ -262,12 +262,28 @@ static int scrub_segment(const struct scrubbing *scrub, uint32_t page, unsigned 
 
 /* ---- Nodes of collections ---- */
 
+/* Whether an element of a leaf belongs behind the one before it, last, which it becomes. Kinds without an order say yes. */
+static bool is_in_order(const struct pool_file *file, enum tree_kind kind, const struct tree_element *element, bool first, struct tree_probe *last)
+{
+    const struct tree_shape *shape = &tree_shapes[kind];
+    struct tree_probe probe;
+
+    if (!shape->ordered || !shape->keys)
+        return true;
+    if (!tree_probe_element(file, kind, element->data, element->size, &probe))
+        return false;
+    const bool sound = first || tree_probe_compare(shape, last, &probe) < 0;
+    *last = probe;
+    return sound;
+}
+
 /* What is wrong with a node; NULL: nothing. It says of itself whose it is. */
 static const char *look_at_node(const struct scrubbing *scrub, uint64_t at)
 {
     const struct pool_file *file = &scrub->session->pool->file;
     const uint64_t *words = (const uint64_t *)(const void *)(file->base + at);
     const struct tree_shape *shape;
+    struct tree_probe last = {.name = NULL};
     struct tree_node node;
     uint64_t owner;
 
@@ -275,7 +291,8 @@ static const char *look_at_node(const struct scrubbing *scrub, uint64_t at)
         return "collection: a node is damaged";
     if (!header_is_good(scrub, owner << 6))
         return "collection: a node belongs to nothing";
-    shape = &tree_shapes[load(scrub, owner << 6) & 15];
+    const enum tree_kind kind = (enum tree_kind)(load(scrub, owner << 6) & 15);
+    shape = &tree_shapes[kind];
     if (node.level > 0 && node.count > tree_records_max(shape))
         return "collection: a node is damaged";
     for (unsigned i = 0; i < node.count; i++) {
@@ -284,6 +301,8 @@ static const char *look_at_node(const struct scrubbing *scrub, uint64_t at)
 
         if (node.level > 0 ? !tree_child_read(shape, &node, i, &child) : !tree_element_read(file, &node, i, true, &element))
             return node.level > 0 ? "collection: a node's record is damaged" : "collection: an element is damaged";
+        if (node.level == 0 && !is_in_order(file, kind, &element, i == 0, &last))
+            return "collection: elements are not in order";
         scrub->result->bytes += node.level == 0 && element.blob ? element.size : 0;
         scrub->result->blobs += node.level == 0 && element.blob;
     }

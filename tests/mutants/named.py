@@ -215,6 +215,8 @@ fault("repair", "the next run does not know that the pool was closed", "pmem/fil
       suites=(("unit", "repair_hidden"),))
 fault("repair", "a key that the index leads to is put back in an older state", "pmem/repair_entry.c",
       ("if (!indexed && has_newer(repair, subject)) {", "if (0 && has_newer(repair, subject)) {"), suites=(("unit", "repair_hidden"), *REPAIRS))
+fault("repair", "a scrub does not look at the order of elements", "src/store/scrub.c",
+      ("if (!shape->ordered || !shape->keys)\n        return true;", "if (shape->valid)\n        return true;"), suites=(("unit", "tree_damage"),))
 fault("repair", "the counts are not asked", "pmem/repair_entry.c",
       ("    if (repair->closed == NULL)\n", "    if (repair->closed != NULL)\n        return false;\n    if (repair->closed == NULL)\n"),
       suites=(("unit", "repair_hidden"),))

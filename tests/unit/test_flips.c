@@ -15,6 +15,7 @@
 #include "engine_fixture.h"
 
 #include "damage_fixture.h"
+#include "damage_types.h"
 #include "layout.h"
 
 #define POOL_SIZE (16 * MIB)
@@ -27,6 +28,7 @@
 
 static bool all;
 static uint64_t seed = 20260101;
+static struct damage_types types;
 
 /* A part of the file where bits are flipped. */
 struct part {
@@ -57,7 +59,7 @@ static size_t parts_in_use(const struct damage *d, struct part *parts, size_t ma
 }
 
 struct tally {
-    uint64_t flips, refused, with_errors, seen_by_check;
+    uint64_t flips, refused, with_errors, of_types, seen_by_check;
 };
 
 /* Flips one bit, opens the pool for reading, asks, and flips it back. */
@@ -76,6 +78,9 @@ static void flip_reading(struct damage *d, uint64_t bit, struct tally *tally)
     if (error == SDB_OK) {
         snprintf(what, sizeof(what), "byte %" PRIu64 ", bit %u", bit / 8, (unsigned)(bit % 8));
         damage_ask(d, pool, ABSENT, &answers);
+        const unsigned of_keys = answers.errors;
+        damage_types_ask(&types, pool, &answers);
+        tally->of_types += answers.errors != of_keys;
         damage_not_silent(&answers, what);
         error = sdb_check(pool, NULL, NULL, NULL);
         assert_true(error == SDB_OK || error == SDB_ECORRUPT);
@@ -102,6 +107,7 @@ static void every_flip_of_a_closed_pool_is_harmless_or_an_error(void **state)
 
     (void)state;
     damage_create(&d, POOL_SIZE, 2, KEYS, 9, true);
+    damage_types_create(&d, &types);
     count = parts_in_use(&d, parts, sizeof(parts) / sizeof(parts[0]));
     for (size_t i = 0; i < count; i++)
         bits += (parts[i].to - parts[i].from) * 8;
@@ -115,8 +121,9 @@ static void every_flip_of_a_closed_pool_is_harmless_or_an_error(void **state)
         flip_reading(&d, parts[i].from * 8 + bit, &tally);
     }
     printf("seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " bits flipped: %" PRIu64 " pools refused, %" PRIu64
-           " with keys that are errors, %" PRIu64 " found by the check\n",
-           seed, tally.flips, bits, tally.refused, tally.with_errors, tally.seen_by_check);
+           " with keys that are errors, %" PRIu64 " with collections that are, %" PRIu64 " found by the check\n",
+           seed, tally.flips, bits, tally.refused, tally.with_errors, tally.of_types, tally.seen_by_check);
+    assert_true(tally.of_types > tally.flips / 100);
     assert_true(tally.with_errors > tally.flips / 100 && tally.seen_by_check > tally.with_errors);
     damage_destroy(&d);
 }
@@ -141,10 +148,25 @@ static void read_and_write(const struct damage *d, unsigned k, bool *written, ui
     *written = *written || error == SDB_OK;
 }
 
+/* A collection is as it was made, or changed with success, or an error; then it is changed, once. */
+static void read_and_change(const struct damage *d, unsigned i, bool *changed, bool change, uint64_t bit)
+{
+    const enum damage_types_answer answer = damage_types_look(&types, d->f.session, i);
+    int error;
+
+    if (answer != DAMAGE_TYPES_ERROR && answer != (*changed ? DAMAGE_TYPES_CHANGED : DAMAGE_TYPES_MADE))
+        fail_msg("byte %" PRIu64 ", bit %u: collection %u: answer %d", bit / 8, (unsigned)(bit % 8), i, (int)answer);
+    if (!change)
+        return;
+    error = damage_types_change(d->f.session, i);
+    assert_true(error == SDB_OK || error == SDB_ECORRUPT);
+    *changed = error == SDB_OK;
+}
+
 /* Opened for writing, every key written to, opened again: what was answered with success is what is read. */
 static void flip_writing(struct damage *d, uint64_t bit, uint64_t *refused)
 {
-    bool written[2 * KEYS] = {false};
+    bool written[2 * KEYS] = {false}, changed[DAMAGE_TYPES] = {false};
 
     d->raw[bit / 8] ^= (uint8_t)(1u << bit % 8);
     for (int round = 0; round < 2; round++) {
@@ -158,6 +180,8 @@ static void flip_writing(struct damage *d, uint64_t bit, uint64_t *refused)
         assert_ok(sdb_session_open(d->f.pool, &d->f.session));
         for (unsigned k = 0; k < 2 * d->keys; k++)
             read_and_write(d, k, &written[k], bit);
+        for (unsigned i = 0; i < DAMAGE_TYPES; i++)
+            read_and_change(d, i, &changed[i], round == 0, bit);
         sdb_session_close(d->f.session);
         assert_ok(sdb_close(d->f.pool));
     }
@@ -184,6 +208,7 @@ static void a_pool_with_a_flipped_bit_takes_writes_and_loses_none(void **state)
 
     (void)state;
     damage_create(&d, POOL_SIZE, 2, all ? KEYS_WRITTEN_ALL : KEYS, 9, true);
+    damage_types_create(&d, &types);
     count = parts_in_use(&d, parts, sizeof(parts) / sizeof(parts[0]));
     for (size_t i = 0; i < count; i++)
         bits += (parts[i].to - parts[i].from) * 8;

@@ -17,6 +17,7 @@
 #include "engine_fixture.h"
 
 #include "damage_fixture.h"
+#include "damage_types.h"
 #include "layout.h"
 
 #define POOL_SIZE (16 * MIB)
@@ -32,6 +33,7 @@
 
 static bool all;
 static uint64_t seed = 20260301;
+static struct damage_types types;
 static uint8_t *before; /* the lanes as they were in front of the last two commits: what differs is their records */
 
 struct tally {
@@ -58,12 +60,13 @@ static void keep_lanes(const struct damage *d)
     memcpy(before, d->f.pool->file.base + sb->lanes_offset, sb->lanes * sb->lane_size);
 }
 
-/* As a kill leaves it, behind commits of one session: WRITES, then those of keys `first` and `last`. */
+/* As a kill leaves it, behind commits of one session: WRITES, then those of keys `first` and `last`; last from KEYS on: of a collection. */
 static void create_killed(struct damage *d, unsigned first, unsigned last)
 {
     char copy[96];
 
     damage_create(d, POOL_SIZE, 2, KEYS, 9, true);
+    damage_types_create(d, &types);
     munmap(d->raw, d->size);
     free(d->image);
     assert_ok(sdb_open(d->f.path, &d->f.options, &d->f.pool));
@@ -72,7 +75,10 @@ static void create_killed(struct damage *d, unsigned first, unsigned last)
         assert_ok(put(d, k, k + WRITTEN));
     keep_lanes(d);
     assert_ok(put(d, first, first + FIRST));
-    assert_ok(put(d, last, last + LAST));
+    if (last < KEYS)
+        assert_ok(put(d, last, last + LAST));
+    else
+        assert_ok(damage_types_change(d->f.session, last - KEYS));
     snprintf(copy, sizeof(copy), "%s.crash", d->f.path);
     fixture_snapshot(&d->f, copy);
     fixture_close(&d->f);
@@ -132,6 +138,15 @@ static void ask_all(const struct damage *d, const char *what, unsigned first, un
         if (found == FOUND_OLD && k == first && k != last)
             fail_msg("%s: key %u: an older commit is lost", what, k);
     }
+    for (unsigned i = 0; i < DAMAGE_TYPES; i++) {
+        const enum damage_types_answer answer = damage_types_look(&types, d->f.session, i);
+        const bool newest = last >= KEYS && i == last - KEYS;
+
+        tally->errors += answer == DAMAGE_TYPES_ERROR;
+        tally->reverted += newest && answer == DAMAGE_TYPES_MADE;
+        if (answer == DAMAGE_TYPES_WRONG || answer == DAMAGE_TYPES_MISSING || (answer == DAMAGE_TYPES_CHANGED && !newest))
+            fail_msg("%s: collection %u: answer %d", what, i, (int)answer);
+    }
 }
 
 static void flip(struct damage *d, uint64_t bit, unsigned first, unsigned last, struct tally *tally)
@@ -190,7 +205,8 @@ static uint64_t flip_records_of(unsigned first, unsigned last)
 
 static void a_flipped_bit_in_a_live_record_costs_the_newest_commit_at_most(void **state)
 {
-    static const unsigned pairs[][2] = {{22, 23}, {7, 18}, {18, 7}, {7, 7}, {1, 1}, {8, 29}, {29, 7}};
+    static const unsigned pairs[][2] = {{22, 23}, {7, 18}, {18, 7}, {7, 7}, {1, 1}, {8, 29}, {29, 7},
+                                      {22, KEYS}, {7, KEYS + 1}, {7, KEYS + 5}, {18, KEYS + 6}, {7, KEYS + 7}, {7, KEYS + 9}};
     uint64_t reverted = 0;
 
     (void)state;

@@ -20,6 +20,7 @@
 #include "engine_fixture.h"
 
 #include "damage_fixture.h"
+#include "damage_types.h"
 
 #define KEYS 600u
 #define PAGE_BYTES 4096u
@@ -59,6 +60,7 @@ static void poison(int fd, uint8_t *page)
 
 static void poisoned_pages_cost_their_keys_only(void **state)
 {
+    static struct damage_types types;
     struct damage d;
     unsigned with_errors = 0;
     int fd = open_userfaultfd();
@@ -70,6 +72,7 @@ static void poisoned_pages_cost_their_keys_only(void **state)
     }
     close(fd);
     damage_create(&d, 16 * MIB, 2, KEYS, 9, true);
+    damage_types_create(&d, &types);
     d.f.random = 4711;
     for (unsigned i = 0; i < 60; i++) {
         struct answers answers = {0};
@@ -85,6 +88,7 @@ static void poisoned_pages_cost_their_keys_only(void **state)
         poison(fd, d.f.pool->file.base + at);
         snprintf(what, sizeof(what), "page at %" PRIu64, at);
         damage_ask(&d, d.f.pool, 20, &answers);
+        damage_types_ask(&types, d.f.pool, &answers);
         damage_not_silent(&answers, what);
         with_errors += answers.errors != 0;
         if (d.f.pool->file.sigbus.media_errors != 0) {

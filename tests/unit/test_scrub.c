@@ -16,6 +16,7 @@
 #include "engine_fixture.h"
 
 #include "damage_fixture.h"
+#include "damage_types.h"
 #include "index_internal.h"
 #include "layout.h"
 
@@ -62,11 +63,13 @@ static void a_sound_pool_has_no_findings_and_every_key_is_looked_at(void **state
 /* Bits and whole lines, in what is in use: where a key cannot be read any more, the scrub has said so. */
 static void what_costs_a_key_is_found(void **state)
 {
+    static struct damage_types types;
     struct damage d;
     unsigned costs = 0, silent = 0;
 
     (void)state;
     damage_create(&d, 16 * MIB, 2, KEYS, 9, true);
+    damage_types_create(&d, &types);
     d.f.random = 77;
     /* What readers take for a miss is rare, and where keys lie is another matter in each pool: it goes on until there was one. */
     for (unsigned i = 0; i < 300 || (silent == 0 && i < 9000); i++) {
@@ -84,6 +87,7 @@ static void what_costs_a_key_is_found(void **state)
             d.raw[at + fixture_random(&d.f, LINE_SIZE)] ^= (uint8_t)(1u << fixture_random(&d.f, 8));
         if (sdb_open(d.f.path, &d.f.options, &d.f.pool) == SDB_OK) {
             damage_ask(&d, d.f.pool, 0, &answers);
+            damage_types_ask(&types, d.f.pool, &answers);
             assert_ok(sdb_session_open(d.f.pool, &d.f.session));
             result = scrub_all(d.f.session, 1000000, &named);
             if (answers.errors + answers.missing > 0 && result.problems == 0)

@@ -281,6 +281,56 @@ static void a_word_that_is_zero_is_harmless_or_an_error(void **state)
     fixture_destroy(&f);
 }
 
+/* Changes the places of a leaf's i-th element and the one behind it, each of which is whole. */
+static void exchange(const struct tree_node *leaf, unsigned i)
+{
+    uint64_t *words = (uint64_t *)alias_of(f.pool->file.base + leaf->offset);
+    const unsigned a = tree_slot_place(leaf, i), b = tree_slot_place(leaf, i + 1);
+    const uint64_t word = words[a];
+
+    words[a] = words[b];
+    words[b] = word;
+}
+
+/* Of a list nothing can tell: an element's place is all that it has. */
+static void elements_in_each_other_s_place_are_found_where_there_is_an_order(void **state)
+{
+    unsigned found = 0, harmless = 0;
+
+    (void)state;
+    make_pool();
+    for (size_t n = 0; n < range_count; n++) {
+        const struct range *range = &ranges[n];
+        const uint64_t *words = (const uint64_t *)(const void *)(f.pool->file.base + range->from);
+        struct collection_answers answers = {0};
+        struct tree_node leaf;
+        uint64_t header;
+
+        if (!range->node || range->owner == GONE || collections[range->owner].type == VALUE_LIST ||
+            !tree_node_verify(range->from, words, TREE_ANY, 0, NULL, &leaf) || leaf.count < 2)
+            continue;
+        assert_true(checked_value(words[1], range->from + WORD_SIZE, &header));
+        const struct tree_shape *shape = &tree_shapes[word_at(header << 6) & 15];
+        const unsigned i = (unsigned)fixture_random(&f, leaf.count - 1);
+        exchange(&leaf, i);
+        const int error = sdb_check(f.pool, NULL, NULL, NULL);
+        const struct sdb_scrub scrubbed = scrub_all(f.session);
+        if (shape->ordered) {
+            assert_int_equal(error, SDB_ECORRUPT);
+            assert_true(scrubbed.problems != 0);
+            found++;
+        } else { /* they stand in any order */
+            assert_true(collection_ask(&f, &collections[range->owner], &states[range->owner], &answers));
+            assert_true(error == SDB_OK && scrubbed.problems == 0 && !answers.missing && !answers.wrong && !answers.errors);
+            harmless++;
+        }
+        exchange(&leaf, i);
+    }
+    printf("%u found, %u harmless\n", found, harmless);
+    assert_true(found > 10 && harmless > 10);
+    fixture_destroy(&f);
+}
+
 /* ---- damage to the file ---- */
 
 static uint8_t *raw, *image;
@@ -616,6 +666,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flipped_bit_in_a_collection_is_harmless_or_an_error),
         cmocka_unit_test(a_word_that_is_zero_is_harmless_or_an_error),
+        cmocka_unit_test(elements_in_each_other_s_place_are_found_where_there_is_an_order),
         cmocka_unit_test(writes_to_damaged_collections_lose_and_spoil_nothing),
         cmocka_unit_test(a_repair_keeps_whole_collections_and_tells_of_the_others),
         cmocka_unit_test(writers_are_no_damage_to_a_scrub),
