@@ -13,13 +13,14 @@ a few minutes), beginning with what killed it the last time (tests/mutants/kille
 
 --build    a build directory with the targets crash_images and the unit tests up to date (build/release: it is built)
 --sample   a few mutants of each kind, as ctest runs them
---quick    no long runs for those that short runs let live
+--quick    no long runs for those that short runs let live; those that are explained get what takes a minute
 --cache    remembers what killed each mutant, too (mutants.json in the build directory)
 --renew    writes what killed each mutant to tests/mutants/killers.json
 --resume   a run that was ended goes on: verdicts are kept in FILE, and those given on the same sources and tests stand
 --list     names only; PATTERN: only mutants whose name contains it
 """
 import argparse
+import collections
 import hashlib
 import json
 import os
@@ -42,20 +43,26 @@ import sites  # noqa: E402
 SERVER_TESTS = ("test_reply_order.py",)
 MEDIUM_TESTS = ("test_bad_pages.py",)
 TARGETS = ("crash_images", "superdb-server", "superdb-server-faults", "superdb-pool", "superdb-pool-medium", "faults_files")
-JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults", "tests/mutants/reach.py",
+JUDGED_BY = ("pmem", "src", "include", "tests/crash", "tests/unit", "tests/faults",
              *(f"tests/integration/{test}" for test in (*SERVER_TESTS, *MEDIUM_TESTS)))
 SECONDS_MAX = 4  # a unit test that takes longer is left out, but for these
+SECONDS_EXPLAINED = 60  # as measured with counters, which double them
 LONGER = ("file_crash", "power_cut", "repair", "check")
+NEAR = 4  # of those that kill a mutant's neighbours, so many go first
 COLUMNS = ("crash", "long", "unit", "programs")  # who kills
 KILLERS = os.path.join(ROOT, "tests", "mutants", "killers.json")
 
 
 def unit_tests():
-    """Those of the layers that mutants are made in, which are linked without the server, the tools, the bench and the client."""
+    """Those of the layers that mutants are made in, which need nothing of the server, the tools, the bench and the client."""
     names = [name[len("test_"):-2] for name in sorted(os.listdir(os.path.join(ROOT, "tests", "unit"))) if name.startswith("test_")]
-    return [name for name in names if not name.endswith("_long") and not any(
-        name.startswith(layer + "_") or os.path.exists(os.path.join(ROOT, folder, name + ".c"))
-        for layer, folder in (("server", "src/server"), ("tools", "src/tools"), ("bench", "bench"), ("client", "src/client")))]
+    others = (("server", "src/server"), ("tools", "src/tools"), ("bench", "bench"), ("client", "src/client"))
+
+    def is_module(name, *folders):
+        return any(os.path.exists(os.path.join(ROOT, folder, name + ".c")) for folder in folders)
+
+    return [name for name in names if not name.endswith("_long") and not any(name.startswith(layer + "_") for layer, _ in others) and (
+        is_module(name, "pmem", "src/store") or not is_module(name, *(folder for _, folder in others)))]
 
 
 def arguments():
@@ -117,20 +124,32 @@ class Suites:
         if not self.reached:
             first = [s for s in judge.SCENARIOS_FIRST if s in self.every]
             return [*(("crash", s) for s in dict.fromkeys([*first, *self.every])), *(("unit", test) for test in self.units)]
-        coming = self.reached.order(mutant, self.original(mutant))
-        return [(suite, what) for suite, what in coming
-                if suite != "unit" or what in LONGER or self.reached.runs[f"unit {what}"]["seconds"] <= SECONDS_MAX]
+        return self.reached.order(mutant, self.original(mutant))
 
-    def of(self, mutant, known):
+    def is_long(self, suite, what):
+        return self.reached and suite == "unit" and what not in LONGER and self.reached.runs[f"unit {what}"]["seconds"] > SECONDS_MAX
+
+    def of(self, mutant, known, near):
+        """known: what killed it the last time; near: what kills others in its neighbourhood."""
         if self.options.sample:
             return [("crash", s) for s in dict.fromkeys([*mutant.order, *judge.SCENARIOS_FIRST, *self.every]) if s in self.every]
         if mutant.path.startswith("src/server/"):
             return [*known, *(("server", test) for test in SERVER_TESTS)]
-        coming, named_ones = self.coming(mutant), self.named(mutant)
-        suites = [*known, *(s for s in named_ones if not self.reached or s in coming), *coming]
+        coming, named_ones = self.coming(mutant), [*self.named(mutant), *near]
+        suites = [*known, *(s for s in named_ones if not self.reached or s in coming), *(s for s in coming if not self.is_long(*s))]
         if not self.options.quick and mutant.name not in equivalent.REASONS:
             suites += [("long", (seed, what)) for seed in judge.DEEP[1] for suite, what in coming if suite == "crash"]
-        return list(dict.fromkeys(suites))
+        suites = list(dict.fromkeys(suites))
+        return self.within(SECONDS_EXPLAINED, suites) if self.options.quick and mutant.name in equivalent.REASONS else suites
+
+    def within(self, seconds, suites):
+        """The first of them, as many as take so long."""
+        taken = []
+        for suite, what in suites:
+            seconds -= self.reached.runs.get(f"{suite} {what}", {"seconds": 0})["seconds"] if self.reached else 0
+            if seconds >= 0:
+                taken.append((suite, what))
+        return taken
 
     @staticmethod
     def original(mutant):
@@ -170,6 +189,16 @@ class Cache:
     def find(self, name):
         run = self.runs.get(name)
         return [(run[0], tuple(run[1]) if isinstance(run[1], list) else run[1])] if run else []
+
+    def near(self, mutant, mutants):
+        """What kills most others of its function, then of its file."""
+        place = mutant.name.rsplit(":", 1)[0]
+        nearest = collections.Counter()
+        for other in mutants:
+            for suite, what in self.find(other.name):
+                if other.path == mutant.path and other is not mutant and suite != "long":
+                    nearest[suite, what] += 100 if other.name.startswith(place + ":") else 1
+        return [run for run, _ in nearest.most_common(NEAR)]
 
     def note(self, name, verdict):
         if verdict.killed and verdict.run:
@@ -249,7 +278,7 @@ def judge_all(build, mutants, suites, cache, verdicts, out):
                     mutant = todo.get_nowait()
                 except queue.Empty:
                     return
-                verdict = mine.judge(mutant, suites.of(mutant, cache.find(mutant.name)), suites.limit)
+                verdict = mine.judge(mutant, suites.of(mutant, cache.find(mutant.name), cache.near(mutant, mutants)), suites.limit)
                 with lock:
                     results[mutant.name] = verdict
                     cache.note(mutant.name, verdict)

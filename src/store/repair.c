@@ -51,7 +51,8 @@ static void tell_problem(void *context, uint64_t offset, const char *what)
 
 /*
  * What is visible is believed from here on. Behind a kill it is durable where a lane's records vouch for it; a damaged record, which
- * looks like one that a crash tore, or a lane that is given up do not any more.
+ * looks like one that a crash tore, or a lane that is given up do not any more, and what a repair stored that was killed has none, in a
+ * pool that had been closed, too.
  */
 static int secure_everything(struct pool_file *file)
 {
@@ -77,7 +78,7 @@ static int recover(const struct repairing *repairing)
     }
     if (error == SDB_OK && !done)
         error = SDB_ECORRUPT;
-    if (error == SDB_OK && !file->was_clean)
+    if (error == SDB_OK)
         error = secure_everything(file);
     return error;
 }

@@ -55,6 +55,17 @@ void prepare_repair_pages(struct oracle *oracle, struct sdb_crashtest_options *o
     options->every = 2;
 }
 
+/* At each point the process is killed, and what it made visible is all that the next one finds. */
+void prepare_repair_kills(struct oracle *oracle, struct sdb_crashtest_options *options)
+{
+    prepare(oracle, options);
+    oracle->keys = 32;
+    options->states_max = 2;
+    options->random_images = 1;
+    options->lines_max = 1;
+    options->kill_every = 1;
+}
+
 void prepare_repair_trees(struct oracle *oracle, struct sdb_crashtest_options *options)
 {
     prepare(oracle, options);
@@ -248,6 +259,15 @@ int work_repair(void *context, struct sdb_crashtest *test, struct sdb_pool *pool
     const struct damages all = {.kinds = kinds, .count = KINDS, .rounds = 2 * KINDS, .killed = KINDS};
 
     return repair_in_rounds(context, test, pool, &all);
+}
+
+/* What a repair says before the file is mapped, it says to the file. */
+int work_repair_kills(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)
+{
+    static damage_function *const truncated[] = {truncate_file};
+    const struct damages cut = {.kinds = truncated, .count = 1, .rounds = 3, .killed = 3};
+
+    return repair_in_rounds(context, test, pool, &cut);
 }
 
 /* -- large collections -- */

@@ -31,6 +31,7 @@ const struct scenario scenarios[] = {
     {"repair", prepare_repair, NULL, work_repair, NULL},
     {"repair-eadr", prepare_repair_eadr, NULL, work_repair, NULL},
     {"repair-pages", prepare_repair_pages, NULL, work_repair, NULL},
+    {"repair-kills", prepare_repair_kills, NULL, work_repair_kills, NULL},
     {"repair-order", prepare_repair_order, NULL, work_repair_order, NULL},
     {"repair-trees", prepare_repair_trees, NULL, work_repair_trees, judge_trees},
     {"trees", prepare_trees, NULL, work_trees, judge_trees},

@@ -39,8 +39,8 @@ prepare_function prepare_bodies, prepare_pool_words;
 work_function work_bodies, work_pool_words;
 
 /* scenario_repair.c */
-prepare_function prepare_repair, prepare_repair_eadr, prepare_repair_pages, prepare_repair_trees;
-work_function work_repair, work_repair_trees;
+prepare_function prepare_repair, prepare_repair_eadr, prepare_repair_pages, prepare_repair_kills, prepare_repair_trees;
+work_function work_repair, work_repair_kills, work_repair_trees;
 
 /* scenario_repair_order.c */
 prepare_function prepare_repair_order;

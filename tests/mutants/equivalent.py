@@ -31,6 +31,9 @@ REASONS = {
     "pmem/tx.c:tx_rollback:torn persist_store":
         "E1: fresh memory, which nobody has reached or will",
     # ---- repairs ----
+    "pmem/file.c:announce_in_file:swap write_at and sync_file":
+        "the copy that is written first is synced in the second step, and says that a repair is under way; the other one, whole or torn, "
+        "is flushed before the next change (secure_newest)",
     "pmem/lost_pages.c:mend:remove persist_fence":
         "what it refuses, the next fence of the same repair refuses: no fence passes once a page is lost; nothing is promised between the two",
     "pmem/repair.c:repair_store:torn persist_store":

@@ -192,7 +192,7 @@ fault("readers", "a miss counts while words move", "src/store/session.c",
        "        (void)sequence;\n    }\n    if (databases)"), tests=("threads", "read"))
 
 # ---- the order of a repair ----
-REPAIRS = (*(("crash", scenario) for scenario in ("repair-eadr", "repair-order", "repair-pages", "repair")), ("unit", "repair"))
+REPAIRS = (*(("crash", scenario) for scenario in ("repair-eadr", "repair-order", "repair-pages", "repair", "repair-kills")), ("unit", "repair"))
 MARK = "error = pool_file_mark_repair(file);"
 FINAL = "pool_file_mark_entries_final(repair->file)"
 LAST_ENTRIES = "    repair_entries_store(repair, true);\n    error = repair_fence(repair);\n    if (error == SDB_OK)\n"
@@ -247,6 +247,9 @@ fault("repair", "on a plain file nothing of it is synced", "pmem/file.c",
       ("if (file->repairing && !can_sync", "if (0 && !can_sync"), suites=REPAIRS)
 fault("repair", "what a kill left visible is believed", "src/store/repair.c",
       ("error = secure_everything(file);", "error = SDB_OK;"))
+fault("repair", "what a kill left visible of the repair of a closed pool is believed", "src/store/repair.c",
+      ("    if (error == SDB_OK)\n        error = secure_everything(file);", "    if (error == SDB_OK && !file->was_clean)\n        error = secure_everything(file);"),
+      suites=(("crash", "repair-kills"),))
 fault("repair", "what recovery applied is not durable before it", "pmem/lane_recovery.c",
       ("error = persist_fence(&file->persist, &lanes->lanes[i].thread);", "error = 0;"), suites=REPAIRS)
 

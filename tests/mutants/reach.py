@@ -94,13 +94,14 @@ class Reach:
         return places
 
     def order(self, mutant, original):
-        """[(suite, what)] of those that come to a mutant, the cheapest first."""
+        """[(suite, what)] of those that come to a mutant, the cheapest first; behind them those that may."""
         places, found = self.places(mutant, original), []
         for name, run in self.runs.items():
-            if run["all"] or places is None or places & run["lines"].get(mutant.path, set()):
+            seen = places is None or bool(places & run["lines"].get(mutant.path, set()))
+            if seen or run["all"]:
                 suite, what = name.split(" ", 1)
-                found.append((run["seconds"] + (0 if suite == "crash" else LINK_SECONDS), suite, what))
-        return [(suite, what) for _, suite, what in sorted(found)]
+                found.append((not seen, run["seconds"] + (0 if suite == "crash" else LINK_SECONDS), suite, what))
+        return [(suite, what) for _, _, suite, what in sorted(found)]
 
 
 class Counting:

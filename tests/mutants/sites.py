@@ -22,7 +22,7 @@ MEDIUM = re.compile(r"^pmem/(persist|alias)\.[ch]$")  # what is behind the funct
 FIRST = {  # scenarios to begin with, by what a file is about; only a matter of time
     "pmem/file.c": ("creation", "creation-pages", "reopen", "growth", "reopen-pages"),
     "pmem/space.c": ("creation", "creation-pages", "growth"),
-    "pmem/heap_extent.c": ("reopen", "kinds", "extents", "splits"),
+    "pmem/heap_extent.c": ("pages", "reopen", "kinds", "extents", "splits"),
     "pmem/heap_quarantine.c": ("kinds", "full", "extents", "random"),
     "pmem/lane.c": ("reopen", "random", "big-deletes", "nested"),
     "pmem/lane_recovery.c": ("reopen", "nested", "random"),
