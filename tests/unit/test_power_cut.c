@@ -25,12 +25,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../integration/embedded_rows.h"
 #include "superdb/superdb.h"
 
 #define MIB (1ull << 20)
 #define SIZE (16 * MIB)
 #define PAGE 4096u
 #define KEYS 40u
+#define ROWS 3u /* of collections, behind the keys: one operation in three */
 #define VALUE_MAX 9000u
 #define ROUNDS 25
 #define CUT 0 /* the exit status of a child whose power was cut as planned */
@@ -39,7 +41,7 @@
 static struct shared {
     uint8_t drive[SIZE];
     uint64_t drive_size;
-    uint64_t tried[KEYS], acknowledged[KEYS]; /* versions of values */
+    uint64_t tried[KEYS + ROWS], acknowledged[KEYS + ROWS]; /* versions of values */
     uint64_t random;
     uint64_t operations;
     int syncs_left; /* until the power is cut inside of one; negative: never */
@@ -188,6 +190,41 @@ static void print_problem(void *context, uint64_t offset, const char *what)
     (void)fprintf(stderr, "offset %llu: %s\n", (unsigned long long)offset, what);
 }
 
+static void must_be_possible(const char *name, unsigned key, uint64_t version)
+{
+    if (version < shared->acknowledged[key] || version > shared->tried[key]) {
+        (void)fprintf(stderr, "%s: version %llu, acknowledged %llu, tried %llu\n", name, (unsigned long long)version,
+                      (unsigned long long)shared->acknowledged[key], (unsigned long long)shared->tried[key]);
+        _exit(7);
+    }
+    shared->acknowledged[key] = shared->tried[key] = version;
+}
+
+/* The collections of the first row are small ones. */
+static struct row row_of(struct sdb_session *session, unsigned row, char name[32])
+{
+    (void)snprintf(name, 32, "row %u", row);
+    return (struct row){session, name, row > 0};
+}
+
+static void verify_rows(struct sdb_session *session)
+{
+    for (unsigned i = 0; i < ROWS; i++) {
+        char name[32];
+        const struct row row = row_of(session, i, name);
+        uint64_t version;
+        int error;
+        const int type = row_read(&row, &version, &error);
+
+        must(error, name);
+        if (type >= 0) {
+            (void)fprintf(stderr, "%s: collection %d is not of version %llu\n", name, type, (unsigned long long)version);
+            _exit(5);
+        }
+        must_be_possible(name, KEYS + i, version);
+    }
+}
+
 /* Each key has a version from the acknowledged one to the one tried, and that one's bytes. */
 static void verify(struct sdb_pool *pool, struct sdb_session *session)
 {
@@ -206,13 +243,20 @@ static void verify(struct sdb_pool *pool, struct sdb_session *session)
             if (size != make_value(key, version, wanted) || memcmp(value, wanted, size) != 0)
                 _exit(6);
         }
-        if (version < shared->acknowledged[key] || version > shared->tried[key]) {
-            (void)fprintf(stderr, "%s: version %llu, acknowledged %llu, tried %llu\n", name, (unsigned long long)version,
-                          (unsigned long long)shared->acknowledged[key], (unsigned long long)shared->tried[key]);
-            _exit(7);
-        }
-        shared->acknowledged[key] = shared->tried[key] = version;
+        must_be_possible(name, key, version);
     }
+    verify_rows(session);
+}
+
+/* All collections of a row in one transaction. */
+static void work_on_row(struct sdb_session *session, unsigned row, uint64_t version)
+{
+    char name[32];
+    const struct row mine = row_of(session, row, name);
+
+    must(sdb_begin(session, NULL, 0), "begin");
+    must(row_write(&mine, version), name);
+    must(sdb_commit(session), "commit");
 }
 
 static void work(struct sdb_session *session, uint64_t operations)
@@ -220,11 +264,14 @@ static void work(struct sdb_session *session, uint64_t operations)
     char value[VALUE_MAX], name[32];
 
     for (; operations > 0; operations--) {
-        const unsigned key = (unsigned)draw(KEYS);
+        const unsigned key = (unsigned)(draw(3) == 0 ? KEYS + draw(ROWS) : draw(KEYS));
         const int length = snprintf(name, sizeof(name), "key %u", key);
         const uint64_t version = ++shared->tried[key];
 
-        must(sdb_set(session, name, (size_t)length, value, make_value(key, version, value), NULL), name);
+        if (key >= KEYS)
+            work_on_row(session, key - KEYS, version);
+        else
+            must(sdb_set(session, name, (size_t)length, value, make_value(key, version, value), NULL), name);
         shared->acknowledged[key] = version;
         shared->operations++;
     }
