@@ -53,13 +53,13 @@ def changes(directory):
         flags = number % 32 & ~2
         data = bytes([flags])
         for _ in range(chance.randrange(1, 20)):
-            kind = chance.choice([9, 10, number % 13])
+            kind = chance.choice([9, 10, number % 16])
             data += bytes([240, 1 << chance.randrange(8)])
             data += struct.pack("<HQ", chance.randrange(500), kind | chance.randrange(1 << 16) << 8)
         write(directory, "open", data)
         data = bytes([flags])
         for _ in range(chance.randrange(1, 4)):
-            data += bytes([number % 13, chance.randrange(4) | chance.randrange(4) << 4])
+            data += bytes([number % 16, chance.randrange(4) | chance.randrange(4) << 4])
             data += struct.pack("<HQ", chance.randrange(500), chance.randrange(1 << chance.randrange(1, 48)))
         write(directory, "open", data)
         data = bytes([number & 3])
@@ -67,7 +67,7 @@ def changes(directory):
             data += bytes([0, chance.randrange(4), chance.randrange(256), chance.randrange(8), 3, chance.choice([0, 200, 201])])
             for _ in range(3):
                 mask = chance.randrange(256)
-                data += bytes([chance.randrange(8), chance.randrange(13)]) + struct.pack("<H", chance.randrange(500))
+                data += bytes([chance.randrange(8), chance.randrange(16)]) + struct.pack("<H", chance.randrange(500))
                 data += bytes([mask]) + bytes(chance.randrange(128) for _ in range(4 * bin(mask).count("1")))
         write(directory, "recovery", data)
 

@@ -43,6 +43,29 @@ static void add_row(struct places *places, unsigned kind, uint64_t offset, size_
         add(places, kind, offset + i * WORD_SIZE, 0, 0);
 }
 
+static void find_in_node(struct places *places, const struct image *image, uint64_t node)
+{
+    add_row(places, PLACE_NODE, node, 2);
+    for (unsigned word = 2, empty = 0; word < TREE_NODE_WORDS; word++) {
+        if (load(image->first, node + word * WORD_SIZE) != 0 || empty++ < FREE_EXAMPLES)
+            add(places, PLACE_SLOT, node + word * WORD_SIZE, 0, 0);
+    }
+}
+
+/* The header, and the root: further nodes are found as blocks that name the tree as their owner. */
+static void find_tree(struct places *places, const struct image *image, uint64_t header)
+{
+    const struct sdb_m_superblock *sb = &places->superblock;
+
+    add_row(places, PLACE_TREE, header, sizeof(struct sdb_m_tree) / WORD_SIZE);
+    for (uint64_t at = sb->heap_offset; at + TREE_NODE_SIZE <= sb->size; at += LINE_SIZE) {
+        uint64_t owner = at + offsetof(struct sdb_m_node, owner);
+
+        if (load(image->first, owner) == checked_word(header / LINE_SIZE, owner))
+            find_in_node(places, image, at);
+    }
+}
+
 static void find_entry(struct places *places, const struct image *image, uint64_t offset, unsigned *free_entries)
 {
     uint64_t words[4];
@@ -55,6 +78,8 @@ static void find_entry(struct places *places, const struct image *image, uint64_
         return;
     if (meta_key_code(words[0]) == CODE_BLOB)
         add(places, PLACE_BLOB, blob_reference_offset(words[1]), offset, 1);
+    if (meta_value_code(words[0]) == CODE_TREE)
+        find_tree(places, image, entry_tree(words));
     if (meta_value_code(words[0]) == CODE_BLOB)
         add(places, PLACE_BLOB, blob_reference_offset(words[entry_value_index(words[0])]), offset,
             entry_value_index(words[0]));
@@ -138,6 +163,7 @@ uint64_t place_word(unsigned kind, uint64_t value, uint64_t offset)
     case PLACE_ENTRY:
     case PLACE_BLOB:
     case PLACE_COUNTERS:
+    case PLACE_SLOT:
         return value;
     case PLACE_INDEX:
         value &= (1ull << 56) - 1;

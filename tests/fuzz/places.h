@@ -26,6 +26,9 @@ enum place_kind {
     PLACE_BLOB,
     PLACE_LANE,
     PLACE_COUNTERS,
+    PLACE_TREE, /* the words of a collection's header */
+    PLACE_NODE, /* head and owner of each of its nodes */
+    PLACE_SLOT, /* sum, slots, records and elements in them: without a check of their own */
     PLACE_KINDS
 };
 

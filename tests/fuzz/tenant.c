@@ -5,6 +5,7 @@
 #include "tenant.h"
 
 #include "fuzz.h"
+#include "tenant_collections.h"
 
 #define KEYS 66
 #define VERSIONS 3
@@ -59,6 +60,7 @@ void tenant_fill(struct sdb_pool *pool)
             FUZZ_CHECK(sdb_set(session, key, key_size, value, value_size, &options) == SDB_OK, "%s", sdb_last_error());
         }
     }
+    tenant_fill_collections(session);
     sdb_session_close(session);
 }
 
@@ -130,7 +132,7 @@ static uint64_t scan_all(struct sdb_session *session)
     char key[KEY_SIZE_MAX];
     size_t size;
 
-    for (uint32_t database = 0; database <= DATABASES_USED; database++) { /* the last one is empty */
+    for (uint32_t database = 0; database <= TENANT_DATABASE; database++) { /* some are empty */
         uint64_t cursor = 0, count = 0;
         unsigned calls = 0;
 
@@ -164,13 +166,13 @@ void tenant_read(struct sdb_pool *pool, enum tenant_belief belief)
     int sound = sdb_check(pool, NULL, NULL, &result) == SDB_OK;
     FUZZ_CHECK(sound == (result.problems == 0), "%llu problems", (unsigned long long)result.problems);
     open_session(pool, &session);
-    unsigned errors = read_known(session, belief);
+    unsigned errors = read_known(session, belief) + tenant_read_collections(session, belief);
     uint64_t count = scan_all(session);
     sdb_pool_info(pool, &info);
     sdb_stats(pool, &stats);
     sdb_session_close(session);
     if (belief == TENANT_NEWEST && sound)
-        FUZZ_CHECK(errors == 0 && count == KEYS, "%u keys cannot be read, %llu are there: the check found nothing", errors,
+        FUZZ_CHECK(errors == 0 && count == KEYS + tenant_collections(), "%u keys cannot be read, %llu are there: the check found nothing", errors,
                    (unsigned long long)count);
 }
 
@@ -210,6 +212,7 @@ void tenant_write(struct sdb_pool *pool)
     open_session(pool, &session);
     (void)sdb_group_begin(session);
     write_some(session);
+    tenant_write_collections(session);
     (void)sdb_group_end(session);
     (void)sdb_select(session, 0);
     if (sdb_begin_all(session) == SDB_OK) {
