@@ -240,6 +240,24 @@ static void what_could_not_be_written_back_is_before_the_next_growth(void **stat
     pool_file_close(&pool);
 }
 
+/* As a scrub finds it. */
+static void a_copy_that_is_written_anew_is_written_back(void **state)
+{
+    struct sdb_m_superblock sound;
+    int mended;
+
+    (void)state;
+    open_plain(SDB_CREATE);
+    assert_int_equal(pool_file_mark_open(&pool), 0);
+    memcpy(&sound, pool.base + SB_COPY_OFFSET_A, sizeof(sound));
+    *(uint8_t *)alias_of(pool.base + SB_COPY_OFFSET_A + 200) ^= 1;
+    sync_count = 0;
+    assert_int_equal(pool_file_look_at_copy(&pool, 0, 1, &mended), 1);
+    assert_true(mended);
+    assert_memory_equal(&last(SYNC_MAPPING)->copies[0], &sound, sizeof(sound));
+    pool_file_close(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +270,7 @@ int main(void)
         ON_DISK(a_growths_zeros_are_synced_before_the_superblock_tells_of_them),
         ON_DISK(a_growth_is_written_where_nothing_can_be_allocated),
         ON_DISK(what_could_not_be_written_back_is_before_the_next_growth),
+        ON_DISK(a_copy_that_is_written_anew_is_written_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
