@@ -491,9 +491,10 @@ static int open_file(const char *path, const struct sdb_options *options, struct
     } else {
         error = pool_lock_share(file->fd, file->path);
     }
-    if (error != 0)
-        goto disclaim; /* perhaps by somebody else: the file stays, whoever made it */
-    error = choose_durability(file, options->durability);
+    if (error == SDB_ELOCKED)
+        goto disclaim; /* by somebody else: the file stays, whoever made it */
+    if (error == 0)
+        error = choose_durability(file, options->durability);
     if (error == 0)
         error = create_or_read(file, options);
     if (error == 0)
