@@ -63,7 +63,7 @@ struct pool_file {
  * superblock and the file's size, and maps it. options may be NULL. *file is filled in on success, and must not move
  * until pool_file_close. On success without SDB_READONLY the caller goes on with recovery where !was_clean, then
  * pool_file_mark_open. Errors: those of sdb_open, with the story in error_set's message; nothing stays open, and a file
- * that this call made is removed, if it came to be locked: else somebody else may be about to use it, and it stays, empty.
+ * that this call made is removed, unless somebody else has it locked, who is about to use it.
  */
 int pool_file_open(const char *path, const struct sdb_options *options, struct pool_file *file);
 

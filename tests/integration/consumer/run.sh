@@ -57,7 +57,10 @@ strict="-std=c11 -Wall -Wextra -Wpedantic -Werror"
 "$work/pkg_crash"
 run pkg_shared
 run pkg_static
-if ldd "$work/pkg_static" | grep -q libsuperdb || ! ldd "$work/pkg_shared" | grep -q libsuperdb; then
+# Not in a pipe to grep -q, which may end before ldd has written all.
+shared=$(ldd "$work/pkg_shared")
+static=$(ldd "$work/pkg_static")
+if [[ $static == *libsuperdb* || $shared != *libsuperdb* ]]; then
     echo "one of the programs is linked with the wrong library"
     exit 1
 fi
