@@ -99,6 +99,12 @@ static int open_descriptor(struct pool_file *file, const struct sdb_options *opt
     return 0;
 }
 
+void pool_file_unmake(const struct pool_file *file)
+{
+    if (file->made)
+        (void)unlink(file->path);
+}
+
 /* Opens the descriptor and enters the file in the list of open pools. */
 static int claim(struct pool_file *file, const struct sdb_options *options)
 {
@@ -121,6 +127,8 @@ static int claim(struct pool_file *file, const struct sdb_options *options)
     else
         error = 0;
     if (error != 0) {
+        if (error != SDB_ELOCKED)
+            pool_file_unmake(file);
         (void)close(file->fd);
         goto out;
     }
@@ -469,12 +477,6 @@ static int check_options(const char *path, const struct sdb_options *options, co
         return SDB_EINVAL;
     }
     return 0;
-}
-
-void pool_file_unmake(const struct pool_file *file)
-{
-    if (file->made)
-        (void)unlink(file->path);
 }
 
 /* With file->repairing and file->isolated set. */
