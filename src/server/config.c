@@ -24,6 +24,7 @@
 #include "notify.h"
 #include "runtime.h"
 #include "slowlog.h"
+#include "split.h"
 #include "superdb/superdb.h"
 
 enum option_kind { KIND_INT, KIND_LONG, KIND_SIZE, KIND_BOOL, KIND_CHOICE, KIND_STRING, KIND_SPECIAL, KIND_CONSTANT };
@@ -771,7 +772,7 @@ int config_init(void)
 
         if (option->kind == KIND_CONSTANT)
             continue;
-        count = option->flags & OPTION_WORDS ? config_split(option->standard, words, CONFIG_WORDS_MAX) : 0;
+        count = option->flags & OPTION_WORDS ? split_words(option->standard, words, CONFIG_WORDS_MAX) : 0;
         if (count < 0)
             return -1;
         if (count > 0) {

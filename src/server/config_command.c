@@ -17,6 +17,7 @@
 #include "info.h"
 #include "lock.h"
 #include "log.h"
+#include "split.h"
 #include "worker_stats.h"
 
 #define PAIRS_MAX 128
@@ -105,7 +106,7 @@ static int set_value(const struct config_option *option, const char *value, cons
     int count, result;
 
     if (option->flags & OPTION_WORDS && !(option->flags & OPTION_CONSTANT)) {
-        count = config_split(value, words, CONFIG_WORDS_MAX);
+        count = split_words(value, words, CONFIG_WORDS_MAX);
         if (count < 0) {
             *error = "unbalanced quotes, or too many words";
             return -1;

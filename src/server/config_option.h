@@ -65,13 +65,6 @@ int config_option_set(const struct config_option *option, char **words, int coun
 char *config_option_text(const struct config_option *option);
 
 /*
- * Splits a line into words by Redis' rules: blanks separate; "..." with \n \r \t \b \a \xHH \" \\ inside; '...' with
- * \'. words point into one allocation, words[0]'s, which the caller frees (NULL where there are none).
- * Returns how many, or -1: unbalanced quotes or more than max words.
- */
-int config_split(const char *line, char **words, int max);
-
-/*
  * Writes the options' present values into the configuration file: lines stay where they are, and comments as they
  * are; what is not there yet and differs from its default comes at the end. The file is replaced at once (rename),
  * and synced.

@@ -5,7 +5,6 @@
  */
 #include "function_library.h"
 
-#include <ctype.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,6 @@
 #include <strings.h>
 
 #include "clock.h"
-#include "config_option.h"
 #include "grow.h"
 #include "lua_sandbox.h"
 #include "script_api.h"
@@ -35,77 +33,10 @@ struct function_load {
 
 /* ---- names -------------------------------------------------------------------------------------------------------------- */
 
-static int is_name(const char *name, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (!isalnum((unsigned char)name[i]) && name[i] != '_')
-            return 0;
-    return size > 0;
-}
-
 static int wrong(char *error, const char *text)
 {
     (void)snprintf(error, FUNCTION_ERROR_SIZE, "%s", text);
     return 0;
-}
-
-/* What follows "name=" among the words behind the engine; NULL: it is not given once, nor alone. */
-static const char *find_name(char *const *words, int count, char *error)
-{
-    const char *name = NULL;
-
-    for (int i = 0; i < count; i++) {
-        if (strncasecmp(words[i], "name=", 5) != 0) {
-            (void)snprintf(error, FUNCTION_ERROR_SIZE, "Invalid metadata value given: %s", words[i]);
-            return NULL;
-        }
-        if (name != NULL) {
-            (void)wrong(error, "Invalid metadata value, name argument was given multiple times");
-            return NULL;
-        }
-        name = words[i] + 5;
-    }
-    if (name == NULL)
-        (void)wrong(error, "Library name was not given");
-    return name;
-}
-
-/* The words of the first line; the memory of them all is words[0]'s. Errors: 0. */
-static int split_first_line(const char *code, const char *end, char **words)
-{
-    char *line = strndup(code, (size_t)(end - code));
-    int count = line == NULL ? 0 : config_split(line, words, CONFIG_WORDS_MAX);
-
-    free(line);
-    return count > 0 ? count : 0;
-}
-
-int library_name(const char *code, size_t size, char *name, size_t name_size, char error[FUNCTION_ERROR_SIZE])
-{
-    const char *end = memchr(code, '\n', strnlen(code, size));
-    char *words[CONFIG_WORDS_MAX];
-    const char *found;
-    int count, is_right = 1;
-
-    name[0] = '\0';
-    if (size < 2 || memcmp(code, "#!", 2) != 0)
-        return wrong(error, "Missing library metadata");
-    count = end == NULL ? 0 : split_first_line(code, end, words);
-    if (count == 0)
-        return wrong(error, "Invalid library metadata");
-    found = find_name(words + 1, count - 1, error);
-    if (found == NULL) {
-        is_right = 0;
-    } else if (!is_name(found, strlen(found)) || strlen(found) >= name_size) {
-        is_right = wrong(error, "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long");
-    } else if (strcasecmp(words[0] + 2, "lua") != 0) {
-        (void)snprintf(error, FUNCTION_ERROR_SIZE, "Engine '%s' not found", words[0] + 2);
-        is_right = 0;
-    } else {
-        memcpy(name, found, strlen(found) + 1);
-    }
-    free(words[0]);
-    return is_right;
 }
 
 /* ---- registering -------------------------------------------------------------------------------------------------------- */
@@ -246,7 +177,7 @@ int function_library_register(lua_State *lua)
     if (argc < 1 || argc > 2)
         return script_api_raise(lua, "wrong number of arguments to redis.register_function");
     why = argc == 1 ? read_named(lua, &registration) : read_positional(lua, &registration);
-    if (why == NULL && !is_name(registration.name, registration.name_size))
+    if (why == NULL && !library_is_name(registration.name, registration.name_size))
         why = "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
     if (why == NULL && !load->is_known) {
         why = find_function(load->library, registration.name) != NULL ? "Function already exists in the library"

@@ -13,9 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "library.h"
 #include "lua_vm.h"
 
-#define FUNCTION_ERROR_SIZE 512
+#define FUNCTION_ERROR_SIZE LIBRARY_ERROR_SIZE
 
 struct function {
     char *name;
@@ -49,9 +50,6 @@ struct library *library_load(struct lua_vm *vm, const char *code, size_t size, c
 
 void library_release(struct library *library);
 size_t library_memory(const struct library *library);
-
-/* Reads the name in "#!lua name=NAME". 1, or 0 with the words in error. */
-int library_name(const char *code, size_t size, char *name, size_t name_size, char error[FUNCTION_ERROR_SIZE]);
 
 /* Pushes a function, for lua_cpcall's inside: runs the library's code where the state has not. 0: that failed, nothing is pushed. */
 int library_push(lua_State *lua, const struct library *library, const char *function);

@@ -2,8 +2,8 @@
 /*
  * function_store.c - the libraries that there are
  *
- * The stored value:  00-07 sequence, then for each library 4 bytes of size and its code, all little-endian. A change reads the
- *                    sequence with the key's shard locked: where it is another than that of the set in memory, the value is read.
+ * The stored value: see library.h. A change reads its sequence with the key's shard locked: where it is another than that of the set in
+ *          memory, the value is read.
  * Threads: current is under current_lock; what a thread has changed and not published yet is its own
  * Memory:  sets by malloc, a Lua state a thread
  */
@@ -17,10 +17,7 @@
 #include "errors.h"
 #include "lock.h"
 #include "log.h"
-#include "wire.h"
 #include "worker.h"
-
-static const char store_key[] = "functions";
 
 static struct lock current_lock = LOCK_INIT;
 static struct library_set *current; /* Under current_lock. */
@@ -55,20 +52,15 @@ static char *serialise(const struct library_set *set, size_t *size)
 {
     char *data, *at;
 
-    *size = 8;
+    *size = LIBRARY_HEADER_SIZE;
     for (size_t i = 0; i < set->count; i++)
-        *size += 4 + set->libraries[i]->code_size;
+        *size += LIBRARY_PREFIX_SIZE + set->libraries[i]->code_size;
     data = at = malloc(*size);
     if (data == NULL)
         return NULL;
-    at = wire_put64(at, set->sequence);
-    for (size_t i = 0; i < set->count; i++) {
-        const struct library *library = set->libraries[i];
-
-        at = wire_put32(at, (uint32_t)library->code_size);
-        memcpy(at, library->code, library->code_size);
-        at += library->code_size;
-    }
+    at = library_put_sequence(at, set->sequence);
+    for (size_t i = 0; i < set->count; i++)
+        at = library_put(at, set->libraries[i]->code, set->libraries[i]->code_size);
     return data;
 }
 
@@ -78,27 +70,22 @@ static struct library_set *parse(const char *data, size_t size)
     struct library_set *set = library_set_new();
     struct lua_vm *vm = function_store_vm();
     char error[FUNCTION_ERROR_SIZE];
-    size_t at = 8;
+    const char *code;
+    size_t at = 0, code_size;
 
-    if (set == NULL || vm == NULL || size < 8) {
+    if (set == NULL || vm == NULL || size < LIBRARY_HEADER_SIZE) {
         if (vm == NULL)
             library_set_release(set);
         return vm == NULL ? NULL : set;
     }
-    set->sequence = wire_get64(data);
-    while (size - at >= 4) {
-        size_t code_size = wire_get32(data + at);
-        struct library *library = NULL;
+    set->sequence = library_sequence(data, size);
+    while (library_next(data, size, &at, &code, &code_size)) {
+        struct library *library = library_load(vm, code, code_size, error);
 
-        at += 4;
-        if (code_size > size - at)
-            break;
-        library = library_load(vm, data + at, code_size, error);
         if (library == NULL || !library_set_add(set, library, 0, error))
             log_message(LOG_LEVEL_WARNING, "A library of functions cannot be loaded: %s", error);
         if (library != NULL)
             library_release(library);
-        at += code_size;
     }
     return set;
 }
@@ -109,7 +96,7 @@ static struct library_set *parse(const char *data, size_t size)
 static int read_set(struct sdb_session *session, struct library_set **set)
 {
     struct sdb_view view;
-    int result = sdb_view(session, store_key, sizeof(store_key) - 1, &view);
+    int result = sdb_view(session, LIBRARY_KEY, LIBRARY_KEY_SIZE, &view);
 
     if (result == SDB_ENOTFOUND) {
         *set = library_set_new();
@@ -125,12 +112,12 @@ static int read_set(struct sdb_session *session, struct library_set **set)
 /* Whether the set is what the pool has now. Errors: an enum sdb_error. */
 static int is_same(struct sdb_session *session, const struct library_set *set, int *same)
 {
-    char sequence[8] = {0};
-    int result = sdb_get(session, store_key, sizeof(store_key) - 1, sequence, sizeof(sequence), NULL);
+    char sequence[LIBRARY_HEADER_SIZE] = {0};
+    int result = sdb_get(session, LIBRARY_KEY, LIBRARY_KEY_SIZE, sequence, sizeof(sequence), NULL);
 
     if (result != SDB_OK && result != SDB_ENOTFOUND)
         return result;
-    *same = wire_get64(sequence) == set->sequence;
+    *same = library_sequence(sequence, sizeof(sequence)) == set->sequence;
     return SDB_OK;
 }
 
@@ -227,7 +214,7 @@ static int store_set(struct client *client, const struct library_set *set)
 
     if (data == NULL)
         return SDB_ENOMEM;
-    result = sdb_set(client->session, store_key, sizeof(store_key) - 1, data, size, NULL);
+    result = sdb_set(client->session, LIBRARY_KEY, LIBRARY_KEY_SIZE, data, size, NULL);
     free(data);
     return result;
 }
@@ -257,7 +244,7 @@ static int change_locked(struct client *client, function_change *change, void *c
 
 int function_store_change(struct client *client, function_change *change, void *context)
 {
-    const struct sdb_slice key = {store_key, sizeof(store_key) - 1};
+    const struct sdb_slice key = {LIBRARY_KEY, LIBRARY_KEY_SIZE};
     struct library_set *changed = NULL;
     int result = sdb_select(client->session, SDB_DATABASE_SYSTEM);
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "library.h"
 #include "number.h"
 
 #define READ_SIZE 65536u
@@ -202,6 +203,16 @@ static int stream_of(struct import_reader *reader, int item, size_t words, struc
     key->stream = (struct import_stream){.item = (enum import_item)item, .words = reader->slices, .count = words};
     if (!import_stream_read(&key->stream))
         return fail(reader, SDB_EFORMAT, "the words of a stream's %s make no sense", import_item_names[item]);
+    return 1;
+}
+
+static int library_of(struct import_reader *reader, struct import_part code, struct import_key *key)
+{
+    char name[LIBRARY_NAME_SIZE], error[LIBRARY_ERROR_SIZE];
+
+    *key = (struct import_key){.kind = IMPORT_LIBRARY, .type = SDB_TYPE_STRING, .value = slice_of(reader, code)};
+    if (!library_name(key->value.data, code.size, name, sizeof(name), error))
+        return fail(reader, SDB_EFORMAT, "no library: %s", error);
     return 1;
 }
 
@@ -406,13 +417,36 @@ static int text_word(struct import_reader *reader, size_t *at, struct parts *par
     return text_number(reader, at, '\n', &parts->expire_ms);
 }
 
+/* A line that is none of a database's. */
+static int text_library(struct import_reader *reader, struct import_key *key, size_t *size)
+{
+    struct import_part word;
+    size_t at = 0;
+    int result = text_bare(reader, &at, &word);
+
+    if (result > 0 && !is_word(reader, word, "library"))
+        return fail(reader, SDB_EFORMAT, "a number is expected at byte %llu", (unsigned long long)reader->taken);
+    if (result > 0)
+        result = text_behind(reader, &at, ' ');
+    if (result > 0)
+        result = text_quoted(reader, &at, '\n', SDB_VALUE_SIZE_MAX, "library", &word);
+    if (result < 0)
+        return result;
+    *size = at;
+    reader->lines++;
+    return library_of(reader, word, key);
+}
+
 static int next_text(struct import_reader *reader, struct import_key *key, size_t *size)
 {
     struct parts parts = {0};
     int64_t database = 0;
     size_t at = 0;
-    int result = text_number(reader, &at, ' ', &database);
+    int result;
 
+    if (byte_at(reader, 0) == 'l')
+        return text_library(reader, key, size);
+    result = text_number(reader, &at, ' ', &database);
     if (result < 0)
         return result;
     if (database < 0 || database >= (int64_t)SDB_DATABASES)
@@ -567,6 +601,8 @@ static int next_command(struct import_reader *reader, struct import_key *key, si
         return key_of(reader, reader->database, &(struct parts){.kind = IMPORT_DELETE, .key = words[1]}, key);
     if (count == 3 && is_word(reader, words[0], "PEXPIREAT"))
         return take_expiry(reader, words, key);
+    if (count == 4 && is_word(reader, words[0], "FUNCTION") && is_word(reader, words[1], "LOAD") && is_word(reader, words[2], "REPLACE"))
+        return library_of(reader, words[3], key);
     const struct element_type *type = element_type_of(reader, words[0], 1);
     if (type != NULL && count == (type->second ? 4 : 3))
         return take_element(reader, words, type, key);

@@ -10,8 +10,9 @@
  *     0 "user:1" expire 1900000000000
  *
  * and in the same way list "element", set "member", zset "member" "1.5". A stream has lines of several kinds (import_stream.h), the words
- * of which are quoted: stream entry "1-0" "field" "value". Commands: SELECT, SET with PXAT or without, DEL, HSET, RPUSH, SADD and ZADD of
- * one element, PEXPIREAT, and those that make streams, as RESP; the first byte tells which ('*' begins a command). Blank lines are skipped.
+ * of which are quoted: stream entry "1-0" "field" "value". A library of functions is a line without a database: library "code". Commands:
+ * SELECT, SET with PXAT or without, DEL, HSET, RPUSH, SADD and ZADD of one element, PEXPIREAT, those that make streams, and FUNCTION LOAD
+ * REPLACE, as RESP; the first byte tells which ('*' begins a command). Blank lines are skipped.
  *
  * Memory: one buffer, which grows with the bytes of the largest key and value that did come, never with what was announced.
  */
@@ -27,7 +28,7 @@
 /* Gives up to size bytes; returns how many, 0 at the end, -1 with errno set. */
 typedef int64_t import_read(void *context, void *buffer, size_t size);
 
-enum import_kind { IMPORT_STRING, IMPORT_ELEMENT, IMPORT_DELETE, IMPORT_EXPIRE, IMPORT_STREAM };
+enum import_kind { IMPORT_STRING, IMPORT_ELEMENT, IMPORT_DELETE, IMPORT_EXPIRE, IMPORT_STREAM, IMPORT_LIBRARY };
 
 struct import_key {
     enum import_kind kind;
@@ -35,7 +36,7 @@ struct import_key {
     uint32_t database;
     struct sdb_slice key;   /* into the reader's buffer, until the next call */
     struct sdb_slice name;  /* of an element: a field, a member, an element of a list */
-    struct sdb_slice value; /* of a string, or a field */
+    struct sdb_slice value; /* of a string, or a field; a library's code */
     double score;           /* of a sorted set's member */
     int64_t expire_ms;      /* of a string (0: never), or IMPORT_EXPIRE */
     struct import_stream stream;

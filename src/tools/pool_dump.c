@@ -3,7 +3,7 @@
  * pool_dump.c - superdb-pool dump: every key with value and time to live, as text or as commands
  *
  * Damage costs the keys that it hit: they are named on stderr, everything else is dumped, and the exit status tells.
- * The entries are walked, not the index: what is wrong with that, `check` tells.
+ * The entries are walked, not the index: what is wrong with that, `check` tells. Libraries of functions come first.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "number.h"
 #include "pool_dump.h"
+#include "pool_library.h"
 
 #define SCAN_EFFORT 4096u
 
@@ -289,6 +290,19 @@ static int dump_database(struct dump *dump, uint32_t database)
     return compare_count(dump);
 }
 
+static int dump_all(struct dump *dump)
+{
+    int error = dump_libraries(dump);
+
+    if (error == SDB_ECORRUPT) {
+        report_damage(dump, NULL);
+        error = SDB_OK;
+    }
+    for (uint32_t i = 0; i < SDB_DATABASES && error == SDB_OK; i++)
+        error = dump_database(dump, i);
+    return error;
+}
+
 enum tool_status tool_dump(const struct tool_options *options)
 {
     struct dump dump = {.options = options, .now = clock_ms()};
@@ -302,10 +316,7 @@ enum tool_status tool_dump(const struct tool_options *options)
     if (error == SDB_OK) {
         sdb_session_set_time(dump.session,
                              1); /* a time at which nothing had expired: every key is visited, and counted */
-        if (options->database >= 0)
-            error = dump_database(&dump, (uint32_t)options->database);
-        for (uint32_t i = 0; options->database < 0 && i < SDB_DATABASES && error == SDB_OK; i++)
-            error = dump_database(&dump, i);
+        error = options->database >= 0 ? dump_database(&dump, (uint32_t)options->database) : dump_all(&dump);
         sdb_session_close(dump.session);
     }
     enum tool_status status = dump.damaged ? TOOL_DAMAGED : TOOL_OK;

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "import_reader.h"
+#include "pool_library.h"
 #include "pool_tool.h"
 
 #define BATCH_STEPS 1024u
@@ -25,9 +26,9 @@ struct import {
     const char *source; /* for messages */
     struct sdb_session *session;
     struct import_reader reader;
-    uint64_t keys, expired;          /* written durably; and left out, their time having come */
+    uint64_t keys, expired, libraries; /* written durably; and left out, their time having come */
     int64_t batch_keys;               /* in the open transaction */
-    uint64_t batch_steps, batch_bytes, batch_expired;
+    uint64_t batch_steps, batch_bytes, batch_expired, batch_libraries;
     int64_t now;
     bool reading; /* the reader failed, not the pool */
 };
@@ -48,6 +49,7 @@ static int begin(struct import *import)
     import->batch_steps = 0;
     import->batch_bytes = 0;
     import->batch_expired = 0;
+    import->batch_libraries = 0;
     return sdb_begin(import->session, NULL, 0);
 }
 
@@ -58,6 +60,7 @@ static int commit(struct import *import)
     if (error == SDB_OK) {
         import->keys += (uint64_t)import->batch_keys;
         import->expired += import->batch_expired;
+        import->libraries += import->batch_libraries;
     }
     return error;
 }
@@ -122,6 +125,16 @@ static int put_stream(struct import *import, const struct import_key *key)
     }
 }
 
+static int put_library(struct import *import, const struct sdb_slice *code)
+{
+    size_t written = 0;
+    int error = library_import(import->session, code, &written);
+
+    import->batch_libraries++;
+    import->batch_bytes += written;
+    return error;
+}
+
 static int put(struct import *import, const struct import_key *key)
 {
     const struct sdb_element element = {key->name, key->value, key->score};
@@ -142,6 +155,8 @@ static int put(struct import *import, const struct import_key *key)
         return error == SDB_ENOTFOUND ? SDB_OK : error;
     case IMPORT_STREAM:
         return put_stream(import, key);
+    case IMPORT_LIBRARY:
+        return put_library(import, &key->value);
     case IMPORT_EXPIRE:
         return put_expiry(import, key);
     default:
@@ -196,9 +211,10 @@ static enum tool_status import_into(struct import *import, struct sdb_pool *pool
     sdb_session_close(import->session);
     if (error != SDB_OK)
         return report(import, error);
-    if (!import->options->quiet)
-        (void)printf("%s: %" PRIu64 " keys imported, %" PRIu64 " had expired\n", import->options->path, import->keys,
-                     import->expired);
+    if (!import->options->quiet) {
+        (void)printf("%s: %" PRIu64 " keys imported, %" PRIu64 " had expired", import->options->path, import->keys, import->expired);
+        (void)printf(import->libraries == 0 ? "\n" : "; %" PRIu64 " libraries of functions\n", import->libraries);
+    }
     return TOOL_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "config_option.h"
 #include "fuzz.h"
+#include "split.h"
 
 static char path[64];
 static int fd = -1;
@@ -52,7 +53,7 @@ static void split_quoted(const uint8_t *data, size_t size)
     }
     *at++ = '"';
     *at = '\0';
-    FUZZ_CHECK(config_split(line, words, 2) == 1, "%s", line);
+    FUZZ_CHECK(split_words(line, words, 2) == 1, "%s", line);
     FUZZ_CHECK(strncmp(words[0], (const char *)data, size) == 0, "%s", line);
     free(words[0]);
 }
@@ -74,7 +75,7 @@ static void tell_and_set(void)
         words[0] = text;
         if (option->flags & OPTION_WORDS &&
             text[0] != '\0') /* nothing is one empty word, as CONFIG REWRITE writes it */
-            count = config_split(text, words, CONFIG_WORDS_MAX);
+            count = split_words(text, words, CONFIG_WORDS_MAX);
         FUZZ_CHECK(count >= 0 && config_option_set(option, words, count, &error) == 0, "%s %s: %s", option->name, text,
                    error);
         again = config_option_text(option);

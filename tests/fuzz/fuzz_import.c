@@ -88,6 +88,12 @@ static void dump_text(struct text *text, const struct import_key *key)
     struct sdb_slice score;
     char number[64];
 
+    if (key->kind == IMPORT_LIBRARY) {
+        add_text(text, "library ");
+        add_quoted(text, &key->value);
+        add_text(text, "\n");
+        return;
+    }
     (void)snprintf(number, sizeof(number), "%" PRIu32 " ", key->database);
     add_text(text, number);
     add_quoted(text, &key->key);
@@ -122,6 +128,8 @@ static void dump_text(struct text *text, const struct import_key *key)
             add_text(text, " ");
             add_quoted(text, &key->stream.words[i]);
         }
+        break;
+    case IMPORT_LIBRARY:
         break;
     }
     add_text(text, "\n");
@@ -171,6 +179,11 @@ static void dump_commands(struct text *text, const struct import_key *key)
                                                         : type_commands[key->type];
     char number[64];
 
+    if (key->kind == IMPORT_LIBRARY) {
+        add_text(text, "*4\r\n$8\r\nFUNCTION\r\n$4\r\nLOAD\r\n$7\r\nREPLACE\r\n");
+        add_bulk(text, key->value.data, key->value.size);
+        return;
+    }
     (void)snprintf(number, sizeof(number), "%" PRIu32, key->database);
     add_text(text, "*2\r\n$6\r\nSELECT\r\n");
     add_bulk(text, number, strlen(number));

@@ -134,7 +134,9 @@ def main():
         write(directory, "acl", rules + b"\n\nGET k1\nset r1 v\nclient list\nselect 1\nmget a b r\npublish ch x\ncopy k1 r1")
     for number, text in enumerate((b'0 "plain" "value" 0\n3 "a\\x00\\n\\"b" "" 4102444800000\n\n15 "" "\\\\" 0',
                                    b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\nv\r\n\r\n"
-                                   b"*5\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n\0\r\n$4\r\nPXAT\r\n$13\r\n4102444800000\r\n")):
+                                   b"*5\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n\0\r\n$4\r\nPXAT\r\n$13\r\n4102444800000\r\n",
+                                   b'library "#!lua name=one\\nreturn 1"\n0 "k" "v" 0',
+                                   b"*4\r\n$8\r\nFUNCTION\r\n$4\r\nLOAD\r\n$7\r\nREPLACE\r\n$17\r\n#!LUA \"name=a_1\"\n\r\n")):
         write(directory, "import", bytes([number]) + text)
     for _, payload in [*payloads.every_form(), *payloads.wrong_forms()]:
         write(directory, "payload", payload[:-10])

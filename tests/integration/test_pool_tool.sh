@@ -282,6 +282,49 @@ expect 0 dump "$directory/streams2.sdb"
 sed -E 's/(stream consumer .*) "[0-9]+"$/\1/' "$directory/out" | cmp -s - "$directory/told" || fail "the streams that came as commands differ"
 rm -f "$directory/streams.sdb" "$directory/streams2.sdb"
 
+# ---- libraries of functions, in both formats; one of its name goes, others stay
+expect 0 create "$directory/functions.sdb" --size 32mb
+start_server "$directory/functions.sdb"
+{
+    cli FUNCTION LOAD $'#!lua name=one\nredis.register_function("first", function() return "quo\\"te\\n" end)'
+    cli FUNCTION LOAD $'#!lua "name=two"\n-- \xff\001\nredis.register_function("second", function(keys) return redis.call("get", keys[1]) end)'
+    cli SET plain value
+    cli FUNCTION LIST WITHCODE >"$directory/list"
+} >/dev/null || fail "loading functions"
+stop_server TERM
+expect 0 dump "$directory/functions.sdb" --database 0
+[ "$(cat "$directory/out")" = '0 "plain" "value" 0' ] || fail "the functions are of no database"
+expect 0 dump "$directory/functions.sdb"
+out_has 'library "#!lua name=one\nredis.register_function(\"first\"'
+cp "$directory/out" "$directory/functions"
+expect 0 dump "$directory/functions.sdb" --format resp
+cp "$directory/out" "$directory/commands"
+for format in functions commands; do
+    printf 'library "#!lua name=two\\n-- of the past"\nlibrary "#!lua name=more\\nredis.register_function(\x27more\x27, function() return 7 end)"' >"$directory/lines"
+    expect 0 create "$directory/$format-copy.sdb" --size 32mb
+    expect 0 import "$directory/$format-copy.sdb" "$directory/lines"
+    out_has "0 keys imported, 0 had expired; 2 libraries of functions"
+    expect 0 import "$directory/$format-copy.sdb" "$directory/$format"
+    out_has "1 keys imported, 0 had expired; 2 libraries of functions"
+    expect 0 check "$directory/$format-copy.sdb"
+    expect 0 dump "$directory/$format-copy.sdb"
+    grep -v name=more "$directory/out" | cmp -s - "$directory/functions" || fail "the dump of the copy by $format differs"
+    start_server "$directory/$format-copy.sdb"
+    [ "$(cli FCALL first 0)" = 'quo"te' ] || fail "FCALL first of $format"
+    [ "$(cli FCALL second 1 plain)" = value ] || fail "FCALL second of $format"
+    [ "$(cli FCALL more 0)" = 7 ] || fail "FCALL more of $format"
+    cli FUNCTION DELETE more >/dev/null
+    cli FUNCTION LIST WITHCODE | cmp -s - "$directory/list" || fail "the functions of $format differ"
+    cli FUNCTION LOAD $'#!lua name=next\nredis.register_function("next", function() end)' >/dev/null || fail "a change after $format"
+    stop_server TERM
+    grep -q "cannot be loaded" "$directory/server.log" && fail "a library of $format was left out"
+done
+start_server "$directory/functions.sdb"
+cli --pipe <"$directory/commands" >"$directory/out" 2>&1 || fail "redis-cli --pipe of functions"
+out_has "errors: 0"
+stop_server TERM
+rm -f "$directory"/functions*.sdb "$directory"/commands-copy.sdb
+
 # ---- import: what is wrong with the input is told with its place, and whole batches are written
 refuse()
 {
@@ -294,6 +337,10 @@ refuse '0 "s" stream entry "1-0" "f"\n' "wrong: line 1, byte 0: the words of a s
 refuse '0 "s" stream more\n' 'wrong: line 1, byte 0: a part of a stream is expected at byte 13'
 refuse '0 "a" "b" 0\n\n0 "k" "v" x\n' 'wrong: line 3, byte 13: a number is expected at byte 23'
 err_has ': 0 keys were imported before'
+refuse 'library "#!lua name=one\\n"\nlibrary "return 1"\n' 'line 2, byte 27: no library: Missing library metadata'
+refuse 'library "#!lua name=a.b\\n"\n' 'no library: Library names can only contain'
+refuse 'libraries "a"\n' 'line 1, byte 0: a number is expected at byte 0'
+refuse '*4\r\n$8\r\nFUNCTION\r\n$4\r\nLOAD\r\n$7\r\nREPLACE\r\n$1\r\nx\r\n' 'no library: Missing library metadata'
 refuse '16 "k" "v" 0\n' 'line 1, byte 0: there is no database 16'
 refuse '0 "k" "\\q" 0\n' 'an unknown escape'
 refuse '0 "k" "v' 'the input ends in the middle of a key'

@@ -17,6 +17,7 @@
 #include "acl.h"
 #include "config.h"
 #include "config_option.h"
+#include "split.h"
 
 static char directory[64];
 static char path[96];
@@ -159,7 +160,7 @@ static void lines_are_split_by_quotes_and_blanks(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *words[4] = {NULL};
-        int count = config_split(cases[i].line, words, 4);
+        int count = split_words(cases[i].line, words, 4);
 
         assert_int_equal(count, cases[i].count);
         for (int j = 0; j < count; j++)
