@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <ucontext.h>
 
@@ -141,33 +142,42 @@ static void each_flush_and_fence_is_executed(void **state)
     }
 }
 
+static void stream(enum persist_flush flush, size_t size, bool zeros)
+{
+    static uint8_t from[sizeof(area)];
+    const size_t end = 16 + size, tail = end / LINE_SIZE * LINE_SIZE;
+    struct persist persist;
+    struct persist_thread thread = {0};
+    int error;
+
+    memset(from, zeros ? 0 : 'x', sizeof(from));
+    memset(area, 'y', sizeof(area));
+    memset(flushed, 'z', sizeof(flushed));
+    persist_init(&persist, flush, area, NULL);
+    watch();
+    if (zeros)
+        persist_zero_nt(&persist, &thread, area + 16, size);
+    else
+        persist_copy_nt(&persist, &thread, area + 16, from, size);
+    error = persist_fence(&persist, &thread);
+    watch_no_more();
+    assert_int_equal(error, 0);
+    assert_memory_equal(area + 16, from, size);
+    assert_memory_equal(flushed, area, LINE_SIZE);
+    assert_memory_equal(flushed + tail, area + tail, end - tail);
+}
+
 /* Of what is streamed the whole lines go around the caches; the ends are stored and flushed. */
 static void the_ends_of_what_is_streamed_are_flushed_behind_their_stores(void **state)
 {
     static const enum persist_flush all[] = {PERSIST_CLWB, PERSIST_CLFLUSHOPT, PERSIST_CLFLUSH};
-    static uint8_t from[sizeof(area)];
     const size_t sizes[] = {40, 8192 - 24, 8192 - LINE_SIZE + 8}; /* nothing is streamed; both ends; a short tail */
 
     (void)state;
-    memset(from, 'x', sizeof(from));
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         for (size_t n = 0; n < sizeof(sizes) / sizeof(sizes[0]) && persist_flush_is_supported(all[i]); n++) {
-            struct persist persist;
-            struct persist_thread thread = {0};
-            const size_t end = 16 + sizes[n], tail = end / LINE_SIZE * LINE_SIZE;
-            int error;
-
-            memset(area, 0, sizeof(area));
-            memset(flushed, 0, sizeof(flushed));
-            persist_init(&persist, all[i], area, NULL);
-            watch();
-            persist_copy_nt(&persist, &thread, area + 16, from, sizes[n]);
-            error = persist_fence(&persist, &thread);
-            watch_no_more();
-            assert_int_equal(error, 0);
-            assert_memory_equal(area + 16, from, sizes[n]);
-            assert_memory_equal(flushed, area, LINE_SIZE);
-            assert_memory_equal(flushed + tail, area + tail, end - tail);
+            stream(all[i], sizes[n], false);
+            stream(all[i], sizes[n], true);
         }
 }
 
