@@ -19,6 +19,7 @@
 #include "check_internal.h"
 #include "error.h"
 #include "hash.h"
+#include "root.h"
 #include "superblock.h"
 
 void check_problem(struct check *check, uint64_t offset, const char *format, ...)
@@ -39,6 +40,16 @@ bool check_word(struct check *check, uint64_t offset, const char *what, uint64_t
 {
     check->result->bytes_checked += WORD_SIZE;
     if (checked_value(check_load(check, offset), offset, value))
+        return true;
+    check_problem(check, offset, "%s: the check bits are wrong", what);
+    return false;
+}
+
+/* A word of the root or of a lane's header. */
+static bool check_root_word(struct check *check, uint64_t offset, const char *what, uint64_t *value)
+{
+    check->result->bytes_checked += WORD_SIZE;
+    if (root_word_value(check->file, check_load(check, offset), offset, value))
         return true;
     check_problem(check, offset, "%s: the check bits are wrong", what);
     return false;
@@ -81,7 +92,7 @@ static void check_root(struct check *check)
     check->database_ids_known = true;
     for (unsigned i = 0; i < SDB_DATABASES; i++) {
         const uint64_t offset = root + offsetof(struct sdb_m_root, database) + i * WORD_SIZE;
-        if (!check_word(check, offset, "root: database", &value)) {
+        if (!check_root_word(check, offset, "root: database", &value)) {
             check->database_ids_known = false;
             continue;
         }
@@ -96,7 +107,7 @@ static void check_root(struct check *check)
     }
     for (unsigned i = 0; i < 8; i++) {
         const uint64_t offset = root + offsetof(struct sdb_m_root, ids_dead) + i * WORD_SIZE;
-        if (!check_word(check, offset, "root: physical numbers", &value)) {
+        if (!check_root_word(check, offset, "root: physical numbers", &value)) {
             check->database_ids_known = false;
             continue;
         }
@@ -157,7 +168,7 @@ static void check_lanes(struct check *check)
 
     for (uint32_t i = 0; i < superblock->lanes; i++) {
         const uint64_t offset = superblock->lanes_offset + i * superblock->lane_size;
-        (void)check_word(check, offset, "lane header", &retired);
+        (void)check_root_word(check, offset, "lane header", &retired);
         check_zeros(check, offset + offsetof(struct sdb_m_lane, reserved), sizeof(struct sdb_m_lane) - WORD_SIZE,
                     "lane");
     }

@@ -99,7 +99,7 @@ static void check_list(struct check *check, uint32_t list_shard)
         if (shard != list_shard)
             check_problem(check, from, "list of dropped collections: leads to another shard");
         from = header + offsetof(struct sdb_m_tree, next);
-        (void)tree_word_value(check_load(check, from), from, &value); /* the walk has verified it */
+        (void)nonzero_word_value(check_load(check, from), from, &value); /* the walk has verified it */
     }
 }
 

@@ -8,6 +8,9 @@
  *              2. both copies without their magic words, synced. Crash: the same
  *              3. the magic word of copy A, synced: the ONE store that makes the pool. From here on it is one
  *              4. the magic word of copy B, synced. Crash before it: A alone counts, the next open heals B
+ *          the first opening for writing (root.h)
+ *              1. the words of the root and of the lanes become ones that are never zero; flush, fence. Crash: some of either kind count
+ *              2. SB_INCOMPAT_ROOT, with the change of state below: from here on none that is zero counts
  *          a change of state, incarnation or size (P8)
  *              1. the older copy, with a higher sequence; flush, fence. Torn: a wrong checksum, the newer copy counts
  *              2. the other copy, with the next sequence; flush, fence. Torn: the first counts
@@ -41,6 +44,7 @@
 #include "error.h"
 #include "mapping.h"
 #include "pool_lock.h"
+#include "root.h"
 #include "space.h"
 #include "superblock.h"
 
@@ -678,7 +682,12 @@ int pool_file_mark_open(struct pool_file *file)
     int error = sync_recovered(file);
     if (error != 0)
         return error;
+    if (!(sb.incompat & SB_INCOMPAT_ROOT))
+        error = root_words_complete(file);
+    if (error != 0)
+        return with_path(file, error);
     sb.incompat |= SB_INCOMPAT_COLLECTIONS | SB_INCOMPAT_STREAMS; /* whoever can write may write one */
+    sb.incompat |= SB_INCOMPAT_ROOT;
     sb.incarnation++;
     if (!file->repairing)
         sb.state = SB_STATE_OPEN;

@@ -347,7 +347,7 @@ int lanes_retire(struct lanes *lanes, uint32_t index)
     lock_acquire(&lane->lock);
     error = settle(lanes, lane);
     if (!error) {
-        persist_store(retired, checked_word(lane->sequence, lane->offset));
+        persist_store(retired, nonzero_word(lane->sequence, lane->offset));
         persist_flush_line(persist, &lane->thread, retired);
         error = persist_fence(persist, &lane->thread);
     }

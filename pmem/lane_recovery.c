@@ -25,6 +25,7 @@
 #include "lane.h"
 #include "lane_internal.h"
 #include "persist.h"
+#include "root.h"
 #include "word.h"
 
 #define CANDIDATES 3
@@ -216,8 +217,8 @@ static int open_lane(struct lanes *lanes, uint32_t index)
     lane->offset = sb->lanes_offset + index * sb->lane_size;
     lane->ring_size = sb->lane_size - LINE_SIZE;
     lane->seed = lane_seed(lanes->file, index);
-    if (!checked_value(persist_load((const uint64_t *)(const void *)(lanes->file->base + lane->offset)), lane->offset,
-                       &retired)) {
+    if (!root_word_value(lanes->file, persist_load((const uint64_t *)(const void *)(lanes->file->base + lane->offset)), lane->offset,
+                         &retired)) {
         error_set("%s: lane %u: the header at offset %" PRIu64 " is damaged", lanes->file->path, index, lane->offset);
         return SDB_ECORRUPT;
     }

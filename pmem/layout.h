@@ -29,7 +29,8 @@
 #define SB_COPY_OFFSET_B 4096u
 #define SB_INCOMPAT_COLLECTIONS 4ull /* entries may have other types than strings. 1 was, with other words in their headers */
 #define SB_INCOMPAT_STREAMS 2ull     /* and these may be streams, with trees of RECORDS */
-#define SB_INCOMPAT_KNOWN (SB_INCOMPAT_COLLECTIONS | SB_INCOMPAT_STREAMS) /* feature bits that this version can read */
+#define SB_INCOMPAT_ROOT 8ull        /* the root's words and those of the lanes' headers are never zero */
+#define SB_INCOMPAT_KNOWN (SB_INCOMPAT_COLLECTIONS | SB_INCOMPAT_STREAMS | SB_INCOMPAT_ROOT) /* feature bits that this version can read */
 #define SB_RO_COMPAT_KNOWN 0ull /* feature bits that it can write */
 
 #define EXTENT_SIZE (2u << 20)
@@ -96,7 +97,7 @@ static_assert(offsetof(struct sdb_m_superblock, checksum) == 504, "superblock");
 #define CHECKED_VALUE_BITS 48
 #define CHECKED_VALUE_MASK ((1ull << 48) - 1)
 
-/* Root: what belongs to the whole pool. Checked words. */
+/* Root: what belongs to the whole pool. Words that are never zero, but in a pool that was not opened yet (SB_INCOMPAT_ROOT). */
 struct sdb_m_root {
     uint64_t database[16];   /* 000-127 logical database -> physical number + 1; 0: equals its own index */
     uint64_t ids_dead[8];    /* 128-191 bitmap of physical numbers whose keys are being reclaimed, 32 bits in each word */

@@ -28,6 +28,7 @@
 #include "entry.h"
 #include "error.h"
 #include "repair_internal.h"
+#include "root.h"
 
 void repair_store(struct repair *repair, uint64_t offset, uint64_t word)
 {
@@ -83,7 +84,7 @@ int repair_give_up_lane(struct pool_file *file, uint32_t lane, sdb_finding_fn *r
     if (report != NULL)
         report(context, &finding);
     result->problems++;
-    persist_store(header, checked_word(CHECKED_VALUE_MASK, at));
+    persist_store(header, nonzero_word(NONZERO_VALUE_MAX, at));
     persist_flush_line(&file->persist, &file->thread, header);
     return SDB_OK;
 }
@@ -97,7 +98,7 @@ int repair_lanes(struct pool_file *file, sdb_finding_fn *report, void *context, 
         uint64_t retired;
 
         /* Where it is not known which records were retired, none may be applied: another lane's may have been, over them. */
-        if (!checked_value(persist_load((const uint64_t *)(const void *)(file->base + at)), at, &retired))
+        if (!root_word_value(file, persist_load((const uint64_t *)(const void *)(file->base + at)), at, &retired))
             error = repair_give_up_lane(file, i, report, context, result);
     }
     return error;
@@ -106,9 +107,13 @@ int repair_lanes(struct pool_file *file, sdb_finding_fn *report, void *context, 
 /* Sequences begin anew under the new incarnation, which no old record has. */
 static void restart_lanes(struct repair *repair)
 {
-    for (uint32_t i = 0; i < repair->file->superblock.lanes; i++)
-        for (unsigned word = 0; word < sizeof(struct sdb_m_lane) / WORD_SIZE; word++)
-            repair_store(repair, repair->file->superblock.lanes_offset + i * repair->file->superblock.lane_size + word * WORD_SIZE, 0);
+    for (uint32_t i = 0; i < repair->file->superblock.lanes; i++) {
+        const uint64_t at = repair->file->superblock.lanes_offset + i * repair->file->superblock.lane_size;
+
+        repair_store(repair, at, nonzero_word(0, at));
+        for (unsigned word = 1; word < sizeof(struct sdb_m_lane) / WORD_SIZE; word++)
+            repair_store(repair, at + word * WORD_SIZE, 0);
+    }
 }
 
 /* ---- The root ---- */
@@ -133,7 +138,7 @@ static void read_root(struct repair *repair, struct root *root)
     for (unsigned i = 0; i < SDB_DATABASES + 8; i++) {
         const uint64_t at = root_offset(repair, i);
         uint64_t value;
-        const bool sound = checked_value(repair_load(repair, at), at, &value);
+        const bool sound = root_word_value(repair->file, repair_load(repair, at), at, &value);
 
         root->all_zero &= sound && value == 0;
         root->damaged |= !sound;
@@ -220,13 +225,13 @@ static void judge_root(struct repair *repair)
 static void store_root(struct repair *repair)
 {
     for (unsigned i = 0; i < sizeof(struct sdb_m_root) / WORD_SIZE; i++) {
-        const uint64_t at = root_offset(repair, i), value = i < SDB_DATABASES + 8 ? repair->root_values[i] : 0;
+        const uint64_t at = root_offset(repair, i);
         uint64_t old;
 
         /* A database that has its own number may say so in two ways. */
-        if (i < SDB_DATABASES && value == 0 && checked_value(repair_load(repair, at), at, &old) && old == i + 1)
+        if (i < SDB_DATABASES && repair->root_values[i] == 0 && root_word_value(repair->file, repair_load(repair, at), at, &old) && old == i + 1)
             continue;
-        repair_store(repair, at, checked_word(value, at));
+        repair_store(repair, at, i < ROOT_WORDS ? nonzero_word(repair->root_values[i], at) : 0);
     }
 }
 

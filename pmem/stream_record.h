@@ -47,7 +47,7 @@ struct stream_record {
 /* The user word of a stream's tree: entries added, and whether the last id is the record's rather than the last entry's. */
 #define STREAM_USER_RECORDED 1ull
 #define STREAM_USER_ADDED_SHIFT 1
-#define STREAM_USER_MAX ((1ull << 47) - 1) /* TREE_VALUE_MAX */
+#define STREAM_USER_MAX ((1ull << 47) - 1) /* NONZERO_VALUE_MAX */
 
 #define STREAM_HEAD_MAX (1 + 4 * 9) /* bytes of a key without a name */
 

@@ -24,12 +24,12 @@ void tree_note_damage(const struct tree *tree, const char *what, uint64_t offset
 
 bool tree_field(const struct tx *tx, uint64_t header, size_t field, uint64_t *value)
 {
-    return tree_word_value(tx_load(tx, header + field), header + field, value);
+    return nonzero_word_value(tx_load(tx, header + field), header + field, value);
 }
 
 void tree_field_store(struct tx *tx, uint64_t header, size_t field, uint64_t value)
 {
-    const uint64_t word = tree_word(value, header + field);
+    const uint64_t word = nonzero_word(value, header + field);
 
     if (tx_load(tx, header + field) != word)
         tx_store(tx, header + field, word);
@@ -50,9 +50,9 @@ int tree_create(struct heap *heap, struct tx *tx, uint32_t shard, enum tree_kind
     if (error)
         return error;
     /* All of its words, whatever stood there before. */
-    tx_store(tx, *header + TREE_FIELD(shape), tree_word(tree_shape_value(kind, 0), *header));
+    tx_store(tx, *header + TREE_FIELD(shape), nonzero_word(tree_shape_value(kind, 0), *header));
     for (uint64_t at = *header + WORD_SIZE; at < *header + sizeof(struct sdb_m_tree); at += WORD_SIZE)
-        tx_store(tx, at, tree_word(0, at));
+        tx_store(tx, at, nonzero_word(0, at));
     return tx->failed ? SDB_ENOMEM : SDB_OK;
 }
 
@@ -84,7 +84,7 @@ void tree_store_header(struct tree *tree)
     tree_field_store(tree->tx, tree->header, TREE_FIELD(shape), tree_shape_value(tree->kind, tree->height));
     tree_field_store(tree->tx, tree->header, TREE_FIELD(root), tree->root >> 6);
     tree_field_store(tree->tx, tree->header, TREE_FIELD(count), tree->count);
-    tree_field_store(tree->tx, tree->header, TREE_FIELD(version), tree->version & TREE_VALUE_MAX);
+    tree_field_store(tree->tx, tree->header, TREE_FIELD(version), tree->version & NONZERO_VALUE_MAX);
     tree_field_store(tree->tx, tree->header, TREE_FIELD(bytes), tree->bytes);
 }
 

@@ -110,7 +110,7 @@ int tree_remove(struct tree *tree, const struct tree_place *place);
 /* Removes all elements of the place's leaf. */
 int tree_remove_leaf(struct tree *tree, const struct tree_place *place);
 
-void tree_set_user(struct tree *tree, uint64_t value); /* up to TREE_VALUE_MAX */
+void tree_set_user(struct tree *tree, uint64_t value); /* up to NONZERO_VALUE_MAX */
 int tree_user(const struct tree *tree, uint64_t *value);
 void tree_set_companion(struct tree *tree, uint64_t header);
 int tree_companion(const struct tree *tree, uint64_t *header); /* 0: none */

@@ -205,7 +205,7 @@ static bool read_header(struct verifying *v, uint64_t values[8])
     const uint64_t *words = words_at(v, v->header);
 
     for (unsigned i = 0; i < 8; i++) {
-        if (tree_word_value(persist_load(&words[i]), v->header + i * WORD_SIZE, &values[i]))
+        if (nonzero_word_value(persist_load(&words[i]), v->header + i * WORD_SIZE, &values[i]))
             continue;
         problem(v, v->header + i * WORD_SIZE, "collection: a word of its header is damaged");
         return false;

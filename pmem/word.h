@@ -42,18 +42,18 @@ static inline bool checked_value(uint64_t word, uint64_t offset, uint64_t *value
 }
 
 /*
- * -- words of a collection's header: checked words of values that are never 0, so that a word that was lost, and reads as zero, is told --
+ * -- words that are never 0, so that one that was lost, and reads as zero, is told: of the root, of lanes' and collections' headers --
  */
-#define TREE_VALUE_MAX ((1ull << (CHECKED_VALUE_BITS - 1)) - 1)
-static inline uint64_t tree_word(uint64_t value, uint64_t offset)
+#define NONZERO_VALUE_MAX ((1ull << (CHECKED_VALUE_BITS - 1)) - 1)
+static inline uint64_t nonzero_word(uint64_t value, uint64_t offset)
 {
-    return checked_word(value | (TREE_VALUE_MAX + 1), offset);
+    return checked_word(value | (NONZERO_VALUE_MAX + 1), offset);
 }
-static inline bool tree_word_value(uint64_t word, uint64_t offset, uint64_t *value)
+static inline bool nonzero_word_value(uint64_t word, uint64_t offset, uint64_t *value)
 {
-    const bool good = checked_value(word, offset, value) && *value > TREE_VALUE_MAX;
+    const bool good = checked_value(word, offset, value) && *value > NONZERO_VALUE_MAX;
 
-    *value &= TREE_VALUE_MAX;
+    *value &= NONZERO_VALUE_MAX;
     return good;
 }
 

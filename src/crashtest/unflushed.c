@@ -101,7 +101,7 @@ static void add_lane(struct view *view, uint32_t lane)
     const uint64_t ring = sb->lanes_offset + lane * sb->lane_size + LINE_SIZE, size = sb->lane_size - LINE_SIZE;
     const uint64_t seed = lane_seed(view->file, lane);
     const uint64_t *newest = NULL;
-    uint64_t newest_sequence = *words_at(view, ring - LINE_SIZE) & CHECKED_VALUE_MASK; /* retired */
+    uint64_t newest_sequence = *words_at(view, ring - LINE_SIZE) & NONZERO_VALUE_MAX; /* retired */
 
     for (uint64_t at = 0; at + LINE_SIZE <= size; at += LINE_SIZE) {
         const uint64_t *record = words_at(view, ring + at);

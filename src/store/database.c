@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "maintain.h"
+#include "root.h"
 #include "scan.h"
 #include "session.h"
 #include "word.h"
@@ -27,12 +28,12 @@ static void store_root(struct sdb_session *session, unsigned word, uint64_t valu
 {
     uint64_t offset = root_offset(session->pool, word);
 
-    tx_store(&session->tx, offset, checked_word(value, offset));
+    tx_store(&session->tx, offset, nonzero_word(value, offset));
 }
 
 static uint64_t load_root(const struct sdb_session *session, unsigned word)
 {
-    return tx_load(&session->tx, root_offset(session->pool, word)) & CHECKED_VALUE_MASK;
+    return tx_load(&session->tx, root_offset(session->pool, word)) & NONZERO_VALUE_MAX;
 }
 
 bool database_id_is_dead(const struct sdb_session *session, unsigned id)

@@ -21,6 +21,7 @@
 #include "gather.h"
 #include "hash.h"
 #include "persist.h"
+#include "root.h"
 #include "session.h"
 #include "word.h"
 
@@ -122,9 +123,10 @@ static int load_root(struct sdb_pool *pool)
 {
     for (unsigned i = 0; i < sizeof(struct sdb_m_root) / WORD_SIZE; i++) {
         uint64_t offset = pool->file.superblock.root_offset + i * WORD_SIZE, value;
+        const uint64_t word = persist_load((const uint64_t *)(const void *)(pool->file.base + offset));
+        const bool sound = i < ROOT_WORDS ? root_word_value(&pool->file, word, offset, &value) : checked_value(word, offset, &value);
 
-        if (!checked_value(persist_load((const uint64_t *)(const void *)(pool->file.base + offset)), offset, &value) ||
-            (i < SDB_DATABASES && value > DATABASE_ID_SYSTEM) ||
+        if (!sound || (i < SDB_DATABASES && value > DATABASE_ID_SYSTEM) ||
             (i == SDB_DATABASES + DATABASE_ID_SYSTEM / 32 && value >> DATABASE_ID_SYSTEM % 32 & 1)) {
             error_set("%s: the root at offset %" PRIu64 " is damaged", pool->file.path, offset);
             return SDB_ECORRUPT;

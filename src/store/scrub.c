@@ -16,6 +16,7 @@
 #include "heap_internal.h"
 #include "index_internal.h"
 #include "race.h"
+#include "root.h"
 #include "scan.h"
 #include "session.h"
 #include "tree_internal.h"
@@ -58,6 +59,15 @@ static bool is_sound(const struct scrubbing *scrub, uint64_t offset)
 
 /* ---- What the pool has once ---- */
 
+/* A word of the root or of a lane's header. */
+static bool is_sound_in_root(const struct scrubbing *scrub, uint64_t offset)
+{
+    uint64_t value;
+
+    scrub->result->bytes += WORD_SIZE;
+    return root_word_value(&scrub->session->pool->file, load(scrub, offset), offset, &value);
+}
+
 /*
  * What the superblock says is in DRAM while the pool is open: a copy that says something else is written anew. One behind the other, each
  * durable before the next, so that a copy which is whole stays so.
@@ -84,13 +94,13 @@ static void scrub_metadata(const struct scrubbing *scrub)
 
     scrub_superblock(scrub);
     for (unsigned i = 0; i < SDB_DATABASES + 8; i++)
-        if (!is_sound(scrub, file->superblock.root_offset + i * WORD_SIZE))
+        if (!is_sound_in_root(scrub, file->superblock.root_offset + i * WORD_SIZE))
             tell(scrub, file->superblock.root_offset + i * WORD_SIZE, "root: the check bits are wrong", NULL);
     for (uint32_t i = 0; i < file->superblock.shards; i++)
         if (!is_sound(scrub, index_shard_offset(file, i)))
             tell(scrub, index_shard_offset(file, i), "shard header: the check bits are wrong", NULL);
     for (uint32_t i = 0; i < file->superblock.lanes; i++)
-        if (!is_sound(scrub, file->superblock.lanes_offset + i * file->superblock.lane_size))
+        if (!is_sound_in_root(scrub, file->superblock.lanes_offset + i * file->superblock.lane_size))
             tell(scrub, file->superblock.lanes_offset + i * file->superblock.lane_size, "lane header: the check bits are wrong", NULL);
 }
 
@@ -161,7 +171,7 @@ static bool header_is_good(const struct scrubbing *scrub, uint64_t header)
     if (!tree_shard(&session->pool->heap, &session->tx, header, &shard))
         return false;
     for (uint64_t at = header; at < header + sizeof(struct sdb_m_tree); at += WORD_SIZE)
-        if (!tree_word_value(load(scrub, at), at, &value))
+        if (!nonzero_word_value(load(scrub, at), at, &value))
             return false;
     return tree_shapes[load(scrub, header) & 15].valid;
 }

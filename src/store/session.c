@@ -17,6 +17,7 @@
 
 #include "entry.h"
 #include "error.h"
+#include "root.h"
 #include "tree.h"
 #include "word.h"
 
@@ -101,7 +102,7 @@ unsigned session_physical(const struct sdb_session *session, unsigned database)
     if (session->tx.pool_locked && database < SDB_DATABASES) { /* the transaction may have changed it */
         uint64_t offset = session->pool->file.superblock.root_offset + database * WORD_SIZE, value;
 
-        if (checked_value(tx_load(&session->tx, offset), offset, &value) && value <= DATABASE_IDS)
+        if (root_word_value(&session->pool->file, tx_load(&session->tx, offset), offset, &value) && value <= DATABASE_IDS)
             return value ? (unsigned)value - 1 : database;
     }
     return __atomic_load_n(&session->pool->physical[database], __ATOMIC_ACQUIRE);
@@ -424,7 +425,7 @@ static void publish_databases(struct sdb_pool *pool)
     for (unsigned i = 0; i < SDB_DATABASES; i++) {
         uint64_t offset = pool->file.superblock.root_offset + i * WORD_SIZE, value;
 
-        if (checked_value(persist_load((const uint64_t *)(const void *)(pool->file.base + offset)), offset, &value))
+        if (root_word_value(&pool->file, persist_load((const uint64_t *)(const void *)(pool->file.base + offset)), offset, &value))
             __atomic_store_n(&pool->physical[i], (uint8_t)(value ? value - 1 : i), __ATOMIC_RELEASE);
     }
     for (unsigned id = 0; id < DATABASE_IDS; id++) {

@@ -168,6 +168,9 @@ uint64_t place_word(unsigned kind, uint64_t value, uint64_t offset)
     case PLACE_INDEX:
         value &= (1ull << 56) - 1;
         return value == 0 ? 0 : value | index_word_check(value) << 56;
+    case PLACE_ROOT:
+    case PLACE_LANE:
+        return nonzero_word(value & NONZERO_VALUE_MAX, offset);
     default:
         return checked_word(value & CHECKED_VALUE_MASK, offset);
     }

@@ -45,6 +45,11 @@ fault("valid flag", "a record's body counts whatever it holds", "pmem/lane_recov
       ("hash_key(lane->seed, file->base + offset, words * WORD_SIZE) != record->items[2]", "record->items[2] == 0"),
       order=("big-deletes",))
 
+fault("valid flag", "words of the root that read as zero are taken for values", "pmem/root.h",
+      ("!(file->superblock.incompat & SB_INCOMPAT_ROOT) && ", ""), suites=(("unit", "database"),))
+fault("valid flag", "a pool's words are said to be never zero before they are", "pmem/file.c",
+      ("        error = root_words_complete(file);\n", "        error = SDB_OK;\n"), suites=(("unit", "database"),))
+
 # ---- several words taken for one ----
 fault("atomic", "a split's directory words are stored before the commit", "pmem/index_grow.c",
       ("tx_store(tx, at, checked_word(directory_value(depth, code, segment), at));",
@@ -287,7 +292,7 @@ fault("collections", "an element is stored where it lies before the fence", "pme
 fault("collections", "the header is stored where it lies before the fence", "pmem/tree.c",
       ("        tx_store(tx, header + field, word);", "        " + in_place("header + field", "word")), order=SEEN)
 fault("collections", "the header of a new one begins with what was there", "pmem/tree.c",
-      ("        tx_store(tx, at, tree_word(0, at));\n", "        (void)at;\n"), order=TREES)
+      ("        tx_store(tx, at, nonzero_word(0, at));\n", "        (void)at;\n"), order=TREES)
 fault("collections", "a node that was replaced stays allocated", "pmem/tree_build.c",
       ("    return heap_free(tree->heap, tree->tx, tree->shard, offset);", "    return (void)offset, 0;"), order=TREES)
 fault("collections", "counts above a leaf stay", "pmem/tree_change.c", ("error = tree_count_path(tree, place, 1, 1);", "error = 0;"),

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "engine_case.h"
+#include "superblock.h"
 #include "word.h"
 
 static void fill(uint32_t database, unsigned keys, unsigned expiring)
@@ -57,15 +58,19 @@ static void databases_do_not_see_each_others_keys(void **state)
     }
 }
 
-/* A word of the root with its check, as only a mistake would have written it, in the closed pool. */
-static void write_root(uint64_t at, uint64_t value)
+/* In the closed pool. */
+static void write_word(uint64_t at, uint64_t word)
 {
-    const uint64_t word = checked_word(value, at);
     const int fd = open(f.path, O_RDWR);
 
     assert_true(fd >= 0);
     assert_int_equal(pwrite(fd, &word, sizeof(word), (off_t)at), sizeof(word));
     assert_int_equal(close(fd), 0);
+}
+
+static uint64_t root_word(unsigned word)
+{
+    return f.pool->file.superblock.root_offset + word * sizeof(uint64_t);
 }
 
 static void expect_kept(void)
@@ -91,11 +96,11 @@ static void no_database_gets_the_system_databases_number(void **state)
     assert_ok(sdb_select(f.session, 3));
     assert_ok(fixture_set(&f, "k", "v"));
     for (unsigned i = 0; i < 2; i++) {
-        const uint64_t at = f.pool->file.superblock.root_offset + wrong[i].word * sizeof(uint64_t);
+        const uint64_t at = root_word(wrong[i].word);
         struct sdb_pool *pool;
 
         fixture_close(&f);
-        write_root(at, wrong[i].value);
+        write_word(at, nonzero_word(wrong[i].value, at)); /* as only a mistake would have written it */
         assert_int_equal(sdb_open(f.path, &f.options, &pool), SDB_ECORRUPT);
         assert_ok(sdb_repair(f.path, 0, NULL, NULL, &result));
         assert_true(result.problems > 0);
@@ -103,6 +108,99 @@ static void no_database_gets_the_system_databases_number(void **state)
         expect_kept();
         (void)fixture_check(&f);
     }
+}
+
+static void put_in(uint32_t database, const char *value)
+{
+    assert_ok(sdb_select(f.session, database));
+    assert_ok(fixture_set(&f, "k", value));
+}
+
+static void expect_in(uint32_t database, const char *value)
+{
+    assert_ok(sdb_select(f.session, database));
+    assert_true(fixture_has(&f, "k", value));
+}
+
+/* Databases that were exchanged are not taken for themselves, and an emptied one's keys stay away. */
+static void a_root_that_reads_as_zero_is_told(void **state)
+{
+    struct sdb_pool *pool;
+    struct sdb_repair result;
+
+    (void)state;
+    put_in(2, "two");
+    put_in(5, "five");
+    put_in(7, "gone");
+    assert_ok(sdb_swap_databases(f.session, 2, 5));
+    assert_ok(sdb_select(f.session, 7));
+    assert_ok(sdb_flush(f.session));
+    put_in(7, "seven");
+    for (unsigned word = 0; word < SDB_DATABASES + 8; word++) {
+        const uint64_t at = root_word(word), was = *(const uint64_t *)(const void *)(f.pool->file.base + at);
+
+        assert_true(was != 0);
+        fixture_close(&f);
+        write_word(at, 0);
+        assert_int_equal(sdb_open(f.path, &f.options, &pool), SDB_ECORRUPT);
+        write_word(at, was);
+        fixture_open(&f);
+    }
+    const uint64_t lost = root_word(2);
+    fixture_close(&f);
+    write_word(lost, 0);
+    assert_ok(sdb_repair(f.path, 0, NULL, NULL, &result));
+    assert_true(result.problems > 0);
+    fixture_open(&f);
+    expect_in(2, "five");
+    expect_in(5, "two");
+    expect_in(7, "seven");
+}
+
+/* As a library made it that knew no such words: the first open for writing turns it over. */
+static void a_root_of_zeros_is_good_until_it_was_turned_over(void **state)
+{
+    struct sdb_m_superblock sb;
+    const uint64_t root = root_word(0);
+    const int fd = open(f.path, O_RDWR);
+
+    (void)state;
+    put_in(3, "three");
+    assert_true(f.pool->file.superblock.incompat & SB_INCOMPAT_ROOT);
+    fixture_close(&f);
+    assert_true(fd >= 0);
+    for (unsigned copy = 0; copy < 2; copy++) {
+        assert_int_equal(pread(fd, &sb, sizeof(sb), copy ? SB_COPY_OFFSET_B : SB_COPY_OFFSET_A), sizeof(sb));
+        sb.incompat &= ~(uint64_t)SB_INCOMPAT_ROOT;
+        superblock_seal(&sb);
+        assert_int_equal(pwrite(fd, &sb, sizeof(sb), copy ? SB_COPY_OFFSET_B : SB_COPY_OFFSET_A), sizeof(sb));
+    }
+    assert_int_equal(close(fd), 0);
+    for (unsigned word = 0; word < SDB_DATABASES + 8; word++)
+        write_word(root + word * sizeof(uint64_t), 0);
+    fixture_open(&f);
+    expect_in(3, "three");
+    assert_true(f.pool->file.superblock.incompat & SB_INCOMPAT_ROOT);
+    assert_true(*(const uint64_t *)(const void *)(f.pool->file.base + root) != 0);
+    (void)fixture_check(&f);
+}
+
+/* Records that were retired would count again. */
+static void a_lane_whose_header_reads_as_zero_is_told(void **state)
+{
+    const uint64_t lane = f.pool->file.superblock.lanes_offset;
+    struct sdb_pool *pool;
+    struct sdb_repair result;
+
+    (void)state;
+    put_in(0, "zero");
+    assert_true(*(const uint64_t *)(const void *)(f.pool->file.base + lane) != 0);
+    fixture_close(&f);
+    write_word(lane, 0);
+    assert_int_equal(sdb_open(f.path, &f.options, &pool), SDB_ECORRUPT);
+    assert_ok(sdb_repair(f.path, 0, NULL, NULL, &result));
+    fixture_open(&f);
+    expect_in(0, "zero");
 }
 
 static void counts_are_exact_after_a_clean_close_and_after_a_crash(void **state)
@@ -362,6 +460,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(databases_do_not_see_each_others_keys),
         TEST(no_database_gets_the_system_databases_number),
+        TEST(a_root_that_reads_as_zero_is_told),
+        TEST(a_root_of_zeros_is_good_until_it_was_turned_over),
+        TEST(a_lane_whose_header_reads_as_zero_is_told),
         TEST(counts_are_exact_after_a_clean_close_and_after_a_crash),
         TEST(nobody_counts_again_behind_a_clean_close),
         TEST(counts_are_exact_after_a_close_that_nobody_counted_before),

@@ -140,9 +140,9 @@ static int run_until(unsigned k, int (*work)(void))
     return 0;
 }
 
-static void expect_zeros_behind_the_superblock(void)
+static void expect_zeros_from(uint64_t offset)
 {
-    for (uint64_t i = SUPERBLOCK_AREA_SIZE; i < pool.size; i += sizeof(uint64_t)) {
+    for (uint64_t i = offset; i < pool.size; i += sizeof(uint64_t)) {
         if (*(const uint64_t *)(const void *)(pool.base + i) != 0)
             fail_msg("bytes at %llu are not zero", (unsigned long long)i);
     }
@@ -163,7 +163,7 @@ static void expect_usable_after_creation(unsigned k)
     if (error != 0)
         fail_msg("killed at stop %u: %s", k, error_text());
     assert_int_equal(pool.size, SIZE);
-    expect_zeros_behind_the_superblock();
+    expect_zeros_from(SUPERBLOCK_AREA_SIZE);
     pool_file_close(&pool);
     assert_int_equal(unlink(path), 0);
 }
@@ -203,7 +203,7 @@ static void a_growth_killed_at_any_system_call_happened_or_did_not(void **state)
         unclean += !pool.was_clean;
         assert_int_equal(pool_file_mark_open(&pool), 0);
         assert_int_equal(pool_file_grow(&pool, 2 * SIZE), 0);
-        expect_zeros_behind_the_superblock();
+        expect_zeros_from(pool.superblock.heap_offset);
         pool_file_close(&pool);
         assert_int_equal(unlink(path), 0);
     }
