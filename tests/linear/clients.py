@@ -15,7 +15,7 @@ import random
 import threading
 import time
 
-from clients_elements import Collections, convert, converts
+from clients_elements import COLLECTIONS, Collections, convert, converts
 from harness import Closed, Connection, Error, Superdb, encode, parse, reply_end
 from history import Operation
 from model import ERROR, Model
@@ -26,7 +26,6 @@ DATABASE_CONNECTIONS = 2  # of them, for the group of two whole databases
 DEPTHS = (1, 1, 2, 4, 8, 16)
 DATABASE_DEPTHS = (1, 1, 2, 3)  # each command there concerns nearly all of the group
 SIZES = (0, 0, 2, 6, 30, 100, 2500)
-COLLECTIONS = (("hash",), ("list",), ("list", "list"), ("set", "set"), ("zset",), ("hash", "list", "set", "zset"))
 OLD, NEW = 3, 4           # the two databases
 
 

@@ -9,6 +9,7 @@ from harness import parse
 from elements import Elements
 from verdict import Group
 
+COLLECTIONS = (("hash",), ("list",), ("list", "list"), ("set", "set"), ("zset",), ("hash", "list", "set", "zset"))
 SIZES = (0, 0, 10, 70, 700)
 WORDS = {"left": (b"LPUSH", b"LPOP"), "right": (b"RPUSH", b"RPOP")}
 LONG = b" and a name that is too long for a packed collection, which therefore becomes a tree"

@@ -17,6 +17,8 @@ import subprocess
 import tempfile
 import time
 
+from clients_elements import COLLECTIONS
+from elements import Elements
 from harness import DEADLINE, ROOT, superdb_pool
 from history import UNKNOWN, Operation
 from model import ERROR, Model
@@ -27,10 +29,13 @@ TRACK_RECORDS = 32768
 RECORD = struct.Struct("<QQIHBBqQqQIHH")
 TRACK_SIZE = 64 + TRACK_RECORDS * RECORD.size
 KINDS = ("nothing get set setnx setxx cas delete append exists add rename renamenx copy copynx move swap flush "
-         "transaction aborted mget mset msetnx mdelete").split()
+         "hset hsetnx hincrby hdel hget hgetall lpush rpush lpop rpop lmove lrange sadd srem sismember smove smembers "
+         "zadd zincrby zrem zscore zpopmin zrange transaction aborted mget mset msetnx mdelete").split()
 SIZES = (8, 8, 16, 24, 64, 300, 2000)  # of elements, as element_size has them
 DIGEST_LIST = 0xcbf29ce484222325
 DIGEST_COUNTER = 0x84222325cbf29ce4
+DIGEST_COLLECTION = 0x9ce484222325cbf2
+VALUES = 4  # a hash's fields from this number on are counters
 DATABASE_KEYS = 2
 
 
@@ -51,6 +56,16 @@ def digest_of(value):
     return digest
 
 
+@functools.lru_cache(maxsize=100000)
+def digest_of_elements(value):
+    """What collections.c notes of a collection that it read: of pairs both, in the model's order."""
+    digest = DIGEST_COLLECTION
+    for element in value:
+        for word in element if isinstance(element, tuple) else (element,):
+            digest = mix(digest, int(word))
+    return digest
+
+
 class Values(Model):
     """Lists of tags, which tell their size, and are read as digests."""
 
@@ -60,6 +75,11 @@ class Values(Model):
     def append(self, values, key, value):
         super().append(values, key, value)
         return sum(SIZES[tag % 7] for tag in values[key])
+
+
+WHOLE = frozenset(["hgetall", "lrange", "smembers", "zrange"])
+ELEMENT = frozenset(["hget", "lpop", "rpop", "lmove", "zscore", "zpopmin"])  # what they reply stands in `digest`
+END = {"l": "left", "r": "right"}
 
 
 class Record:
@@ -79,11 +99,31 @@ class Record:
             "add": ("add", key, self.argument), "rename": ("rename", key, other), "renamenx": ("renamenx", key, other),
             "copy": ("copy", key, other, True), "copynx": ("copy", key, other, False), "move": ("move", key, other),
             "swap": ("swap", (0, 2), (1, 3)), "flush": ("flush", *([0, 1] if key < DATABASE_KEYS else [2, 3])),
-        }[self.kind]
+        }.get(self.kind) or self.action_on_elements()
+
+    def action_on_elements(self):
+        kind, key, name = self.kind, self.key, self.condition
+        if kind in ("hset", "hsetnx", "hincrby"):
+            return kind, key, name, self.argument
+        if kind in ("lpush", "rpush"):
+            return "push", key, END[kind[0]], self.argument
+        if kind in ("lpop", "rpop"):
+            return "pop", key, END[kind[0]]
+        if kind == "zadd" or kind == "zincrby":
+            return kind, key, name, self.argument
+        if kind == "lmove":
+            return kind, key, self.other
+        if kind == "smove":
+            return kind, key, self.other, name
+        return (kind, key) if kind in WHOLE or kind == "zpopmin" else (kind, key, name)
 
     def reply(self):
-        if self.kind == "get":
+        if self.kind == "get" or self.kind in WHOLE:
             return self.digest
+        if self.kind in ELEMENT:
+            return self.element() if self.result else None
+        if self.kind == "zincrby":
+            return self.result
         if self.kind in ("set", "swap", "flush"):
             return "OK"
         if self.kind in ("rename", "renamenx") and self.result < 0:
@@ -91,6 +131,13 @@ class Record:
         if self.kind == "rename":
             return "OK" if self.result else None
         return max(self.result, 0)
+
+    def element(self):
+        """The one that was read or taken."""
+        if self.kind == "hget" and self.condition >= VALUES:
+            return b"%d" % self.digest
+        word = self.digest - (self.digest >> 63 << 64)
+        return (word, self.condition) if self.kind == "zpopmin" else word
 
 
 def compound(record, parts):
@@ -179,7 +226,9 @@ class Load:
         self.source = random.Random(seed)
         counts = [1] * 6 + [3] * 3 + [12, 4]
         self.verdict = Verdict([Group(f"group {number} of {count} keys", Values(count))
-                                for number, count in enumerate(counts)])
+                                for number, count in enumerate(counts)] +
+                               [Group(f"group {number}: {' '.join(types)}", Elements(len(types), digest=digest_of_elements))
+                                for number, types in enumerate(COLLECTIONS, len(counts))])
         self.failures = self.verdict.failures
         self.directory = tempfile.mkdtemp(prefix="superdb-test-", dir=os.environ.get("SUPERDB_TEST_DIR", "/dev/shm"))
         self.pool = os.path.join(self.directory, "pool.sdb")

@@ -35,7 +35,29 @@ enum kind {
     MOVE,
     SWAP,
     FLUSH,
-    PART_LAST = FLUSH, /* those up to here may be parts */
+    HSET, /* of collections from here on: see collections.c */
+    HSETNX,
+    HINCRBY,
+    HDEL,
+    HGET,
+    HGETALL,
+    LPUSH,
+    RPUSH,
+    LPOP,
+    RPOP,
+    LMOVE,
+    LRANGE,
+    SADD,
+    SREM,
+    SISMEMBER,
+    SMOVE,
+    SMEMBERS,
+    ZADD,
+    ZINCRBY,
+    ZREM,
+    ZSCORE,
+    ZPOPMIN,
+    ZRANGE, /* those up to here may be parts */
     TRANSACTION,
     ABORTED,
     MGET,
@@ -51,9 +73,9 @@ struct record {
     uint16_t group;     /* 20-21 */
     uint8_t key, other; /* 22-23: places in the group */
     int64_t argument;   /* 24-31: a tag, a difference */
-    uint64_t condition; /* 32-39 */
+    uint64_t condition; /* 32-39: a digest; the number of a field or member */
     int64_t result;     /* 40-47: a count, a size, a sum, 1 or 0 for done or not, -1 for an error */
-    uint64_t digest;    /* 48-55: of what was read */
+    uint64_t digest;    /* 48-55: of what was read; of one element what it holds */
     uint32_t parts;     /* 56-59: how many records in front belong to it */
     uint16_t is_part;   /* 60-61 */
     uint16_t in_group;  /* 62-63: of the library's, so that nothing is said of the order in which it took effect */
