@@ -85,6 +85,29 @@ static int add_library(struct library_set *set, void *context, char error[FUNCTI
     return library_set_add(set, load->library, load->replace, error);
 }
 
+/* Redis looks at the first line, then for a library of that name, and only then at the code. Replies where one of them is wrong: 0. */
+static int may_load(struct client *client, const struct request_arg *code, int replace)
+{
+    char error[FUNCTION_ERROR_SIZE], name[FUNCTION_ERROR_SIZE];
+    struct library_set *set;
+    int result, is_there;
+
+    if (!library_name(code->data, code->size, name, sizeof(name), error)) {
+        reply_error(&client->reply, error);
+        return 0;
+    }
+    result = function_store_get(client, &set);
+    if (result != SDB_OK) {
+        command_reply_error(client, result);
+        return 0;
+    }
+    is_there = !replace && library_set_find(set, name, strlen(name)) != NULL;
+    library_set_release(set);
+    if (is_there)
+        reply_errorf(&client->reply, "Library '%s' already exists", name);
+    return !is_there;
+}
+
 static void function_load(struct client *client, const struct request_arg *argv, int argc)
 {
     struct load load = {0};
@@ -102,7 +125,8 @@ static void function_load(struct client *client, const struct request_arg *argv,
         command_reply_error(client, SDB_ENOMEM);
         return;
     }
-    /* One that is there is an error before its code runs. */
+    if (!may_load(client, &argv[argc - 1], load.replace))
+        return;
     load.library = library_load(vm, argv[argc - 1].data, argv[argc - 1].size, error);
     if (load.library == NULL) {
         reply_error(&client->reply, error);

@@ -10,10 +10,8 @@
 #include <lua-bitop.h>
 #include <lua-cjson.h>
 #include <lualib.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "lua_functions.h"
 #include "lua_msgpack.h"
 #include "lua_struct.h"
 #include "lua_vm.h"
@@ -94,11 +92,6 @@ static int push_real(lua_State *lua, int argument)
 
 /* ---- library functions, with the one they replace as their upvalue ------------------------------------------------------ */
 
-static int call_replaced(lua_State *lua)
-{
-    return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
-}
-
 /* Those that write to their first argument. */
 static int writes_first(lua_State *lua)
 {
@@ -106,7 +99,7 @@ static int writes_first(lua_State *lua)
         lua_pushliteral(lua, "Attempt to modify a readonly table");
         return lua_error(lua);
     }
-    return call_replaced(lua);
+    return lua_functions_call_replaced(lua);
 }
 
 /* Those that change the first argument's numbered elements, of which a protected table has none. */
@@ -114,7 +107,7 @@ static int arranges_first(lua_State *lua)
 {
     if (push_real(lua, 1))
         return 0;
-    return call_replaced(lua);
+    return lua_functions_call_replaced(lua);
 }
 
 /* Those that read theirs, and give nothing of it but keys and values. */
@@ -122,20 +115,20 @@ static int reads_first(lua_State *lua)
 {
     if (push_real(lua, 1))
         lua_replace(lua, 1);
-    return call_replaced(lua);
+    return lua_functions_call_replaced(lua);
 }
 
 static int matches_pattern(lua_State *lua)
 {
     if (lua_type(lua, 2) == LUA_TSTRING && lua_objlen(lua, 2) > PATTERN_SIZE_MAX)
         return luaL_error(lua, "pattern too complex");
-    return call_replaced(lua);
+    return lua_functions_call_replaced(lua);
 }
 
 /* find with plain set takes the second argument as it is. */
 static int finds_pattern(lua_State *lua)
 {
-    return lua_toboolean(lua, 4) ? call_replaced(lua) : matches_pattern(lua);
+    return lua_toboolean(lua, 4) ? lua_functions_call_replaced(lua) : matches_pattern(lua);
 }
 
 /* The upvalue is `next`. */
@@ -151,14 +144,17 @@ static int pairs_of(lua_State *lua)
 static int metatable_of(lua_State *lua)
 {
     if (push_real(lua, 1)) {
-        lua_pushnil(lua);
+        if (lua_getmetatable(lua, -1))
+            lua_sandbox_protect(lua);
+        else
+            lua_pushnil(lua);
         return 1;
     }
     if (lua_type(lua, 1) == LUA_TSTRING) {
         registry_get(lua, &key_strings);
         return 1;
     }
-    return call_replaced(lua);
+    return lua_functions_call_replaced(lua);
 }
 
 /* pcall, which gives the text of an error that redis.call raised, as scripts older than Redis 7 expect. */
@@ -191,29 +187,42 @@ struct source {
     const char *data; /* NULL: from the function at stack index 1 */
     size_t size;
     int is_begun;
-    int is_held; /* a piece that the first blank stands before */
+    int is_held;  /* a piece that the first blank stands before */
+    int is_ended; /* the function has said so: the compiler asks again, and runs the function where it must not */
 };
+
+/* A piece that the function gives, which stays at stack index 3. Gives 0 where there is none. */
+static int call_reader(lua_State *lua, struct source *source)
+{
+    if (source->is_ended)
+        return 0;
+    luaL_checkstack(lua, 2, "too many nested functions");
+    lua_pushvalue(lua, 1);
+    lua_call(lua, 0, 1);
+    source->is_ended = lua_isnil(lua, -1);
+    if (source->is_ended) {
+        lua_pop(lua, 1);
+        return 0;
+    }
+    if (!lua_isstring(lua, -1))
+        luaL_error(lua, "reader function must return a string");
+    lua_replace(lua, 3);
+    return 1;
+}
 
 /* A chunk that begins like compiled code gets a blank in front, with which it is source, and wrong. */
 static const char *read_source(lua_State *lua, void *context, size_t *size)
 {
     struct source *source = context;
+    const char *piece = source->data;
 
-    if (source->data == NULL && !source->is_held) {
-        luaL_checkstack(lua, 2, "too many nested functions");
-        lua_pushvalue(lua, 1);
-        lua_call(lua, 0, 1);
-        if (lua_isnil(lua, -1)) {
-            lua_pop(lua, 1);
-            *size = 0;
+    *size = 0;
+    if (source->data == NULL) {
+        if (!source->is_held && !call_reader(lua, source))
             return NULL;
-        }
-        if (!lua_isstring(lua, -1))
-            luaL_error(lua, "reader function must return a string");
-        lua_replace(lua, 3);
+        piece = lua_tolstring(lua, 3, &source->size);
+        source->is_ended = source->size == 0;
     }
-    const char *piece = source->data != NULL ? source->data : lua_tolstring(lua, 3, &source->size);
-
     source->is_held = 0;
     if (!source->is_begun && source->size > 0) {
         source->is_begun = 1;
@@ -229,9 +238,14 @@ static const char *read_source(lua_State *lua, void *context, size_t *size)
     return piece;
 }
 
+/*
+ * The compiler makes a string of the name, which ends at its first zero byte, and keeps it nowhere while the reader runs for the first
+ * time: here the same string stays on the stack.
+ */
 static int load_chunk(lua_State *lua, struct source *source, const char *name)
 {
-    if (lua_load(lua, read_source, source, name) == 0)
+    lua_pushstring(lua, name);
+    if (lua_load(lua, read_source, source, lua_tostring(lua, -1)) == 0)
         return 1;
     lua_pushnil(lua);
     lua_insert(lua, -2);
@@ -257,60 +271,13 @@ static int load_function(lua_State *lua)
     return load_chunk(lua, &source, name);
 }
 
-/* ---- random numbers: Redis' sequence ------------------------------------------------------------------------------------- */
-
-static int math_random(lua_State *lua)
-{
-    struct lua_vm *vm = lua_vm_of(lua);
-    lua_Number fraction = (lua_Number)(nrand48(vm->random) % INT32_MAX) / (lua_Number)INT32_MAX;
-    int low = 1, high;
-
-    switch (lua_gettop(lua)) {
-    case 0:
-        lua_pushnumber(lua, fraction);
-        return 1;
-    case 1:
-        high = luaL_checkint(lua, 1);
-        luaL_argcheck(lua, low <= high, 1, "interval is empty");
-        break;
-    case 2:
-        low = luaL_checkint(lua, 1);
-        high = luaL_checkint(lua, 2);
-        luaL_argcheck(lua, low <= high, 2, "interval is empty");
-        break;
-    default:
-        return luaL_error(lua, "wrong number of arguments");
-    }
-    lua_pushnumber(lua, floor(fraction * ((lua_Number)high - low + 1)) + low);
-    return 1;
-}
-
-static int math_randomseed(lua_State *lua)
-{
-    struct lua_vm *vm = lua_vm_of(lua);
-    uint32_t seed = (uint32_t)luaL_checkint(lua, 1);
-
-    vm->random[0] = 0x330e;
-    vm->random[1] = (unsigned short)(seed & 0xffff);
-    vm->random[2] = (unsigned short)(seed >> 16);
-    return 0;
-}
-
 /* ---- opening ------------------------------------------------------------------------------------------------------------- */
-
-/* Replaces a function of the table on top of the stack. */
-static void replace(lua_State *lua, const char *name, lua_CFunction function)
-{
-    lua_getfield(lua, -1, name);
-    lua_pushcclosure(lua, function, 1);
-    lua_setfield(lua, -2, name);
-}
 
 static void replace_in(lua_State *lua, const char *library, const char *const *names, lua_CFunction function)
 {
     lua_getglobal(lua, library);
     for (; *names != NULL; names++)
-        replace(lua, *names, function);
+        lua_functions_replace(lua, *names, function);
     lua_pop(lua, 1);
 }
 
@@ -360,7 +327,7 @@ static void replace_functions(lua_State *lua)
     replace_in(lua, "string", matchers, matches_pattern);
     replace_in(lua, "string", finder, finds_pattern);
     lua_getglobal(lua, "_G");
-    replace(lua, "getmetatable", metatable_of);
+    lua_functions_replace(lua, "getmetatable", metatable_of);
     lua_getfield(lua, -1, "next");
     lua_pushcclosure(lua, pairs_of, 1);
     lua_setfield(lua, -2, "pairs");
@@ -370,12 +337,7 @@ static void replace_functions(lua_State *lua)
     lua_setfield(lua, -2, "loadstring");
     lua_pushcfunction(lua, load_function);
     lua_setfield(lua, -2, "load");
-    lua_getfield(lua, -1, "math");
-    lua_pushcfunction(lua, math_random);
-    lua_setfield(lua, -2, "random");
-    lua_pushcfunction(lua, math_randomseed);
-    lua_setfield(lua, -2, "randomseed");
-    lua_pop(lua, 2);
+    lua_pop(lua, 1);
 }
 
 /* The library tables give way to protected ones. */
@@ -402,6 +364,7 @@ int lua_sandbox_open(lua_State *lua)
 
     open_libraries(lua);
     replace_functions(lua);
+    lua_functions_open(lua);
     script_api_open(lua, vm->kind == LUA_VM_EVAL);
     protect_libraries(lua);
 

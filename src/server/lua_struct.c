@@ -156,10 +156,19 @@ static void reverse(char *bytes, size_t size)
 
 /* ---- packing ------------------------------------------------------------------------------------------------------------ */
 
+/* Any number has a word, as a machine gives it that converts out of range to the least integer. */
+static uint64_t word_of(lua_Number number)
+{
+    if (number < 0)
+        return number >= -9223372036854775808.0 ? (uint64_t)(int64_t)number : (uint64_t)INT64_MIN;
+    if (number < 18446744073709551616.0)
+        return (uint64_t)number;
+    return number != number ? (uint64_t)INT64_MIN : 0;
+}
+
 static void put_integer(lua_State *lua, luaL_Buffer *buffer, const struct format *format, int argument, size_t size)
 {
-    lua_Number number = luaL_checknumber(lua, argument);
-    uint64_t value = number < 0 ? (uint64_t)(int64_t)number : (uint64_t)number;
+    const uint64_t value = word_of(luaL_checknumber(lua, argument));
     char bytes[INTEGER_SIZE_MAX];
 
     for (size_t i = 0; i < size; i++)
@@ -271,8 +280,8 @@ static int struct_unpack(lua_State *lua)
     struct item item;
     int count = 0;
 
-    luaL_argcheck(lua, first > 0, 3, "offset must be 1 or greater");
-    position = (size_t)first - 1;
+    luaL_argcheck(lua, first != 0, 3, "offset must be 1 or greater");
+    position = (size_t)first - 1; /* where it is negative, behind every string */
     while (next_item(&format, position, &item)) {
         luaL_argcheck(lua, position <= length && item.padding + item.size <= length - position, 2, "data string too short");
         position += item.padding;

@@ -202,7 +202,12 @@ static void write_big_number(lua_State *lua, struct reply *reply)
     const char *text = lua_tolstring(lua, -1, &size);
 
     if (reply->protocol < 3) {
-        reply_bulk(reply, text, size);
+        char *copy = lua_newuserdata(lua, size);
+
+        for (size_t i = 0; i < size; i++)
+            copy[i] = (char)(text[i] == '\r' || text[i] == '\n' ? ' ' : text[i]);
+        reply_bulk(reply, copy, size);
+        lua_pop(lua, 1);
         return;
     }
     reply_raw(reply, "(", 1);
@@ -250,6 +255,10 @@ static void write_pairs(lua_State *lua, struct reply *reply, int protocol, int i
     else
         reply_set(reply, count);
     for (lua_pushnil(lua); lua_next(lua, -2) != 0;) {
+        if (reply->failed) {
+            lua_pop(lua, 2);
+            return;
+        }
         lua_pushvalue(lua, -2);
         script_reply_write(lua, reply, protocol);
         if (is_map)
@@ -331,6 +340,10 @@ void script_reply_write(lua_State *lua, struct reply *reply, int protocol)
     size_t size;
     const char *text;
 
+    if (reply->failed) { /* a table that holds itself twice, many times over, has no end that anybody sees */
+        lua_pop(lua, 1);
+        return;
+    }
     if (!lua_checkstack(lua, 6)) {
         reply_error(reply, "reached lua stack limit");
         lua_pop(lua, 1);

@@ -223,6 +223,23 @@ static int push_arguments(lua_State *lua, const struct script_run *run)
     return 0;
 }
 
+/* A table may hold another many times over: what its reply takes is bounded as what the table itself takes. */
+static void write_reply(lua_State *lua, struct script_run *run)
+{
+    struct reply *reply = &run->client->reply;
+    const size_t size_max = reply->size_max, bound = run->mark + run->vm->memory_max;
+
+    if (size_max == 0 || size_max > bound)
+        reply->size_max = bound;
+    script_reply_write(lua, reply, run->protocol);
+    if (reply->size_max != size_max && reply->too_large) {
+        reply->failed = reply->too_large = 0;
+        reply_truncate(reply, run->mark);
+        reply_errorf(reply, "Error running script %s, the reply is larger than lua-memory-limit", run->call->name);
+    }
+    reply->size_max = size_max;
+}
+
 /* For lua_cpcall: everything of a run that may meet the end of memory. */
 static int run_protected(lua_State *lua)
 {
@@ -240,18 +257,28 @@ static int run_protected(lua_State *lua)
         reply_to_error(lua, run);
     } else {
         lua_sethook(lua, NULL, 0, 0);
-        script_reply_write(lua, &run->client->reply, run->protocol);
+        write_reply(lua, run);
     }
     return 0;
+}
+
+/* What the script has told the collector is not for those that follow. */
+static void renew_collector(struct lua_vm *vm)
+{
+    (void)lua_gc(vm->lua, LUA_GCSETPAUSE, LUAI_GCPAUSE);
+    (void)lua_gc(vm->lua, LUA_GCSETSTEPMUL, LUAI_GCMUL);
+    (void)lua_gc(vm->lua, LUA_GCRESTART, 0);
 }
 
 static void run_lua(struct script_run *run)
 {
     struct lua_vm *vm = run->vm;
     lua_State *lua = vm->lua;
+    const size_t size_max = run->client->reply.size_max;
 
     vm->run = run;
     if (lua_cpcall(lua, run_protected, run) != 0) {
+        run->client->reply.size_max = size_max;
         reply_truncate(&run->client->reply, run->mark);
         reply_errorf(&run->client->reply, "Error running script %s, %.100s", run->call->name,
                      lua_isstring(lua, -1) ? lua_tostring(lua, -1) : "execution failure");
@@ -260,7 +287,7 @@ static void run_lua(struct script_run *run)
     }
     lua_sethook(lua, NULL, 0, 0);
     vm->run = NULL;
-    (void)lua_gc(lua, LUA_GCRESTART, 0);
+    renew_collector(vm);
     lua_vm_tell_memory(vm);
 }
 
