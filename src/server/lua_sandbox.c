@@ -12,6 +12,7 @@
 #include <lualib.h>
 
 #include "lua_functions.h"
+#include "lua_json.h"
 #include "lua_msgpack.h"
 #include "lua_struct.h"
 #include "lua_vm.h"
@@ -365,6 +366,9 @@ int lua_sandbox_open(lua_State *lua)
     open_libraries(lua);
     replace_functions(lua);
     lua_functions_open(lua);
+    lua_getglobal(lua, "cjson");
+    lua_json_guard(lua);
+    lua_pop(lua, 1);
     script_api_open(lua, vm->kind == LUA_VM_EVAL);
     protect_libraries(lua);
 

@@ -87,6 +87,38 @@ def hostile_scripts_are_survived(failures):
                 failures.check(connection.call("EVAL", "return 7", "0") == 7, f"a script runs behind {script[:100]}")
 
 
+# cjson's buffer runs over at 2 GB: each of these would be larger. The last ones fit, and have an end before it.
+JSON = [
+    ("local s, t = string.rep('\1', 100000), {} for i = 1, 4000 do t[i] = s end return cjson.encode(t)", b"not enough memory"),
+    ("local s, t = string.rep('\1', 100000), {} for i = 1, 4000 do t['k' .. i] = s end return cjson.encode(t)", b"not enough memory"),
+    ("local t = {1} for i = 1, 60 do t = {t, t} end return cjson.encode(t)", b"not enough memory"),
+    ("local t = {a = 1} for i = 1, 60 do t = {a = t, b = t} end return cjson.new().encode(t)", b"not enough memory"),
+    ("cjson.encode_sparse_array(true, 0, 0) return cjson.encode({[2147483647] = 1})", b"not enough memory"),
+    ("cjson.encode_sparse_array(true, 2, 10) return cjson.encode({[2147483647] = 1})", b'{"2147483647":1}'),
+    ("cjson.encode_sparse_array(false, 2, 10) return cjson.encode({[2147483647] = 1})", b"excessively sparse array"),
+    ("cjson.encode_sparse_array(true, 0, 0) return cjson.encode({[5] = 1})", b"[null,null,null,null,1]"),
+    ("cjson.encode_sparse_array(false, 2, 10) return cjson.encode({[2^40] = 1})", b'"1099511627776":1'),
+    ("local t = {} t[1] = t t[2] = t return cjson.encode(t)", b"excessive nesting"),
+    ("cjson.encode_max_depth(2147483647) local t = {} t[1] = t t[2] = t return cjson.encode(t)", b"excessive nesting"),
+    ("local t = {} t.a = t t.b = t return cjson.encode(t)", b"excessive nesting"),
+    ("cjson.encode_max_depth(1000) cjson.decode_max_depth(2147483647) return cjson.decode(string.rep('[', 100000))", b"nested data structures"),
+    ("return cjson.new().encode({1, {a = 'b'}, cjson.null})", b'[1,{"a":"b"},null]'),
+    ("return #cjson.encode(string.rep('x', 1000000))", b":1000002\r\n"),
+    ("return cjson.encode()", b"expected 1 argument"),
+    ("return cjson.encode(function() end)", b"Cannot serialise function"),
+    ("return cjson.encode({[{}] = 1})", b"table key must be a number or string"),
+]
+
+
+def json_has_an_end(failures):
+    with Superdb(("--lua-memory-limit", "16mb"), threads=1).start() as server:
+        with server.connect(timeout=60) as connection:
+            for script, wanted in JSON:
+                reply = bytes(connection.command("EVAL", script, "0"))
+                failures.check(wanted in reply, f"{script[:100]}", reply[:200])
+                failures.check(connection.call("EVAL", "return 7", "0") == 7, f"a script runs behind {script[:100]}")
+
+
 def a_reply_without_end_is_an_error(failures):
     with Superdb(("--lua-memory-limit", "2mb"), threads=1).start() as server:
         for protocol in (2, 3):
@@ -155,7 +187,7 @@ def a_library_that_is_there_is_told_before_its_code_runs(failures):
 
 def main():
     failures = Failures()
-    for test in (hostile_scripts_are_survived, a_reply_without_end_is_an_error, the_collector_is_every_scripts_own, coroutines_are_ended,
+    for test in (hostile_scripts_are_survived, json_has_an_end, a_reply_without_end_is_an_error, the_collector_is_every_scripts_own, coroutines_are_ended,
                  a_library_that_is_there_is_told_before_its_code_runs):
         test(failures)
     failures.finish("sandbox")
