@@ -20,8 +20,6 @@ struct connection;
 struct worker;
 struct io;
 
-#define IO_ACCEPT_PAUSE_NS 100000000ull
-
 /* How a wait ended. */
 enum io_waited { IO_NOTHING, IO_AT_ONCE, IO_BY_SPINNING, IO_BY_SLEEPING };
 
@@ -33,10 +31,6 @@ struct io_operations {
 
     /* Every connection was detached before. */
     void (*close)(struct io *io);
-
-    /* Accepts connections on a listening socket from now on: io_on_accepted. Errors: a negative errno. */
-    int (*listen)(struct io *io, int fd);
-    void (*unlisten)(struct io *io, int fd);
 
     /* Receives from now on: io_on_received. Errors: a negative errno; the connection is not attached then. */
     int (*attach)(struct io *io, struct connection *connection);
@@ -94,10 +88,6 @@ struct io_state {
 };
 
 /* ---- implemented by connection.c and worker.c ------------------------------------------------------------------------ */
-void io_on_accepted(struct worker *worker, int listen_fd, int fd);
-
-/* No connection can be accepted (an errno: no descriptors, no memory); the backend tries again after IO_ACCEPT_PAUSE_NS. */
-void io_on_accept_failed(struct worker *worker, int error);
 void io_on_received(struct connection *connection, const char *data, size_t size);
 
 /* The peer sends no more (error 0, said once), or the connection is broken (an errno; perhaps after an end). */

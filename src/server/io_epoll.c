@@ -16,17 +16,15 @@
 #include "clock.h"
 #include "connection.h"
 #include "io.h"
-#include "listener.h"
 #include "worker.h"
 
 #define EVENTS 256
 #define ARENA_SIZE (1024u * 1024)
 #define RECEIVE_SIZE_MAX (64u * 1024)
 #define RECEIVE_SIZE_MIN (16u * 1024)
-#define ACCEPTS_MAX 64 /* in a row, before clients are served again */
 
 /* What an event's data is: a pointer to a connection, or a tag in the low bits. */
-enum tag { TAG_CONNECTION = 0, TAG_LISTENER = 1, TAG_WAKE = 2, TAG_MASK = 3 };
+enum tag { TAG_CONNECTION = 0, TAG_WAKE = 1, TAG_MASK = 1 };
 
 struct epoll_io {
     struct io io;
@@ -36,9 +34,6 @@ struct epoll_io {
     struct epoll_event events[EVENTS];
     char *arena;
     size_t arena_used;
-    int listen_again[LISTENERS_MAX]; /* listeners that are left alone, because nothing can be accepted */
-    int listen_again_count;
-    uint64_t listen_again_ns; /* until then */
 };
 
 static struct epoll_io *epoll_of(struct io *io)
@@ -51,11 +46,6 @@ static int control(struct epoll_io *self, int operation, int fd, uint32_t intere
     struct epoll_event event = {.events = interest, .data.u64 = data};
 
     return epoll_ctl(self->epoll_fd, operation, fd, &event) == 0 ? 0 : -errno;
-}
-
-static uint64_t listener_data(int fd)
-{
-    return (uint64_t)(unsigned)fd << 2 | TAG_LISTENER;
 }
 
 static int open_epoll(struct worker *worker, int wake_fd, struct io **io)
@@ -98,21 +88,6 @@ static void close_epoll(struct io *io)
     close(self->epoll_fd);
     free(self->arena);
     free(self);
-}
-
-static int listen_on(struct io *io, int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    /* A connection may be gone again by the time it is accepted. */
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return -errno;
-    return control(epoll_of(io), EPOLL_CTL_ADD, fd, EPOLLIN, listener_data(fd));
-}
-
-static void unlisten(struct io *io, int fd)
-{
-    (void)control(epoll_of(io), EPOLL_CTL_DEL, fd, 0, 0);
 }
 
 /* Registers what the connection waits for, where that has changed. */
@@ -183,23 +158,10 @@ static void detach(struct io *io, struct connection *connection)
     io_on_detached(connection);
 }
 
-static void listen_again(struct epoll_io *self)
-{
-    if (clock_ns() < self->listen_again_ns)
-        return;
-    while (self->listen_again_count > 0) {
-        int fd = self->listen_again[--self->listen_again_count];
-
-        (void)control(self, EPOLL_CTL_MOD, fd, EPOLLIN, listener_data(fd)); /* refused where it has been unlistened */
-    }
-}
-
 static enum io_waited wait_events(struct io *io, int64_t timeout_ns, int64_t spin_ns)
 {
     struct epoll_io *self = epoll_of(io);
 
-    if (__builtin_expect(self->listen_again_count > 0, 0))
-        listen_again(self);
     self->events_count = epoll_wait(self->epoll_fd, self->events, EVENTS, 0);
     if (self->events_count > 0)
         return IO_AT_ONCE;
@@ -217,32 +179,6 @@ static enum io_waited wait_events(struct io *io, int64_t timeout_ns, int64_t spi
     int64_t timeout_ms = (timeout_ns + 999999) / 1000000;
     self->events_count = epoll_wait(self->epoll_fd, self->events, EVENTS, timeout_ms > 60000 ? 60000 : (int)timeout_ms);
     return self->events_count > 0 ? IO_BY_SLEEPING : IO_NOTHING;
-}
-
-/* Who waits to be accepted would be reported again and again. */
-static void pause_listening(struct epoll_io *self, int listen_fd, int error)
-{
-    if (self->listen_again_count == LISTENERS_MAX || control(self, EPOLL_CTL_MOD, listen_fd, 0, listener_data(listen_fd)) != 0)
-        return;
-    self->listen_again[self->listen_again_count++] = listen_fd;
-    self->listen_again_ns = clock_ns() + IO_ACCEPT_PAUSE_NS;
-    io_on_accept_failed(self->io.worker, error);
-}
-
-static void accept_all(struct epoll_io *self, int listen_fd)
-{
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
-        int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            io_on_accepted(self->io.worker, listen_fd, fd);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            pause_listening(self, listen_fd, errno);
-            return;
-        }
-    }
 }
 
 static void receive(struct epoll_io *self, struct connection *connection)
@@ -277,9 +213,7 @@ static void deliver(struct io *io)
         uint64_t data = self->events[i].data.u64;
         uint32_t events = self->events[i].events;
 
-        if ((data & TAG_MASK) == TAG_LISTENER) {
-            accept_all(self, (int)(data >> 2));
-        } else if ((data & TAG_MASK) == TAG_WAKE) {
+        if ((data & TAG_MASK) == TAG_WAKE) {
             uint64_t count;
 
             if (read(self->wake_fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
@@ -307,8 +241,6 @@ const struct io_operations io_epoll_operations = {
     .name = "epoll",
     .open = open_epoll,
     .close = close_epoll,
-    .listen = listen_on,
-    .unlisten = unlisten,
     .attach = attach,
     .receive_pause = receive_pause,
     .receive_resume = receive_resume,

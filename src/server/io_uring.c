@@ -24,7 +24,6 @@
 #include "clock.h"
 #include "connection.h"
 #include "io.h"
-#include "listener.h"
 #include "worker.h"
 
 #define SUBMISSIONS 1024u
@@ -41,8 +40,7 @@ enum operation {
     OPERATION_RECEIVE = 0,
     OPERATION_SEND = 1,
     OPERATION_CANCEL = 2,
-    OPERATION_ACCEPT = 3,
-    OPERATION_WAKE = 4,
+    OPERATION_WAKE = 3,
     OPERATION_MASK = 7,
 };
 
@@ -59,9 +57,6 @@ struct uring_io {
     unsigned held_count;
     struct connection *rearm; /* connections that want an operation again */
     uint8_t wake_armed;
-    int listen_again[LISTENERS_MAX]; /* listeners whose accept ended */
-    int listen_again_count;
-    uint64_t listen_again_ns; /* not before */
 };
 
 static struct uring_io *uring_of(struct io *io)
@@ -295,34 +290,6 @@ static void submit_rearmed(struct uring_io *self)
     }
 }
 
-static int listen_on(struct io *io, int fd)
-{
-    struct io_uring_sqe *sqe = take_sqe(uring_of(io));
-
-    if (sqe == NULL)
-        return -EAGAIN;
-    io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
-    sqe->user_data = (uint64_t)(unsigned)fd << 3 | OPERATION_ACCEPT;
-    return 0;
-}
-
-/* Out of descriptors and the like end a multishot accept. */
-static void listen_again(struct uring_io *self)
-{
-    if (clock_ns() < self->listen_again_ns)
-        return;
-    while (self->listen_again_count > 0) {
-        if (listen_on(&self->io, self->listen_again[self->listen_again_count - 1]) != 0)
-            return;
-        self->listen_again_count--;
-    }
-}
-
-static void unlisten(struct io *io, int fd)
-{
-    submit_cancel(uring_of(io), (uint64_t)(unsigned)fd << 3 | OPERATION_ACCEPT);
-}
-
 static int attach(struct io *io, struct connection *connection)
 {
     submit_receive(uring_of(io), connection);
@@ -387,8 +354,6 @@ static enum io_waited wait_completions(struct io *io, int64_t timeout_ns, int64_
     submit_wake(self);
     if (self->rearm != NULL)
         submit_rearmed(self);
-    if (self->listen_again_count > 0)
-        listen_again(self);
     if (io_uring_sq_ready(&self->ring) != 0)
         (void)io_uring_submit_and_get_events(&self->ring);
     else if (io_uring_cq_ready(&self->ring) == 0 && has_work(self))
@@ -461,19 +426,6 @@ static void on_sent(struct uring_io *self, struct connection *connection, int re
     finish_operation(connection);
 }
 
-static void on_accept(struct uring_io *self, int listen_fd, int result, uint32_t flags)
-{
-    if (result >= 0)
-        io_on_accepted(self->io.worker, listen_fd, result);
-    if ((flags & IORING_CQE_F_MORE) != 0 || result == -ECANCELED || result == -EBADF || result == -EINVAL)
-        return;
-    self->listen_again[self->listen_again_count++] = listen_fd;
-    if (result < 0 && result != -ECONNABORTED && result != -EINTR && result != -EAGAIN) {
-        self->listen_again_ns = clock_ns() + IO_ACCEPT_PAUSE_NS;
-        io_on_accept_failed(self->io.worker, -result);
-    }
-}
-
 static void deliver_one(struct uring_io *self, const struct io_uring_cqe *cqe)
 {
     struct connection *connection = (struct connection *)(uintptr_t)(cqe->user_data & ~(uint64_t)OPERATION_MASK);
@@ -484,9 +436,6 @@ static void deliver_one(struct uring_io *self, const struct io_uring_cqe *cqe)
         break;
     case OPERATION_SEND:
         on_sent(self, connection, cqe->res);
-        break;
-    case OPERATION_ACCEPT:
-        on_accept(self, (int)(cqe->user_data >> 3), cqe->res, cqe->flags);
         break;
     case OPERATION_WAKE:
         self->wake_armed = 0;
@@ -529,8 +478,6 @@ const struct io_operations io_uring_operations = {
     .name = "io_uring",
     .open = open_uring,
     .close = close_uring,
-    .listen = listen_on,
-    .unlisten = unlisten,
     .attach = attach,
     .receive_pause = receive_pause,
     .receive_resume = receive_resume,

@@ -49,15 +49,6 @@ const struct listener *listener_at(int index)
     return &listeners[index];
 }
 
-int listener_of(int fd)
-{
-    for (int i = 0; i < count; i++) {
-        if (listeners[i].fd == fd)
-            return i;
-    }
-    return 0;
-}
-
 int listeners_port(void)
 {
     return tcp_port;

@@ -2,7 +2,7 @@
 /*
  * listener.h - the sockets that the server listens on, and whom it lets in
  *
- * Threads: opened and closed by main, read by worker 0.
+ * Threads: opened and closed by main, read by the acceptor and the workers.
  */
 #ifndef SDB_SERVER_LISTENER_H
 #define SDB_SERVER_LISTENER_H
@@ -27,9 +27,6 @@ void listeners_close(void);
 
 int listeners_count(void);
 const struct listener *listener_at(int index);
-
-/* The index of a listening descriptor. */
-int listener_of(int fd);
 
 /* The TCP port that is bound, 0 where there is none. */
 int listeners_port(void);

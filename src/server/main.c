@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "acl.h"
 #include "command.h"
 #include "command_dump.h"
@@ -287,8 +288,8 @@ static int serve(struct sdb_pool *pool)
     runtime.io_backend = operations->name;
     place_workers(pool);
     runtime.threads = config.threads > 0 ? config.threads : cores();
-    if (runtime.threads > WORKER_THREADS_MAX)
-        runtime.threads = WORKER_THREADS_MAX;
+    if (runtime.threads > WORKER_THREADS_MAX - 1) /* and the reserve */
+        runtime.threads = WORKER_THREADS_MAX - 1;
     if (listeners_open(error, sizeof(error)) != 0)
         return fail(error, "");
     /* Before the first client can come: it may ask. */
@@ -303,9 +304,15 @@ static int serve(struct sdb_pool *pool)
         listeners_close();
         return fail(error, "");
     }
+    if (acceptor_start(error, sizeof(error)) != 0) {
+        workers_stop(0);
+        listeners_close();
+        return fail(error, "");
+    }
     if (scrub_open(pool) != 0)
         log_message(LOG_LEVEL_WARNING, "No thread for the scrub: damage is found where it is read");
     log_message(LOG_LEVEL_WARNING, "Received %s, shutting down", wait_for_stop() == SIGINT ? "SIGINT" : "SIGTERM");
+    acceptor_stop();
     scrub_close();
     workers_stop(STOP_TIMEOUT_MS);
     listeners_close();

@@ -38,6 +38,8 @@ static void add(struct script_run *run, uint64_t ms)
                 "Slow script detected: still in execution after %llu milliseconds. You can try killing the script using the %s command.",
                 (unsigned long long)ms, run->vm->kind == LUA_VM_EVAL ? "SCRIPT KILL" : "FUNCTION KILL");
     run->is_busy = 1;
+    if (run->client->worker != NULL)
+        __atomic_store_n(&run->client->worker->script_is_busy, 1, __ATOMIC_RELAXED);
     lock_acquire(&busy_lock);
     run->next_busy = runs;
     runs = run;
@@ -51,6 +53,8 @@ void script_busy_end(struct script_run *run)
 
     if (!run->is_busy)
         return;
+    if (run->client->worker != NULL)
+        __atomic_store_n(&run->client->worker->script_is_busy, 0, __ATOMIC_RELAXED);
     lock_acquire(&busy_lock);
     while (*link != run)
         link = &(*link)->next_busy;

@@ -2,7 +2,7 @@
 /*
  * script_busy.h - scripts that run longer than busy-reply-threshold: other workers' clients are told BUSY, and may end them
  *
- * The clients of the worker that runs such a script wait until it ends: it has no hands free.
+ * The clients of the worker that runs such a script wait until it ends: it has no hands free. New ones go to other workers (acceptor.h).
  * Threads: script_busy_begin, look and end by the script's worker, the others by any.
  */
 #ifndef SDB_SERVER_SCRIPT_BUSY_H

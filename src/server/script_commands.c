@@ -409,8 +409,8 @@ static const struct command script_subcommands[] = {
     {ROW("help", "5.0.0", "O(1)", NULL, 2, COMMAND_LOADING | COMMAND_STALE, command_help), .summary = "Lists the subcommands"},
     {ROW("kill", "2.6.0", "O(1)", NULL, 2, COMMAND_NOSCRIPT | COMMAND_ALLOW_BUSY, script_kill),
      .summary = "Ends the script that is running too long and has written nothing",
-     .difference = "Threads run scripts side by side: every such script is ended. The clients of the thread that runs it wait and cannot send this, "
-                   "with one thread nobody can: SIGTERM ends it, and takes back what it did"},
+     .difference = "Threads run scripts side by side: every such script is ended. The clients of the thread that runs it wait and cannot send this; "
+                   "who connects once it is over its time can, with one thread, too. SIGTERM ends it as well, and takes back what it did"},
     {ROW("load", "2.6.0", "O(N) with N being the length in bytes of the script body.", "script", 3, COMMAND_NOSCRIPT | COMMAND_STALE,
          script_load),
      .summary = "Takes a script in without running it, and gives its digest"},

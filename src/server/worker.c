@@ -66,6 +66,11 @@ unsigned workers_count(void)
     return workers_number;
 }
 
+unsigned workers_serving(void)
+{
+    return workers_number - 1;
+}
+
 struct worker *worker_at(unsigned number)
 {
     return &workers[number];
@@ -205,54 +210,6 @@ void io_on_woken(struct worker *worker)
 void io_on_crowded(struct worker *worker)
 {
     batch_finish(worker);
-}
-
-/* The worker with the fewest clients; of equals the one behind the last chosen. */
-static struct worker *choose_worker(void)
-{
-    static unsigned last; /* worker 0 only */
-    unsigned best = (last + 1) % workers_number;
-
-    for (unsigned i = 1; i < workers_number; i++) {
-        unsigned other = (last + 1 + i) % workers_number;
-
-        if (__atomic_load_n(&workers[other].connections_count, __ATOMIC_RELAXED) <
-            __atomic_load_n(&workers[best].connections_count, __ATOMIC_RELAXED))
-            best = other;
-    }
-    last = best;
-    return &workers[best];
-}
-
-void io_on_accepted(struct worker *worker, int listen_fd, int fd)
-{
-    int listener = listener_of(listen_fd);
-    struct worker *chosen;
-
-    if (worker->stopping) {
-        close(fd);
-        return;
-    }
-    if (!listener_admit(listener_at(listener), fd, client_list_count())) {
-        worker_stats_add(&worker_stats_self->counters.connections_rejected, 1);
-        close(fd);
-        return;
-    }
-    worker_stats_add(&worker_stats_self->counters.connections_received, 1);
-    chosen = choose_worker();
-    __atomic_fetch_add(&chosen->connections_count, 1, __ATOMIC_RELAXED);
-    if (chosen == worker)
-        begin_connection(worker, fd, listener);
-    else if (worker_hand_over(chosen, fd, listener) != 0)
-        drop_socket(chosen, fd);
-}
-
-void io_on_accept_failed(struct worker *worker, int error)
-{
-    if (worker->now_ms < worker->accept_log_ms)
-        return;
-    worker->accept_log_ms = worker->now_ms + 1000;
-    log_message(LOG_LEVEL_WARNING, "Accepting client connection: %s", strerror(error));
 }
 
 /* ---- a turn ----------------------------------------------------------------------------------------------------------- */
@@ -542,10 +499,6 @@ static enum io_waited wait_for_events(struct worker *worker)
 static void begin_stop(struct worker *worker)
 {
     worker->stopping = 1;
-    if (worker->number == 0) {
-        for (int i = 0; i < listeners_count(); i++)
-            worker->io_operations->unlisten(worker->io, listener_at(i)->fd);
-    }
     for (struct connection *connection = worker->connections; connection != NULL; connection = connection->next) {
         if (!connection->io.paused)
             worker->io_operations->receive_pause(worker->io, connection);
@@ -634,17 +587,8 @@ static int open_worker(struct worker *worker, char *error, size_t error_size)
         snprintf(error, error_size, "cannot open %s for thread %u: %s", backend->name, worker->number, strerror(-result));
         goto close_session;
     }
-    for (int i = 0; worker->number == 0 && i < listeners_count(); i++) {
-        result = backend->listen(worker->io, listener_at(i)->fd);
-        if (result != 0) {
-            snprintf(error, error_size, "cannot accept connections: %s", strerror(-result));
-            goto close_io;
-        }
-    }
     return 1;
 
-close_io:
-    backend->close(worker->io);
 close_session:
     sdb_session_close(worker->session);
     return 0;
@@ -673,7 +617,8 @@ static void *worker_main(void *argument)
     struct worker *worker = argument;
     char error[200];
 
-    (void)placement_bind(&runtime.placement, worker->number);
+    if (worker->number < workers_serving())
+        (void)placement_bind(&runtime.placement, worker->number);
     if (!open_worker(worker, error, sizeof(error))) {
         report_start(error);
         return NULL;
@@ -730,6 +675,7 @@ int workers_start(struct sdb_pool *opened_pool, unsigned count, const struct io_
     frames_init();
     pool = opened_pool;
     backend = operations;
+    count++; /* the reserve */
     workers = calloc(count, sizeof(*workers));
     if (workers == NULL) {
         snprintf(error, error_size, "out of memory");
@@ -746,8 +692,7 @@ int workers_start(struct sdb_pool *opened_pool, unsigned count, const struct io_
             started = 0;
         }
     }
-    /* Worker 0 comes last: it accepts, and hands over to the others. */
-    for (unsigned i = count; started && i-- > 0;)
+    for (unsigned i = 0; started && i < count; i++)
         started = start_worker(&workers[i]);
     if (started)
         return 0;

@@ -30,7 +30,7 @@
 #define WORKER_OWES_INVALIDATIONS 4u /* tracking_committed */
 #define WORKER_OWES_FUNCTIONS 8u     /* function_store_publish */
 
-struct worker_handover { /* a socket that another worker accepted */
+struct worker_handover { /* a socket that was accepted */
     int fd;
     int listener; /* its index */
 };
@@ -45,15 +45,16 @@ struct worker {
     int wake_fd;
     int is_started;
 
+    /* Atomic. */
+    uint32_t connections_count;
+    uint32_t stop; /* finish and leave */
+    uint32_t script_is_busy; /* it runs a script that is over its time: acceptor.h */
+
     /* Owner: the worker; others read and mark clients under turn_lock, which the worker holds for as long as it runs commands. */
     struct lock turn_lock;
     struct connection *connections, *connections_last;
     uint64_t users_version; /* acl_version of the users that its clients have */
     uint32_t kills; /* clients that others marked CLIENT_KILLED; under turn_lock */
-
-    /* Atomic. */
-    uint32_t connections_count;
-    uint32_t stop; /* finish and leave */
 
     /* The mailbox, under mailbox_lock. */
     struct lock mailbox_lock;
@@ -85,7 +86,6 @@ struct worker {
     int64_t waiters_due_ms;     /* the first deadline; INT64_MAX: none */
     int64_t second_ms;          /* when the once-a-second work is due */
     int64_t maintain_ms;        /* when sdb_maintain is due */
-    int64_t accept_log_ms;      /* when it may be said again that no connection can be accepted */
     int64_t pause_end_ms;
     int stopping;
     int64_t stop_deadline_ms;
@@ -97,16 +97,18 @@ struct worker {
 };
 
 /*
- * Starts the workers: `count` threads with the backend `operations`, worker 0 accepting on all listeners.
+ * Starts the workers: `count` threads with the backend `operations`, and one in reserve, which is like the others but gets clients only
+ * while a script keeps each of them.
  * Errors: -1, with the reason in error; nothing runs then.
  */
 int workers_start(struct sdb_pool *pool, unsigned count, const struct io_operations *operations, char *error,
                   size_t error_size);
 
-/* Lets every worker stop accepting, finish what was read, send the replies (for at most timeout_ms), and waits for them. */
+/* Lets every worker finish what was read, send the replies (for at most timeout_ms), and waits for them. */
 void workers_stop(int64_t timeout_ms);
 
-unsigned workers_count(void);
+unsigned workers_count(void);   /* with the reserve, which is the last */
+unsigned workers_serving(void); /* without it */
 struct worker *worker_at(unsigned number);
 
 /*

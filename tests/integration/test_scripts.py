@@ -2,12 +2,13 @@
 """
 test_scripts.py - scripts and functions where redis-server is no judge: kills, restarts, runaways, many threads
 
-    functions survive kill -9; a script that runs too long is told of, and ended; one that has written is not; SIGTERM ends any and takes
+    functions survive kill -9; a script that runs too long is told of, and ended, by who comes only then, too; one that has written is not; SIGTERM ends any and takes
     back what it did; scripts of several threads on keys that they do not name are atomic; memory without end is an error
 """
 
 import signal
 import threading
+import time
 
 from harness import Failures, Superdb, encode
 
@@ -62,6 +63,42 @@ def a_runaway_is_ended(failures):
             failures.check(connection.call("GET", "k") is None, "what it wrote is taken back")
 
 
+def wait_until_slow(server, times):
+    """Until a script has been running too long, by the log: a connection might be the script's worker's."""
+    deadline = time.monotonic() + 20
+    while server.log().count("Slow script detected") < times:
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.005)
+
+
+def who_comes_while_it_runs_is_served(failures):
+    """Whichever thread runs it, and with one thread, too."""
+    for backend, threads in (("auto", 1), ("auto", 2), ("epoll", 1), ("epoll", 2)):
+        what = f"{backend}, {threads} threads: "
+        with Superdb(("--busy-reply-threshold", "50", "--io-backend", backend), threads=threads).start() as server:
+            for turn in range(2):
+                idle = [server.connect(timeout=20) for _ in range(turn)]  # the next gets another worker
+                one = server.connect(timeout=20)
+                one.send(encode("EVAL", "while true do end", "0"))
+                wait_until_slow(server, turn + 1)
+                late = [server.connect(timeout=20) for _ in range(4)]
+                for connection in late:
+                    failures.check(bytes(connection.command("PING")).startswith(b"-BUSY"), what + "who comes now is told")
+                failures.check(late[0].command("SCRIPT", "KILL") == b"+OK\r\n", what + "and may end it")
+                failures.check(one.read().startswith(b"-ERR Script killed by user"), what + "which is said")
+                failures.check(late[1].call("SUBSCRIBE", "channel") is not None, what + "they stay, and hear of others")
+                failures.check(late[2].call("SET", "k", "v") == b"OK" and one.call("GET", "k") == b"v", what + "as others of them")
+                failures.check(one.call("PUBLISH", "channel", "hello") == 1, what + "who is heard")
+                failures.check(b"hello" in late[1].read(), what + "by them")
+                for connection in (one, *idle, *late):
+                    connection.close()
+            one = server.connect(timeout=20)
+            one.send(encode("EVAL", "while true do end", "0"))
+            wait_until_slow(server, 3)
+            server.connect(timeout=20).send(encode("SHUTDOWN", "NOSAVE"))
+            failures.check(server.process.wait(20) == 0, what + "and may end the server")
+
+
 def a_write_does_not_wait_for_ever(failures):
     with Superdb(("--busy-reply-threshold", "50"), threads=2).start() as server:
         one, other = connections_of_two_workers(server)
@@ -110,7 +147,7 @@ def scripts_are_atomic(failures):
 
 def main():
     failures = Failures()
-    for test in (functions_survive_a_kill, a_runaway_is_ended, a_write_does_not_wait_for_ever, memory_has_an_end, scripts_are_atomic):
+    for test in (functions_survive_a_kill, a_runaway_is_ended, who_comes_while_it_runs_is_served, a_write_does_not_wait_for_ever, memory_has_an_end, scripts_are_atomic):
         test(failures)
     failures.finish("scripts")
 

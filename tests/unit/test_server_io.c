@@ -15,9 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -40,24 +38,9 @@ static int peer; /* the other end of the connection's socket */
 static struct {
     char *data;
     size_t size;
-    int ended, ended_cleanly, sent, detached, woken, crowded, accepted, refused;
+    int ended, ended_cleanly, sent, detached, woken, crowded;
 } told;
 static int release_when_crowded;
-
-void io_on_accepted(struct worker *of, int listen_fd, int fd)
-{
-    assert_ptr_equal(of, &worker);
-    assert_true(listen_fd >= 0);
-    told.accepted++;
-    close(fd);
-}
-
-void io_on_accept_failed(struct worker *of, int error)
-{
-    assert_ptr_equal(of, &worker);
-    assert_int_equal(error, EMFILE);
-    told.refused++;
-}
 
 void io_on_received(struct connection *from, const char *data, size_t size)
 {
@@ -379,69 +362,6 @@ static void a_send_of_more_than_two_gibibytes_is_taken(void **state)
     munmap(connection.out, connection.out_size);
 }
 
-/* An abstract name: no file is left behind. */
-static int open_listener(struct sockaddr_un *address)
-{
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    memset(address, 0, sizeof(*address));
-    address->sun_family = AF_UNIX;
-    snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "superdb-test-io-%ld", (long)getpid());
-    assert_int_equal(bind(listener, (const struct sockaddr *)(const void *)address, sizeof(*address)), 0);
-    assert_int_equal(listen(listener, 8), 0);
-    return listener;
-}
-
-static void a_listener_that_cannot_accept_rests_and_goes_on_later(void **state)
-{
-    struct sockaddr_un address;
-    int listener = open_listener(&address), client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int next = dup(client); /* the first free descriptor */
-    struct rlimit limit, low;
-    uint64_t begin = clock_ns();
-
-    (void)state;
-    close(next);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    low = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    assert_int_equal(io->operations->listen(io, listener), 0);
-    assert_int_equal(connect(client, (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
-    turn_until(&told.refused, 1);
-    for (int i = 0; i < 100; i++)
-        turn(0);
-    assert_true((uint64_t)told.refused <= 1 + (clock_ns() - begin) / IO_ACCEPT_PAUSE_NS);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    turn_until(&told.accepted, 1);
-    close(client);
-    io->operations->unlisten(io, listener);
-    turn(0);
-    close(listener);
-}
-
-static void a_listener_accepts_until_it_is_told_not_to(void **state)
-{
-    struct sockaddr_un address;
-    int listener = open_listener(&address), clients[3];
-
-    (void)state;
-    assert_int_equal(io->operations->listen(io, listener), 0);
-    for (int i = 0; i < 3; i++) {
-        if (i == 2) {
-            turn_until(&told.accepted, 2);
-            io->operations->unlisten(io, listener);
-            turn(0);
-        }
-        clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(connect(clients[i], (const struct sockaddr *)(const void *)&address, sizeof(address)), 0);
-    }
-    turn(SHORT_NS);
-    assert_int_equal(told.accepted, 2);
-    for (int i = 0; i < 3; i++)
-        close(clients[i]);
-    close(listener);
-}
-
 /* One test with one backend. */
 #define WITH(test, operations) {#test " (" #operations ")", test, open_backend, close_backend, (void *)(uintptr_t)&(operations)}
 #define ALL(operations)                                                                                                    \
@@ -454,9 +374,7 @@ static void a_listener_accepts_until_it_is_told_not_to(void **state)
         WITH(pausing_and_resuming_at_once_loses_nothing, operations), WITH(a_send_goes_on_until_all_is_gone, operations),  \
         WITH(a_send_to_a_peer_that_is_gone_ends_the_connection, operations),                                               \
         WITH(detaching_ends_a_receive_and_a_send_under_way, operations),                                                   \
-        WITH(a_send_of_more_than_two_gibibytes_is_taken, operations),                                                      \
-        WITH(a_listener_that_cannot_accept_rests_and_goes_on_later, operations),                                           \
-        WITH(a_listener_accepts_until_it_is_told_not_to, operations)
+        WITH(a_send_of_more_than_two_gibibytes_is_taken, operations)
 
 int main(void)
 {
