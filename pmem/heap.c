@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits.h"
 #include "error.h"
 #include "heap_internal.h"
 #include "persist.h"
@@ -100,6 +101,23 @@ static uint32_t first_with_room(struct heap *heap, uint32_t *head)
     return *head;
 }
 
+/* A page of the class with room; a free one only where the reserve stays without it. */
+static uint32_t page_with_room(struct heap *heap, const struct tx *tx, uint32_t shard, unsigned size_class)
+{
+    uint32_t number = first_with_room(heap, &heap->shards[shard].room[size_class]);
+
+    if (number == HEAP_NO_PAGE || heap_page(heap, number)->available != heap_page(heap, number)->blocks ||
+        heap_reserve_stays(heap, tx, shard, 1))
+        return number;
+    for (; number != HEAP_NO_PAGE; number = heap_page(heap, number)->next) {
+        const struct heap_page *page = heap_page(heap, number);
+
+        if (page->available != 0 && page->available != page->blocks)
+            break;
+    }
+    return number;
+}
+
 static int new_page(struct heap *heap, struct tx *tx, uint32_t shard, enum page_type type, unsigned size_class)
 {
     bool lasting = type == PAGE_ENTRIES || heap_class_is_segment(size_class);
@@ -137,7 +155,7 @@ static int alloc_block(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
     unsigned block;
     int error;
 
-    for (unsigned loads = 0; first_with_room(heap, &owner->room[size_class]) == HEAP_NO_PAGE; loads++) {
+    for (unsigned loads = 0; (number = page_with_room(heap, tx, shard, size_class)) == HEAP_NO_PAGE; loads++) {
         bool look = owner->scanned < owner->extent_count && loads < LOADS_AT_ONCE;
 
         error = look ? heap_extent_load(heap, owner->extents[owner->scanned])
@@ -146,7 +164,6 @@ static int alloc_block(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
             return error;
         owner->scanned += look;
     }
-    number = first_with_room(heap, &owner->room[size_class]);
     page = heap_page(heap, number);
     error = heap_page_stage(heap, tx, shard, number, page_value(PAGE_BLOCKS, size_class, 1));
     if (error)
@@ -164,8 +181,12 @@ static int alloc_block(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
 static int alloc_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, bool staged, uint64_t *offset)
 {
     uint32_t number;
-    int error = heap_take_pages(heap, tx, shard, count, false, &number);
+    const bool was_open = tx->reserve_open;
+    int error;
 
+    tx->reserve_open |= !staged; /* a record's body, which is what a delete may need */
+    error = heap_take_pages(heap, tx, shard, count, false, &number);
+    tx->reserve_open = was_open;
     if (error)
         return error;
     for (unsigned i = 0; i < count; i++) {
@@ -197,6 +218,36 @@ static int alloc_extents(struct heap *heap, struct tx *tx, uint32_t shard, uint6
     return SDB_OK;
 }
 
+/* A block of the next class that has one. */
+static int alloc_larger(struct heap *heap, struct tx *tx, uint32_t shard, unsigned size_class, uint64_t *block, uint64_t *offset)
+{
+    while (++size_class < HEAP_SIZE_CLASSES)
+        if (page_with_room(heap, tx, shard, size_class) != HEAP_NO_PAGE) {
+            *block = heap_class_sizes[size_class];
+            return alloc_block(heap, tx, shard, size_class, offset);
+        }
+    return SDB_ENOSPC;
+}
+
+/* For what has to go on in a full pool. */
+static int alloc_of_reserve(struct heap *heap, struct tx *tx, uint32_t shard, unsigned size_class, uint64_t *block, uint64_t *offset)
+{
+    int error = alloc_larger(heap, tx, shard, size_class, block, offset);
+
+    if (error != SDB_ENOSPC || tx->reserve == TX_RESERVE_LARGER)
+        return error;
+    tx->reserve_open = true;
+    if (size_class == CLASS_RUN || (tx->reserve == TX_RESERVE_PASSING && size_class < HEAP_SIZE_CLASSES)) {
+        *block = bits_align_up(*block, PAGE_SIZE_POOL);
+        error = alloc_pages(heap, tx, shard, (unsigned)(*block >> PAGE_SHIFT_POOL), true, offset);
+    } else {
+        error = alloc_block(heap, tx, shard, size_class, offset);
+    }
+    tx->reserve_open = false;
+    tx->reserve_used |= !error;
+    return error;
+}
+
 static int alloc_class(struct heap *heap, struct tx *tx, uint32_t shard, unsigned size_class, uint64_t block,
                        uint64_t *offset)
 {
@@ -218,6 +269,8 @@ static int alloc_class(struct heap *heap, struct tx *tx, uint32_t shard, unsigne
             break;
         heap_release(heap, shard, true);
     }
+    if (error == SDB_ENOSPC && tx->reserve != TX_RESERVE_KEPT && block < EXTENT_SIZE)
+        error = alloc_of_reserve(heap, tx, shard, size_class, &block, offset);
     if (!error)
         heap_block_note(heap, tx, TX_BLOCK_ALLOCATED, shard, *offset, block);
     return error ? error : tx->failed ? SDB_ENOMEM : SDB_OK;

@@ -18,6 +18,7 @@
 #include "heap_internal.h"
 #include "persist.h"
 
+#define PAGES_IN_RESERVE 2u      /* of a shard: enum tx_reserve */
 #define EXTENTS_FOR_BODIES 1u    /* kept, so that a full pool can still commit large deletes */
 #define EXTENT_LOADS_AT_ONCE 16u /* of a shard, before a new extent is taken instead */
 
@@ -499,6 +500,18 @@ static uint32_t find_known(struct heap *heap, uint32_t shard, unsigned count, bo
     return HEAP_NO_PAGE;
 }
 
+bool heap_reserve_stays(struct heap *heap, const struct tx *tx, uint32_t shard, unsigned count)
+{
+    const struct heap_shard *owner = &heap->shards[shard];
+    unsigned free_pages = 0;
+
+    if (tx->reserve_open || __atomic_load_n(&heap->extents_free, __ATOMIC_RELAXED) > EXTENTS_FOR_BODIES)
+        return true;
+    for (uint32_t i = owner->scanned; i-- > 0 && free_pages < count + PAGES_IN_RESERVE;)
+        free_pages += heap->extents[owner->extents[i]]->free_pages;
+    return free_pages >= count + PAGES_IN_RESERVE;
+}
+
 /*
  * Pages of entries stay for ever, those of index segments nearly so, and so do their extents. They are kept together, away from blobs, so
  * that extents of blobs can be given back; only a shard of one extent, or a pool without a free one, mixes them.
@@ -512,7 +525,7 @@ int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned c
         *number = find_known(heap, shard, count, lasting);
         if (*number == HEAP_NO_PAGE && (error == SDB_ENOSPC || owner->extent_count == 1))
             *number = find_known(heap, shard, count, !lasting);
-        if (*number != HEAP_NO_PAGE)
+        if (*number != HEAP_NO_PAGE && heap_reserve_stays(heap, tx, shard, count))
             break;
         if (owner->scanned < owner->extent_count &&
             (loads < EXTENT_LOADS_AT_ONCE || __atomic_load_n(&heap->extents_free, __ATOMIC_RELAXED) == 0)) {

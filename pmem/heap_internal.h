@@ -44,6 +44,8 @@ static inline bool heap_page_is_free(const struct heap_page *page)
 }
 
 /* heap_extent.c */
+/* Whether so many pages of those that are known can be taken, and the shard's reserve stays, or is open. */
+bool heap_reserve_stays(struct heap *heap, const struct tx *tx, uint32_t shard, unsigned count);
 int heap_take_pages(struct heap *heap, struct tx *tx, uint32_t shard, unsigned count, bool lasting, uint32_t *number);
 int heap_take_extents(struct heap *heap, struct tx *tx, uint32_t count, bool for_body, uint32_t *first);
 /* Takes back what heap_trim gave. False: the medium never heard that the extent was the shard's. */

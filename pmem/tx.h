@@ -90,6 +90,17 @@ struct tx_touch {
     void *copy;     /* what the cache has of it, while the commit is being applied: the engine's */
 };
 
+/*
+ * Each shard of a full pool keeps a few pages back for what takes elements out of collections, which must always go on though it writes some
+ * of what stays anew.
+ */
+enum tx_reserve {
+    TX_RESERVE_KEPT = 0,
+    TX_RESERVE_LARGER = 1,  /* nothing of it, but a larger block than is needed, where there is one */
+    TX_RESERVE_PASSING = 2, /* a block may have pages of its own there: its owner moves it into what it gave back, once that is free */
+    TX_RESERVE_LASTING = 3, /* a page may be taken for ever: another one takes its place when it is free */
+};
+
 #define TX_ARRAY(type)                                                                                                 \
     struct {                                                                                                           \
         type *items;                                                                                                   \
@@ -119,6 +130,8 @@ struct tx {
     bool pool_locked; /* the session holds heap->pool_lock until the commit: extent map or root words are staged */
     bool together; /* an operation in it changes several entries: nobody may see some of them changed and others not */
     bool nodes_staged; /* some of node_lines are set */
+    uint8_t reserve; /* enum tx_reserve: what an allocation may take where the pool is full */
+    bool reserve_open, reserve_used; /* the heap's: an allocation takes of it; took of it */
     bool failed; /* DRAM ran out while staging: the operation must be rolled back */
 };
 

@@ -74,6 +74,7 @@ static void init(struct collection *collection, struct sdb_session *session, uns
     collection->locked_count = 0;
     collection_start(collection);
     collection->stored_form = collection->form;
+    collection->stored_count = 0;
 }
 
 int collection_open_tree(struct collection *collection, uint64_t header)
@@ -109,6 +110,7 @@ static int open_packed(struct collection *collection, const uint8_t *data, size_
     if (!packed_open(data, size, &packed))
         return collection_damaged(collection);
     collection->count = packed.count;
+    collection->stored_count = packed.count;
     collection->form = packed.form;
     collection->stored_form = packed.form;
     collection->data = packed.data;
@@ -176,6 +178,7 @@ static int change(struct sdb_session *session, const void *key, size_t key_size,
             return error;
         error = end(&collection, fn(&collection, context));
     } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
+    session_settle(session);
     return error;
 }
 
@@ -228,7 +231,8 @@ int collection_publish(struct collection *collection)
         content.value = memcpy(collection->edited + PACKED_HEADER_MAX - size, header, size);
         content.value_size = size + collection->size;
     }
-    return operation_put(session, operation, &content);
+    return collection->count < collection->stored_count ? settle_put(session, operation, &content)
+                                                        : operation_put(session, operation, &content);
 }
 
 /* -- looking -- */

@@ -36,6 +36,7 @@ struct collection {
     bool groups_only; /* of a stream: what changed is none of its entries */
     bool has_records; /* of a stream: its records are open, in members */
     unsigned stored_form;
+    uint64_t stored_count;
     struct operation operation;
     const uint8_t *data; /* packed: the elements */
     size_t size;

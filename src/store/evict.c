@@ -23,6 +23,7 @@
 #include "tree.h"
 #include "word.h"
 
+#define STEPS_AT_ONCE 4u /* of reclaiming, in one call */
 #define VICTIMS 64u             /* to a commit, at most */
 #define PLACES_A_SAMPLE 64u     /* random places that are looked at for one sample */
 #define PAGES_EVERY 4096u       /* samples, and four for each page, until new pages are looked for */
@@ -236,10 +237,28 @@ static uint64_t blob_bytes(const struct sdb_pool *pool, uint64_t reference)
     return entry_blob(&pool->file, reference, &data, &size) ? heap_block_size(size + sizeof(struct sdb_m_blob)) : 0;
 }
 
-/* What the entry's deletion will free at once. */
-static uint64_t bytes_of(const struct sdb_pool *pool, const uint64_t words[4])
+/* In blocks of a tree, and of its companion. */
+static uint64_t tree_bytes_of(struct sdb_session *session, uint64_t header)
 {
+    uint64_t bytes = 0, companion = 0;
+    struct tree tree;
+
+    for (unsigned i = 0; i < 2 && header != 0; i++, header = companion) {
+        if (tree_open(&tree, &session->pool->heap, &session->tx, header) != SDB_OK || tree_companion(&tree, &companion) != SDB_OK)
+            break;
+        bytes += sizeof(struct sdb_m_tree) + tree.bytes;
+    }
+    return bytes;
+}
+
+/* What the entry's deletion will free, at once or in steps. */
+static uint64_t bytes_of(struct sdb_session *session, const uint64_t words[4])
+{
+    const struct sdb_pool *pool = session->pool;
     uint64_t bytes = ENTRY_SIZE;
+
+    if (meta_value_code(words[0]) == CODE_TREE && session_lock_tree(session, entry_tree(words)) == SDB_OK)
+        bytes += tree_bytes_of(session, entry_tree(words));
 
     if (meta_key_code(words[0]) == CODE_BLOB)
         bytes += blob_bytes(pool, words[1]);
@@ -266,7 +285,7 @@ static int evict_entry(const struct eviction *eviction, uint64_t entry, uint64_t
 {
     struct sdb_session *session = eviction->session;
     struct sdb_pool *pool = session->pool;
-    struct operation operation;
+    struct operation operation = {.tree_stays = false};
     uint8_t scratch[16];
     uint64_t words[4], score;
     const uint8_t *key;
@@ -286,7 +305,7 @@ static int evict_entry(const struct eviction *eviction, uint64_t entry, uint64_t
     if (index_find_staged(&pool->heap, &session->tx, &operation.key, &operation.found) != INDEX_FOUND ||
         operation.found.entry != entry)
         return SDB_OK; /* damage: the checker's matter */
-    *bytes += bytes_of(pool, words);
+    *bytes += bytes_of(session, words);
     error = remove_found(session, &operation, score == GARBAGE);
     return error == SDB_ECORRUPT || error == SDB_ECONFLICT ? SDB_OK : error;
 }
@@ -319,6 +338,7 @@ int sdb_evict(struct sdb_session *session, const struct sdb_evict_options *optio
     const struct eviction eviction = {session, options, session_now(session)};
     struct evict_pool *pool = &session->evict;
     uint64_t used = 0;
+    unsigned steps = 0;
     size_t n = 0;
     int error = pool_writable(session->pool);
 
@@ -331,12 +351,15 @@ int sdb_evict(struct sdb_session *session, const struct sdb_evict_options *optio
     pool->order = (uint8_t)options->order;
     pool->expiring_only = options->expiring_only != 0;
     while (!error && (error = sdb_used(session, &used)) == SDB_OK && used > target && n < count_max) {
-        error = evict_some(&eviction, used - target, count_max, &n);
-        if (!error || error == SDB_ENOTFOUND) {
-            int reclaimed = maintain_dropped(session);
+        /* What was dropped still counts until it is reclaimed: no other key is to go for that. */
+        const int reclaimed = maintain_dropped(session);
 
-            error = reclaimed < 0 ? reclaimed : reclaimed > 0 ? SDB_OK : error;
-        }
+        if (reclaimed == 0)
+            error = evict_some(&eviction, used - target, count_max, &n);
+        else if (reclaimed < 0)
+            error = reclaimed;
+        else if (++steps == STEPS_AT_ONCE) /* the rest comes with the next commands */
+            break;
     }
     if (evicted)
         *evicted = n;

@@ -727,7 +727,9 @@ int sdb_commit(struct sdb_session *session)
         return error;
     }
     const struct tx_mark *mark = leave(session);
-    return session->transaction ? SDB_OK : end_staged(session, mark);
+    const int error = session->transaction ? SDB_OK : end_staged(session, mark);
+    session_settle(session);
+    return error;
 }
 
 void sdb_abort(struct sdb_session *session)

@@ -24,6 +24,8 @@ struct ahead {
     struct index_probe probes[AHEAD_MAX];
 };
 
+#define UNSETTLED_MAX 8u
+
 struct sdb_session {
     struct sdb_pool *pool;
     struct tx tx;
@@ -50,6 +52,9 @@ struct sdb_session {
     struct cache_pace pace;
     struct ahead ahead;
     struct evict_pool evict;
+    uint64_t unsettled[UNSETTLED_MAX]; /* handles of what the reserve has for now (settle.c) */
+    unsigned unsettled_count;
+    bool settling; /* what is being put is no change */
     bool evicting; /* what is being removed makes room */
     struct sdb_session *next; /* Owner: the pool's sessions_lock */
     sdb_give_up *give_up; /* NULL: waits for as long as it takes */
@@ -159,6 +164,19 @@ int operation_find(struct sdb_session *session, unsigned database, const void *k
 struct entry_content;
 int operation_put(struct sdb_session *session, struct operation *operation, struct entry_content *content);
 
+/* The same for what becomes smaller, which is not to fail in a full pool. Owed: session_settle, when the change is complete. */
+int settle_put(struct sdb_session *session, struct operation *operation, struct entry_content *content);
+
+/* Makes room in the reserve again. Commits, the group, too. */
+void settle_owed(struct sdb_session *session);
+
+/* Outside of operations. */
+static inline void session_settle(struct sdb_session *session)
+{
+    if (__builtin_expect(session->unsettled_count != 0, 0) && !session->transaction)
+        settle_owed(session);
+}
+
 /* Stages the key's removal. The key exists. */
 int operation_remove(struct sdb_session *session, struct operation *operation);
 
@@ -184,7 +202,7 @@ void observe_databases(struct sdb_session *session, enum sdb_change_kind kind, u
 /* Whoever changes what a key holds says so, also where the key's entry stays as it is. */
 static inline void session_changed(struct sdb_session *session, enum sdb_change_kind kind, const struct index_key *key)
 {
-    if (__builtin_expect(__atomic_load_n(&session->pool->observer, __ATOMIC_RELAXED) != NULL, 0))
+    if (__builtin_expect(__atomic_load_n(&session->pool->observer, __ATOMIC_RELAXED) != NULL, 0) && !session->settling)
         observe_key(session, kind, key);
 }
 

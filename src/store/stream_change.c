@@ -11,6 +11,17 @@
 #define REBUILD_MIN 48u /* entries that go, for what stays to be built anew: freeing a leaf costs less than adding its entries again */
 #define REBUILD_RATIO 16u /* and so many times as many as stay */
 
+/* Keeps the state of a stream that lost entries, which is not to fail in a full pool. */
+static int store_shorter(struct collection *stream, const struct stream_state *state)
+{
+    int error;
+
+    stream->session->tx.reserve = TX_RESERVE_LASTING;
+    error = stream_store(stream, state);
+    stream->session->tx.reserve = TX_RESERVE_KEPT;
+    return error;
+}
+
 /* ---- trimming ---- */
 
 /* How many entries go, if no block had to stay whole. */
@@ -122,7 +133,7 @@ static int take_first(struct collection *stream, uint64_t count, bool in_place)
         error = in_place || stream->fresh_tree || count < REBUILD_MIN || length - count > count / REBUILD_RATIO
                     ? take_in_place(stream, count)
                     : rebuild(stream, count);
-    return error || count < length ? error : stream_store(stream, &state);
+    return error || count < length ? error : store_shorter(stream, &state);
 }
 
 static int trim_to(struct collection *stream, const struct sdb_stream_trim *trim, bool in_place, uint64_t *trimmed)
@@ -276,7 +287,7 @@ static int change_delete(struct collection *stream, void *context)
         if (sdb_stream_id_compare(id, &state.deleted) > 0)
             state.deleted = *id;
     }
-    return error || deletion->deleted == 0 ? error : stream_store(stream, &state);
+    return error || deletion->deleted == 0 ? error : store_shorter(stream, &state);
 }
 
 int sdb_stream_delete(struct sdb_session *session, const void *key, size_t key_size, const struct sdb_stream_id *ids, size_t count,

@@ -98,6 +98,24 @@ def test_what_is_used_stays():
     assert chosen["allkeys-lfu"] > chosen["allkeys-random"] + 0.04, chosen
 
 
+def test_of_large_collections_no_more_go_than_have_to():
+    """Their memory comes back in steps: what is on its way counts as room."""
+    for policy in ("allkeys-lru", "allkeys-random"):
+        with Superdb(["--maxmemory", str(LIMIT), "--maxmemory-policy", policy], pool_size="64mb", threads=1) as server:
+            server.start()
+            with server.connect() as connection:
+                members = [b"member %d of some length" % i for i in range(3000)]
+                for number in range(120):
+                    assert connection.command("SADD", b"set:%d" % number, *members) == b":3000\r\n"
+                    if number == 59:
+                        most = connection.call("DBSIZE")
+                left, evicted = connection.call("DBSIZE"), int(info(connection)["evicted_keys"])
+                assert evicted == 120 - left > 10, (evicted, left)
+                assert left > 40 and most == 60, (policy, left, most)
+                assert int(info(connection)["used_memory"]) < LIMIT * 1.3
+            check(server)
+
+
 def test_a_full_pool_evicts_where_it_may():
     with Superdb(["--pool-size-max", "16mb", "--maxmemory-policy", "allkeys-random"], pool_size="16mb", threads=2) as server:
         server.start()

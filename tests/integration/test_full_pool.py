@@ -130,6 +130,102 @@ def test_overwriting_in_a_full_pool_loses_nothing():
             expect_data(connection, data)
 
 
+# How a collection is begun and grown by an element, and how one is taken out until there is none: type: (grow, [take...]).
+TYPES = {
+    b"list": (lambda key, i: ("RPUSH", key, b"element %d " % i + b"e" * 40), ["LPOP", "RPOP", "LTRIM", "LREM", "LMPOP", "BLPOP"]),
+    b"set": (lambda key, i: ("SADD", key, b"member %d " % i + b"m" * 40), ["SREM", "SPOP"]),
+    b"ints": (lambda key, i: ("SADD", key, b"%d" % i), ["SREM", "SPOP"]),
+    b"hash": (lambda key, i: ("HSET", key, b"field %d" % i, b"value %d" % i + b"v" * 40), ["HDEL"]),
+    b"zset": (lambda key, i: ("ZADD", key, b"%d" % i, b"member %d" % i),
+              ["ZREM", "ZPOPMIN", "ZPOPMAX", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREMRANGEBYLEX", "ZMPOP", "BZPOPMIN"]),
+    b"stream": (lambda key, i: ("XADD", key, b"%d-1" % (i + 1), b"field", b"value %d" % i + b"v" * 40), ["XDEL", "XTRIM", "XACK"]),
+}
+
+
+def taking(command, key, i, count):
+    """The command that takes the element i, which is the first of so many that are left; what it answers."""
+    return {
+        "LPOP": ("LPOP", key), "RPOP": ("RPOP", key), "LTRIM": ("LTRIM", key, "1", "-1"),
+        "LREM": ("LREM", key, "1", b"element %d " % i + b"e" * 40), "LMPOP": ("LMPOP", "1", key, "LEFT"), "BLPOP": ("BLPOP", key, "0"),
+        "SREM": ("SREM", key, b"%d" % i if key.startswith(b"ints") else b"member %d " % i + b"m" * 40), "SPOP": ("SPOP", key),
+        "HDEL": ("HDEL", key, b"field %d" % i), "ZREM": ("ZREM", key, b"member %d" % i), "ZPOPMIN": ("ZPOPMIN", key),
+        "ZPOPMAX": ("ZPOPMAX", key), "ZREMRANGEBYRANK": ("ZREMRANGEBYRANK", key, "0", "0"),
+        "ZREMRANGEBYSCORE": ("ZREMRANGEBYSCORE", key, "%d" % i, "%d" % i), "ZREMRANGEBYLEX": ("ZREMRANGEBYLEX", key, b"[member %d" % i, b"[member %d" % i),
+        "ZMPOP": ("ZMPOP", "1", key, "MIN"), "BZPOPMIN": ("BZPOPMIN", key, "0"), "XDEL": ("XDEL", key, "%d-1" % (i + 1)),
+        "XTRIM": ("XTRIM", key, "MAXLEN", "%d" % (count - 1)), "XACK": ("XACK", key, "g", "%d-1" % (i + 1)),
+    }[command]
+
+
+def fill_with_collections(connection, sizes):
+    """Collections of every type and of sizes small and large, until nothing takes an element any more. Their keys and how many they have."""
+    data, full = {}, set()
+    for number in range(100000):
+        for kind, (grow, takers) in TYPES.items():
+            if kind in full:
+                continue
+            size = sizes[number % len(sizes)]
+            taker = takers[number % len(takers)]
+            key = b"%s:%s:%d" % (kind, taker.encode(), number)
+            commands = [grow(key, i) for i in range(size)]
+            if taker == "XACK":
+                commands[1:1] = [("XGROUP", "CREATE", key, "g", "0")]
+                commands.append(("XREADGROUP", "GROUP", "g", "c", "COUNT", str(size), "STREAMS", key, ">"))
+            replies = connection.pipeline(commands)
+            if any(reply.startswith(b"-OOM") for reply in replies):
+                full.add(kind)
+                if not replies[0].startswith(b"-OOM"):
+                    assert connection.command("UNLINK", key) == b":1\r\n"
+            else:
+                data[key] = size
+        if len(full) == len(TYPES):
+            break
+    for filler in (1, 40, 200, 1000, 4000, 15000, 1):
+        for number in range(100000):
+            if connection.command("SET", b"filler:%d:%d" % (filler, number), b"x" * filler + b"%d" % number).startswith(b"-OOM"):
+                break
+    return data
+
+
+def test_elements_are_taken_out_of_a_full_pool():
+    """Every command that takes elements out goes on until all are gone, whatever the collection is kept as."""
+    with Superdb(["--pool-size-max", "16mb"], pool_size="16mb", threads=1) as server:
+        server.start()
+        with server.connect() as connection:
+            data = fill_with_collections(connection, [2, 3, 5, 9, 17, 30, 60, 100, 120, 127, 300, 700])
+            assert len(data) > 500 and {key.split(b":")[1] for key in data} == {name.encode() for _, names in TYPES.values() for name in names}
+            order = sorted(data)
+            random.Random(5).shuffle(order)
+            first = len(order) // 4
+            for key in order[:first]:
+                take_some(connection, key, data[key], range(0, data[key]))
+            # One of each, and then the others.
+            for key in order[first:]:
+                take_some(connection, key, data[key], range(0, 1))
+            for key in order[first:]:
+                take_some(connection, key, data[key], range(1, data[key]))
+            left = connection.call("KEYS", "*:*:*[0-9]")
+            left = [name for name in left if not name.startswith(b"filler:")]
+            assert all(name.startswith(b"stream:") for name in left), left[:5]
+            for name in left:
+                if name.startswith(b"stream:XACK"):
+                    assert connection.call("XPENDING", name, "g")[0] == 0
+                else:
+                    assert connection.command("XLEN", name) == b":0\r\n"
+                assert connection.command("DEL", name) == b":1\r\n"
+            again = fill_with_collections(connection, [2, 3, 5, 9, 17, 30, 60, 100, 120, 127, 300, 700])
+            assert len(again) > len(data) // 2, (len(again), len(data))
+        assert server.terminate() == 0, server.log()
+        check(server)
+
+
+def take_some(connection, key, size, which):
+    command = key.split(b":")[1].decode()
+    for begin in range(which.start, which.stop, 50):  # what comes together is one group of the server's
+        words = [taking(command, key, i, size - i) for i in which[begin - which.start:begin - which.start + 50]]
+        for command_words, reply in zip(words, connection.pipeline(words)):
+            assert not reply.startswith((b"-", b":0", b"$-1", b"*-1")), (command_words, reply)
+
+
 def test_growing_a_full_pool():
     with Superdb(pool_size="16mb", threads=2) as server:
         server.start()

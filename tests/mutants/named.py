@@ -426,7 +426,7 @@ fault("packed", "elements of any kind", "pmem/packed.c",
 
 # ---- transactions in transactions ----
 fault("nested", "the inner one is committed by itself", "src/store/session.c",
-      ("return session->transaction ? SDB_OK : end_staged(session, mark);", "return end_staged(session, mark);"), order=TREES)
+      ("const int error = session->transaction ? SDB_OK : end_staged(session, mark);", "const int error = end_staged(session, mark);"), order=TREES)
 fault("nested", "an inner one that is taken back takes all with it", "src/store/session.c",
       ("*mark = &session->marks[--session->depth];", "*mark = (session->depth--, &session->marks[0]);"), order=TREES)
 fault("nested", "an inner one that is taken back stays", "src/store/session.c",
