@@ -124,7 +124,15 @@ class Suites:
         if not self.reached:
             first = [s for s in judge.SCENARIOS_FIRST if s in self.every]
             return [*(("crash", s) for s in dict.fromkeys([*first, *self.every])), *(("unit", test) for test in self.units)]
-        return self.reached.order(mutant, self.original(mutant))
+        coming = self.reached.order(mutant, self.original(mutant))
+        return [*coming, *(suite for suite in self.including(mutant) if suite not in coming)]
+
+    def including(self, mutant):
+        """Tests that compile what a header says themselves, where nothing is counted."""
+        if not mutant.path.endswith(".h"):
+            return []
+        name = f'#include "{os.path.basename(mutant.path)}"'
+        return [("unit", test) for test in self.units if name in self.text(os.path.join("tests", "unit", f"test_{test}.c"))]
 
     def is_long(self, suite, what):
         return self.reached and suite == "unit" and what not in LONGER and self.reached.runs[f"unit {what}"]["seconds"] > SECONDS_MAX
@@ -152,15 +160,18 @@ class Suites:
         return taken
 
     @staticmethod
-    def original(mutant):
-        with open(os.path.join(ROOT, mutant.path), encoding="utf-8") as file:
+    def text(path):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
             return file.read()
+
+    def original(self, mutant):
+        return self.text(mutant.path)
 
     def is_impossible(self, mutant, verdict):
         """Whether a mutant was killed by what does not come to it."""
         if not self.reached or not verdict.run or f"{verdict.run[0]} {verdict.run[1]}" not in self.reached.runs:
             return False
-        return tuple(verdict.run) not in self.reached.order(mutant, self.original(mutant))
+        return tuple(verdict.run) not in self.coming(mutant)
 
     def limit(self, suite, what):
         usual = judge.CPU_LIMIT_DEEP if suite == "long" else judge.CPU_LIMIT

@@ -30,6 +30,8 @@ REASONS = {
         "E1, E2: nobody can reach fresh memory before the fence of its commit, and the record verifies it",
     "pmem/tx.c:tx_rollback:torn persist_store":
         "E1: fresh memory, which nobody has reached or will",
+    "pmem/file.c:pool_file_mark_open:swap sync_recovered and root_words_complete":
+        "what the words say stays as they change, and they are as durable behind both",
     # ---- repairs ----
     "pmem/file.c:announce_in_file:swap write_at and sync_file":
         "the copy that is written first is synced in the second step, and says that a repair is under way; the other one, whole or torn, "
@@ -58,6 +60,9 @@ REASONS = {
         "the next change of the superblock, the first one behind the opening, begins with a fence of the same thread (secure_newest)",
     "src/store/repair.c:secure_everything:swap persist_flush and persist_fence":
         "likewise: secure_newest fences before anything is stored",
+    "pmem/repair.c:store_all:remove repair_fence #2":
+        "the next run knows pages of entries by their headers, which had their fence, and an extent whose map word is not durable yet by the "
+        "keys on it that stay; where all of them go, nothing of it is kept either way; for lanes see below",
     "pmem/repair.c:store_all:swap restart_lanes and repair_fence":
         "nobody but a repair reads a lane's header until the clean close, and each later fence of the same thread covers it",
     "pmem/repair.c:store_all:swap repair_heap_store and restart_lanes":

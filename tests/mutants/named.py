@@ -103,6 +103,11 @@ fault("unflushed", "an entry's version rises behind its commit", "src/store/sess
     }"""))
 fault("unflushed", "large copies pass the cache by in class msync, which hears nothing of them", "pmem/persist.c",
       ("    if (persist->flush == PERSIST_MSYNC)\n        return 0;\n    return size", "    return size"), tests=("persist",))
+fault("unflushed", "a blob's size is stored behind its bytes, which are streamed", "pmem/entry.c",
+      ("    persist_store((uint64_t *)(void *)(base + offset), size | (uint64_t)checksum << 32);\n", ""),
+      ("    tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);\n",
+       "    persist_store((uint64_t *)(void *)(base + offset), size | (uint64_t)checksum << 32);\n"
+       "    tx_add_range(tx, offset, size + sizeof(struct sdb_m_blob), false);\n"), order=("random", "kinds"))
 fault("unflushed", "a close drains the first lane only", "pmem/lane.c",
       ("for (uint32_t i = 0; i < lanes->count; i++) {\n        struct lane *lane = &lanes->lanes[i];\n        int error;",
        "for (uint32_t i = 0; i < 1; i++) {\n        struct lane *lane = &lanes->lanes[i];\n        int error;"), order=("close",))
