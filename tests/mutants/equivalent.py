@@ -17,6 +17,8 @@ REASONS = {
         "E4, E7: nobody reads before the recovery is over, and until its fence the record counts and stores them again",
     "pmem/lane_recovery.c:apply_record:less not the last of the list":
         "an item of a line has two words at least: none begins at the last one",
+    "pmem/root.c:complete:torn persist_store":
+        "the word changes in its upper half: the lower one is stored as it is",
     "src/store/pool.c:pool_close_cleanly:remove persist_fence":
         "counters that are not whole are told by their checksum, those of an earlier close by the incarnation; the fences of the "
         "superblock's copies, of the same thread, make them durable before the pool calls itself clean",
@@ -69,6 +71,8 @@ REASONS = {
         "likewise; and no record of an earlier incarnation is applied, whatever a lane's header says",
     "pmem/repair.c:store_all:swap repair_index_store and repair_fence":
         "until the clean close the next run stores them again, and its first fence, for the counters, is of the same thread",
+    "pmem/repair.c:store_all:remove repair_fence #5":
+        "likewise",
     "pmem/repair.c:store_all:remove repair_fence #4":
         "what is not durable of the second half of the entries, the next run drops again: it judges an entry that the index leads to "
         "without a look at the state, index words go later, and the first half, of which the state would say that it stays, had its fence",
