@@ -30,6 +30,7 @@ SCENARIOS_FIRST = ("reopen", "kinds", "databases", "random", "creation", "thread
                    "transactions", "reopen-eadr", "threads-pages", "reopen-pages", "nested", "extents")
 SAME_CODE = "the compiled code is the same"
 LIBRARY = re.compile(r"(?<= )(?:-l\w+|-Wl,--wrap=\w+|/\S+\.so)(?= )")
+REPEATED = ("unit", "faults", "medium", "server")  # what time can make red on a busy machine is to be red twice
 COLUMN = {"faults": "unit", "medium": "programs", "server": "programs"}  # who killed, in the summary
 DEEP = (["--every", "1", "--states", "512", "--random", "96", "--lines", "24"], (20231114, 2, 3, 4))
 
@@ -199,7 +200,7 @@ class Judge:
             return "image", failed.group(1)
         if failed:
             return "error", failed.group(1)
-        claims = re.findall(r"\[  FAILED  \] (\w+)$", output, re.M)
+        claims = re.findall(r"\[  (?:FAILED|ERROR )  \] (\w+)$", output, re.M)
         lines = [line for line in output.strip().split("\n") if line]
         return "test" if claims else "error", claims[0] if claims else lines[-1] if lines else ""
 
@@ -264,6 +265,8 @@ class Judge:
                 if found.judge == "compiler" and found.detail == SAME_CODE:
                     verdict = verdict or found  # of this program: others may be compiled from it, too
                     continue
+                if found.killed and suite in REPEATED and found.how not in ("none", "hang"):
+                    found = self.suite(mutant, suite, what, limit(suite, what) if limit else None)
                 verdict = found
                 if found.killed:
                     break
