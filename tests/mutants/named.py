@@ -263,7 +263,7 @@ fault("repair", "what a kill left visible of the repair of a closed pool is beli
 fault("repair", "what recovery applied is not durable before it", "pmem/lane_recovery.c",
       ("error = persist_fence(&file->persist, &lanes->lanes[i].thread);", "error = 0;"), suites=REPAIRS)
 
-TREE_REPAIRS = (("crash", "repair-trees"), *REPAIRS)
+TREE_REPAIRS = (("crash", "repair-trees"), *REPAIRS, ("unit", "tree_damage"))
 fault("repair", "a collection that is damaged stays", "pmem/repair_tree.c",
       ("    if (!tree_verify(&walk, header, header, tree_kind_of(type)))\n", "    if (0)\n"), suites=TREE_REPAIRS)
 fault("repair", "what a collection has is not claimed", "pmem/repair_tree.c",
