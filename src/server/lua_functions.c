@@ -7,6 +7,7 @@
  *     string.rep          repeats an empty string as often as it is told, and sees late that memory does not suffice
  *     coroutine.resume,   give each coroutine a hook of its own with a count of its own: what makes short ones for ever hides the
  *     coroutine.wrap      time, and what was told to end goes on with the next one
+ *     xpcall              runs the handler of an error that a hook raised where no hook can end it
  *     math.random,        draw from the process' generator: here from the state's, which gives Redis' sequence
  *     math.randomseed
  */
@@ -21,6 +22,7 @@
 #include <string.h>
 
 #include "lua_vm.h"
+#include "script_run.h"
 
 void lua_functions_replace(lua_State *lua, const char *name, lua_CFunction function)
 {
@@ -153,6 +155,29 @@ static int coroutine_wrap(lua_State *lua)
     return 1;
 }
 
+/* An error that a hook raises calls the handler where no hook is called: nothing could end it. Its upvalue is the script's handler. */
+static int handle_error(lua_State *lua)
+{
+    const struct script_run *run = lua_vm_of(lua)->run;
+
+    if (run != NULL && run->must_end != SCRIPT_GOES_ON)
+        return 1;
+    lua_pushvalue(lua, lua_upvalueindex(1));
+    lua_insert(lua, 1);
+    lua_call(lua, 1, 1);
+    return 1;
+}
+
+static int call_with_handler(lua_State *lua)
+{
+    if (lua_gettop(lua) >= 2) {
+        lua_pushvalue(lua, 2);
+        lua_pushcclosure(lua, handle_error, 1);
+        lua_replace(lua, 2);
+    }
+    return lua_functions_call_replaced(lua);
+}
+
 /* ---- random numbers: Redis' sequence ------------------------------------------------------------------------------------- */
 
 static int math_random(lua_State *lua)
@@ -204,6 +229,8 @@ void lua_functions_open(lua_State *lua)
 {
     lua_pushcfunction(lua, unpack);
     lua_setglobal(lua, "unpack");
+    lua_getglobal(lua, "_G");
+    lua_functions_replace(lua, "xpcall", call_with_handler);
     lua_getglobal(lua, LUA_STRLIBNAME);
     lua_functions_replace(lua, "rep", string_rep);
     lua_getglobal(lua, "bit");
@@ -214,5 +241,5 @@ void lua_functions_open(lua_State *lua)
     lua_getglobal(lua, LUA_MATHLIBNAME);
     set_function(lua, "random", math_random);
     set_function(lua, "randomseed", math_randomseed);
-    lua_pop(lua, 4);
+    lua_pop(lua, 5);
 }

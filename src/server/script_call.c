@@ -111,7 +111,7 @@ static const char *refusal(const struct script_run *run, const struct request_ar
         why = "Write commands are not allowed from read-only scripts.";
     /* Not in the middle of what the script does. */
     if (why == NULL && (guards_now() & GUARD_MEMORY) != 0 && !run->wrote && (command->flags & COMMAND_DENYOOM) != 0 &&
-        !evict_has_room(run->client->session))
+        (run->call->flags & SCRIPT_ALLOW_OOM) == 0 && !evict_has_room(run->client->session))
         why = "-OOM command not allowed when used memory > 'maxmemory'.";
     return why;
 }

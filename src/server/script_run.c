@@ -17,6 +17,8 @@
 #include "args.h"
 #include "client.h"
 #include "errors.h"
+#include "evict.h"
+#include "guards.h"
 #include "lua_sandbox.h"
 #include "pubsub.h"
 #include "script_api.h"
@@ -348,6 +350,12 @@ void script_run(struct client *client, struct lua_vm *vm, const struct script_ca
 
     if ((call->flags & SCRIPT_COMPATIBLE) == 0 && (call->flags & SCRIPT_NO_WRITES) == 0 && call->read_only) {
         reply_error(&client->reply, "Can not execute a script with write flag using *_ro command.");
+        return;
+    }
+    /* Who says what a script does is asked before it begins. */
+    if ((call->flags & (SCRIPT_COMPATIBLE | SCRIPT_NO_WRITES | SCRIPT_ALLOW_OOM)) == 0 && (guards_now() & GUARD_MEMORY) != 0 &&
+        !evict_has_room(client->session)) {
+        reply_error(&client->reply, "-OOM command not allowed when used memory > 'maxmemory'.");
         return;
     }
     run.read_only = call->read_only || (call->flags & SCRIPT_NO_WRITES) != 0;

@@ -155,6 +155,7 @@ redis.register_function('wrapped', function() while true do pcall(coroutine.wrap
 ENDLESS = [("EVAL", "while true do coroutine.resume(coroutine.create(function() while true do end end)) end"),
            ("EVAL", "while true do pcall(coroutine.wrap(function() while true do end end)) end"),
            ("EVAL", "while true do coroutine.wrap(function() for i = 1, 50000 do end end)() end"),
+           ("EVAL", "xpcall(function() while true do end end, function() while true do end end)"),
            ("FCALL", "resume"), ("FCALL", "wrapped")]
 
 
