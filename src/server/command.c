@@ -524,11 +524,38 @@ static __attribute__((noinline)) void finish_rare(struct client *client, const s
     }
 }
 
+/* Outside of a transaction a command's errors are its own. Where EXEC is refused, all that was queued is refused with it. */
+static void refuse_exec(struct client *client, size_t before)
+{
+    char why[512];
+    const char *reply = client->reply.data + before;
+    size_t size = client->reply.size - before;
+    size_t code = size > 5 && memcmp(reply, "-ERR ", 5) == 0 ? 5 : 1; /* the plain code is left out */
+
+    multi_discard(client);
+    if (client->reply.failed || size < code + 2)
+        return;
+    size -= code + 2;
+    size = size < sizeof(why) ? size : sizeof(why) - 1;
+    memcpy(why, reply + code, size);
+    why[size] = '\0';
+    reply_truncate(&client->reply, before);
+    reply_errorf(&client->reply, "EXECABORT Transaction discarded because of: %s", why);
+}
+
+static int is_exec(const struct command *command)
+{
+    return command != NULL && strcmp(command->name, "exec") == 0;
+}
+
+/* Behind the error that says why. */
 static __attribute__((noinline)) void finish_refused(struct client *client, size_t before,
                                                      const struct command *command)
 {
     long number = command != NULL ? command_number(command) : -1;
 
+    if (is_exec(command))
+        refuse_exec(client, before);
     if (number >= 0)
         worker_stats_add(&worker_stats_self->commands[number].rejected, 1);
     if (failed(client, before))
@@ -538,17 +565,6 @@ static __attribute__((noinline)) void finish_refused(struct client *client, size
     finish(client, before);
 }
 
-/* Outside of a transaction a command's errors are its own. Here EXEC is refused, and with it all that was queued. */
-static __attribute__((noinline)) void refuse_exec(struct client *client, const struct command *command, size_t before,
-                                                  const char *why)
-{
-    multi_discard(client);
-    reply_errorf(&client->reply, "EXECABORT Transaction discarded because of: %s", why);
-    finish_refused(client, before, command);
-}
-
-#define OOM_TEXT "OOM command not allowed when used memory > 'maxmemory'."
-
 static int is_queued(const struct client *client, const struct command *command)
 {
     return (client->flags & CLIENT_MULTI) != 0 && !(command->flags & COMMAND_UNQUEUED);
@@ -557,18 +573,12 @@ static int is_queued(const struct client *client, const struct command *command)
 /* maxmemory: makes room. 1: there is none, and the command was refused. */
 static int refuse_for_memory(struct client *client, const struct command *command, size_t before)
 {
-    const int is_exec = strcmp(command->name, "exec") == 0;
-
     if ((guards_now() & GUARD_MEMORY) == 0 || evict_make_room(client->session))
         return 0;
-    if (((is_exec ? multi_flags(client) : command->flags) & COMMAND_DENYOOM) == 0 && !is_queued(client, command))
+    if (((is_exec(command) ? multi_flags(client) : command->flags) & COMMAND_DENYOOM) == 0 && !is_queued(client, command))
         return 0;
-    if (is_exec) {
-        refuse_exec(client, command, before, OOM_TEXT);
-    } else {
-        reply_error(&client->reply, OOM_TEXT);
-        finish_refused(client, before, command);
-    }
+    reply_error(&client->reply, "OOM command not allowed when used memory > 'maxmemory'.");
+    finish_refused(client, before, command);
     return 1;
 }
 
@@ -680,10 +690,6 @@ static __attribute__((noinline)) void dispatch_rest(struct client *client, const
             finish_refused(client, before, NULL);
             return;
         }
-    }
-    if (!command_arity_fits(command, argc) && command == container && strcmp(command->name, "exec") == 0) {
-        refuse_exec(client, command, before, "wrong number of arguments for 'exec' command");
-        return;
     }
     if (!command_arity_fits(command, argc) || command->handler == NULL) {
         refuse_arity(client, command);

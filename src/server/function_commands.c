@@ -363,11 +363,16 @@ static void function_list(struct client *client, const struct request_arg *argv,
 
 static void function_stats(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct library_set *set = function_store_current();
+    struct library_set *set;
     struct reply *reply = &client->reply;
 
     (void)argv;
     (void)argc;
+    if (script_busy_is_eval()) {
+        reply_error(reply, script_busy_text());
+        return;
+    }
+    set = function_store_current();
     reply_map(reply, 2);
     reply_bulk_text(reply, "running_script");
     script_busy_describe(reply);

@@ -117,6 +117,16 @@ const char *script_busy_text(void)
     return text;
 }
 
+int script_busy_is_eval(void)
+{
+    int is_eval;
+
+    lock_acquire(&busy_lock);
+    is_eval = runs != NULL && oldest(LUA_VM_FUNCTIONS) == NULL;
+    lock_release(&busy_lock);
+    return is_eval;
+}
+
 void script_busy_kill(struct client *client, enum lua_vm_kind kind)
 {
     const char *refusal = "-NOTBUSY No scripts in execution right now.";

@@ -33,6 +33,9 @@ const char *script_busy_text(void);
 /* SCRIPT KILL and FUNCTION KILL: ends those that have written nothing, and replies. */
 void script_busy_kill(struct client *client, enum lua_vm_kind kind);
 
+/* Whether all that take too long are scripts of EVAL. */
+int script_busy_is_eval(void);
+
 /* Replies with a map about the function that has been running longest; null: there is none. */
 void script_busy_describe(struct reply *reply);
 

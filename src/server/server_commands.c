@@ -12,6 +12,7 @@
 #include "command_help.h"
 #include "config.h"
 #include "log.h"
+#include "script_busy.h"
 
 static void time_command(struct client *client, const struct request_arg *argv, int argc)
 {
@@ -96,6 +97,8 @@ static void shutdown_command(struct client *client, const struct request_arg *ar
         command_syntax_error(client);
     } else if (options & SHUTDOWN_ABORT) {
         reply_error(&client->reply, "ERR No shutdown in progress.");
+    } else if ((options & SHUTDOWN_NOSAVE) == 0 && script_busy_count() != 0) {
+        reply_error(&client->reply, script_busy_text());
     } else {
         log_message(LOG_LEVEL_WARNING, "User requested shutdown...");
         client->flags |= CLIENT_CLOSE_AFTER_REPLY;

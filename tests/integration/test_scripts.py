@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 
-from harness import Failures, Superdb, encode
+from harness import Failures, Superdb, both, encode
 
 LIBRARY = "#!lua name=kept\nredis.register_function('kept', function(keys) return redis.call('incr', keys[1]) end)"
 
@@ -40,6 +40,11 @@ def functions_survive_a_kill(failures):
 def wait_until_busy(other):
     """Until the script has been running too long. Bounded by the connection's own time limit."""
     while not bytes(other.command("PING")).startswith(b"-BUSY"):
+        pass
+
+
+def wait_until_idle(other):
+    while bytes(other.command("PING")).startswith(b"-BUSY"):
         pass
 
 
@@ -99,6 +104,30 @@ def who_comes_while_it_runs_is_served(failures):
             failures.check(server.process.wait(20) == 0, what + "and may end the server")
 
 
+def busy_replies(server):
+    """What somebody with a transaction open is told beside a script that runs too long."""
+    one, other = connections_of_two_workers(server)
+    other.pipeline([["FUNCTION", "LOAD", LIBRARY], ["MULTI"], ["SET", "k", "v"]])
+    one.send(encode("EVAL", "while true do end", "0"))
+    wait_until_slow(server, 1)
+    late = server.connect(timeout=20)
+    wait_until_busy(late)
+    replies = other.pipeline([["EXEC"], ["PING"], ["DISCARD"], ["EXEC"], ["FUNCTION", "STATS"], ["SHUTDOWN", "BOGUS"],
+                              ["SHUTDOWN", "SAVE", "NOSAVE"], ["SHUTDOWN", "ABORT"], ["SHUTDOWN"], ["SHUTDOWN", "NOW"],
+                              ["SHUTDOWN", "SAVE"], ["SCRIPT", "KILL"]])
+    replies.append(one.read()[:len("-ERR Script killed by user")])
+    wait_until_idle(late)
+    return replies + other.pipeline([["GET", "k"], ["EXEC"], ["PING"]])
+
+
+def what_is_refused_meanwhile(failures):
+    """EXEC leaves the transaction, and only SHUTDOWN NOSAVE stops the server: redis-server is the judge."""
+    threshold = ["--busy-reply-threshold", "50"]
+    with both(threshold, threshold) as servers:
+        ours, theirs = (busy_replies(server) for server in servers)
+        failures.check(ours == theirs, "what is refused beside a script", f"superdb {ours}", f"redis   {theirs}")
+
+
 def a_write_does_not_wait_for_ever(failures):
     with Superdb(("--busy-reply-threshold", "50"), threads=2).start() as server:
         one, other = connections_of_two_workers(server)
@@ -147,7 +176,8 @@ def scripts_are_atomic(failures):
 
 def main():
     failures = Failures()
-    for test in (functions_survive_a_kill, a_runaway_is_ended, who_comes_while_it_runs_is_served, a_write_does_not_wait_for_ever, memory_has_an_end, scripts_are_atomic):
+    for test in (functions_survive_a_kill, a_runaway_is_ended, who_comes_while_it_runs_is_served, what_is_refused_meanwhile,
+                 a_write_does_not_wait_for_ever, memory_has_an_end, scripts_are_atomic):
         test(failures)
     failures.finish("scripts")
 
