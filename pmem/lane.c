@@ -121,7 +121,7 @@ static int scratch_reserve(struct lane *lane, size_t words)
 }
 
 /* Puts the finished record into the ring, on a line boundary, and flushes it. */
-static void write_record(struct lanes *lanes, struct lane *lane, size_t words)
+static inline void write_record(struct lanes *lanes, struct lane *lane, size_t words)
 {
     const struct persist *persist = &lanes->file->persist;
     uint64_t size = (words + 2) * WORD_SIZE;
@@ -134,6 +134,29 @@ static void write_record(struct lanes *lanes, struct lane *lane, size_t words)
     persist_flush(persist, &lane->thread, out, size);
     lane->head += (size + LINE_SIZE - 1) & ~(uint64_t)(LINE_SIZE - 1);
     lane->log_bytes += size;
+}
+
+/* The record's items stand in the scratch: the commit is durable with the fence. */
+static inline int publish(struct lanes *lanes, struct lane *lane, size_t words)
+{
+    struct pool_file *file = lanes->file;
+    const struct persist *persist = &file->persist;
+    int error;
+
+    assert(words <= record_words_max(lane));
+    lane->scratch[0] = (lane->sequence + 1) << 16 | words;
+    lane->scratch[1] = hash_key(lane->seed ^ lane->scratch[0], lane->scratch + 2, words * WORD_SIZE);
+    write_record(lanes, lane, words);
+    for (size_t i = 0; i < lane->pending_count; i++)
+        persist_flush_line(persist, &lane->thread, file->base + lane->pending[i] * LINE_SIZE);
+    error = persist_fence(persist, &lane->thread);
+    if (error)
+        return error;
+    lane->pending_count = 0;
+    lane->sequence++;
+    lane->commits++;
+    __atomic_store_n(&lane->fenced, lane->sequence, __ATOMIC_RELEASE);
+    return SDB_OK;
 }
 
 int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, uint64_t body)
@@ -160,20 +183,20 @@ int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, ui
         lane->scratch[4] = hash;
         words = 3;
     }
-    assert(words <= record_words_max(lane));
-    lane->scratch[0] = (lane->sequence + 1) << 16 | words;
-    lane->scratch[1] = hash_key(lane->seed ^ lane->scratch[0], lane->scratch + 2, words * WORD_SIZE);
-    write_record(lanes, lane, words);
-    for (size_t i = 0; i < lane->pending_count; i++)
-        persist_flush_line(persist, &lane->thread, file->base + lane->pending[i] * LINE_SIZE);
-    error = persist_fence(persist, &lane->thread);
+    return publish(lanes, lane, words);
+}
+
+int lane_persist_entry(struct lanes *lanes, struct lane *lane, uint64_t entry, const uint64_t words[4], unsigned dirty)
+{
+    size_t count = 1;
+    int error = scratch_reserve(lane, 2 + 1 + 4);
+
     if (error)
         return error;
-    lane->pending_count = 0;
-    lane->sequence++;
-    lane->commits++;
-    __atomic_store_n(&lane->fenced, lane->sequence, __ATOMIC_RELEASE);
-    return SDB_OK;
+    lane->scratch[2] = entry / LINE_SIZE << 16 | (uint64_t)dirty << (8 + entry / WORD_SIZE % 8) | RECORD_LINE;
+    for (unsigned mask = dirty; mask; mask &= mask - 1)
+        lane->scratch[2 + count++] = words[__builtin_ctz(mask)];
+    return publish(lanes, lane, count);
 }
 
 static inline struct tx_line *staged_at(const struct tx *tx, size_t i)
@@ -293,18 +316,33 @@ static inline void apply_line(uint64_t *to, const struct tx_line *line, bool hid
     }
 }
 
+/* Room for so many lines that are to be flushed later. */
+static void pending_reserve(struct lane *lane, size_t count)
+{
+    uint64_t *bigger;
+
+    if (lane->pending_capacity >= count)
+        return;
+    bigger = realloc(lane->pending, count * sizeof(*bigger));
+    if (bigger) {
+        lane->pending = bigger;
+        lane->pending_capacity = count;
+    }
+}
+
+static inline void flush_later(struct lanes *lanes, struct lane *lane, uint64_t line)
+{
+    if (lane->pending_count < lane->pending_capacity)
+        lane->pending[lane->pending_count++] = line;
+    else /* no memory for the list: flushed at once, the next fence covers it as well */
+        persist_flush_line(&lanes->file->persist, &lane->thread, lanes->file->base + line * LINE_SIZE);
+}
+
 void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
 {
     bool hidden = tx->together || tx->touches.count > 1;
 
-    if (lane->pending_capacity < tx->line_count) {
-        uint64_t *bigger = realloc(lane->pending, tx->line_count * sizeof(*bigger));
-
-        if (bigger) {
-            lane->pending = bigger;
-            lane->pending_capacity = tx->line_count;
-        }
-    }
+    pending_reserve(lane, tx->line_count);
     if (hidden)
         hide_entries(lanes, tx);
     if (tx->together)
@@ -316,11 +354,15 @@ void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx)
             continue;
         if (!tx->together)
             apply_line(line_at(lanes, line), line, hidden);
-        if (lane->pending_count < lane->pending_capacity)
-            lane->pending[lane->pending_count++] = line->line;
-        else /* no memory for the list: flushed at once, the next fence covers it as well */
-            persist_flush_line(&lanes->file->persist, &lane->thread, line_at(lanes, line));
+        flush_later(lanes, lane, line->line);
     }
+}
+
+void lane_apply_entry(struct lanes *lanes, struct lane *lane, uint64_t entry, const uint64_t words[4], unsigned dirty)
+{
+    pending_reserve(lane, 1);
+    apply_entry((uint64_t *)(void *)(lanes->file->base + entry), words, dirty);
+    flush_later(lanes, lane, entry / LINE_SIZE);
 }
 
 /* Flushes what the newest record changed in place and waits for it. The caller holds the lane. */

@@ -94,6 +94,13 @@ int lane_persist(struct lanes *lanes, struct lane *lane, const struct tx *tx, ui
 /* Step 2, after a successful step 1. */
 void lane_apply(struct lanes *lanes, struct lane *lane, const struct tx *tx);
 
+/*
+ * Both steps of a commit that changes words of one entry, which stays live, and nothing else: as of a transaction in which they are all
+ * that is staged. dirty: a bit for each of the words that change; the first is one of them.
+ */
+int lane_persist_entry(struct lanes *lanes, struct lane *lane, uint64_t entry, const uint64_t words[4], unsigned dirty);
+void lane_apply_entry(struct lanes *lanes, struct lane *lane, uint64_t entry, const uint64_t words[4], unsigned dirty);
+
 static inline bool lane_is_live(const struct lane *lane, uint64_t sequence)
 {
     return sequence > __atomic_load_n(&lane->retired, __ATOMIC_ACQUIRE) &&

@@ -21,7 +21,7 @@
      (0xffffull << META_GENERATION_SHIFT))
 
 /* The new value's words in an entry whose key stays where it is. False: the value does not go there, or the key would not stay. */
-static bool build_over(const uint64_t old[4], size_t key_size, const struct sdb_slice *value, uint64_t words[4])
+static inline bool build_over(const uint64_t old[4], size_t key_size, const struct sdb_slice *value, uint64_t words[4])
 {
     uint64_t new[2] = {0, 0};
     int64_t integer;
@@ -76,5 +76,25 @@ bool overwrite(struct sdb_session *session, const struct index_key *key, const s
     if (!tx_put_entry(&session->tx, line, entry, words, key->hash))
         return false;
     session_changed(session, SDB_CHANGE_STORED, key);
+    return true;
+}
+
+bool overwrite_alone(struct sdb_session *session, const struct index_key *key, struct index_found *found, const struct sdb_slice *value,
+                     int *error)
+{
+    const uint64_t *old = (const uint64_t *)(const void *)(session->pool->file.base + found->entry);
+    uint64_t words[4];
+    unsigned dirty = 0;
+
+    if (session->held_count != 1 || session->tx.pool_locked || session->tx.failed ||
+        !tx_is_empty(&session->tx) || memcmp(old, found->words, sizeof(words)) != 0)
+        return false;
+    if (!build_over(found->words, key->size, value, words))
+        return false;
+    entry_seal(words, found->entry);
+    for (unsigned i = 0; i < 4; i++)
+        dirty |= (unsigned)(words[i] != found->words[i]) << i;
+    session_changed(session, SDB_CHANGE_STORED, key);
+    *error = session_commit_entry(session, key, found->entry, words, dirty);
     return true;
 }

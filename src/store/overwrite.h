@@ -14,4 +14,11 @@
 bool overwrite(struct sdb_session *session, const struct index_key *key, const struct index_found *found,
                const struct sdb_slice *value);
 
+/*
+ * The same outside of groups and transactions, where nothing else is staged: commits it, and lets go of the key's shard. *error: of the commit. False: it is
+ * for overwrite, or for operation_put; nothing has changed.
+ */
+bool overwrite_alone(struct sdb_session *session, const struct index_key *key, struct index_found *found, const struct sdb_slice *value,
+                     int *error);
+
 #endif

@@ -153,7 +153,7 @@ static void note_held(struct sdb_session *session, uint32_t shard)
     session->held_bits[shard / 64] |= 1ull << (shard % 64);
 }
 
-static void release_all(struct sdb_session *session)
+static inline void release_all(struct sdb_session *session)
 {
     for (uint32_t i = 0; i < session->held_count; i++) {
         uint32_t shard = session->held[i];
@@ -350,7 +350,7 @@ bool session_try_again(struct sdb_session *session, int error, int *attempt)
 /* -- the commit -- */
 
 /* Whether recovery might apply another lane's record to what this session is about to change (lane.h, 3); that lane. */
-static bool foreign_live(const struct sdb_session *session, uint32_t *lane)
+static inline bool foreign_live(const struct sdb_session *session, uint32_t *lane)
 {
     const struct sdb_pool *pool = session->pool;
 
@@ -366,7 +366,7 @@ static bool foreign_live(const struct sdb_session *session, uint32_t *lane)
 }
 
 /* Takes a lane to commit in; others' live records are retired first, with no lane in hand. */
-static int take_lane(struct sdb_session *session, struct lane **out)
+static inline int take_lane(struct sdb_session *session, struct lane **out)
 {
     struct lanes *lanes = &session->pool->lanes;
     struct lane *lane = lanes_take(lanes, session->lane);
@@ -396,7 +396,7 @@ static bool moves_databases(const struct sdb_session *session)
 }
 
 /* The sequences become odd before anything changes in place. */
-static void sequences_begin(struct sdb_session *session, bool databases)
+static inline void sequences_begin(struct sdb_session *session, bool databases)
 {
     for (uint32_t i = 0; i < session->held_count; i++) {
         uint64_t *sequence = &session->pool->shards[session->held[i]].sequence;
@@ -409,7 +409,7 @@ static void sequences_begin(struct sdb_session *session, bool databases)
 }
 
 /* And even again after everything has. */
-static void sequences_end(struct sdb_session *session, bool databases)
+static inline void sequences_end(struct sdb_session *session, bool databases)
 {
     for (uint32_t i = 0; i < session->held_count; i++) {
         uint64_t *sequence = &session->pool->shards[session->held[i]].sequence;
@@ -495,6 +495,39 @@ static int reserve_body(struct sdb_session *session)
     struct tx *tx = &session->tx;
 
     return heap_reserve_body(&session->pool->heap, tx, session->held[0], lane_record_words(tx) * WORD_SIZE, &session->body);
+}
+
+int session_commit_entry(struct sdb_session *session, const struct index_key *key, uint64_t entry, const uint64_t words[4], unsigned dirty)
+{
+    struct sdb_pool *pool = session->pool;
+    struct shard *shard = &pool->shards[key->shard];
+    struct cache_line *copy = NULL;
+    struct lane *lane;
+    int error = take_lane(session, &lane);
+
+    if (!error) {
+        error = lane_persist_entry(&pool->lanes, lane, entry, words, dirty);
+        if (error)
+            lane_give(lane);
+    }
+    if (error) {
+        if (error != SDB_ENOMEM) /* then nothing has reached the medium */
+            pool_fail(pool);
+        release_all(session);
+        return error;
+    }
+    sequences_begin(session, false);
+    if (pool->cache)
+        copy = cache_hide(pool->cache, key->hash, entry);
+    lane_apply_entry(&pool->lanes, lane, entry, words, dirty);
+    if (copy)
+        cache_show(copy, words);
+    sequences_end(session, false);
+    shard->last_lane = lane->index;
+    shard->last_sequence = lane->sequence;
+    lane_give(lane);
+    release_all(session);
+    return SDB_OK;
 }
 
 static int commit(struct sdb_session *session)

@@ -110,6 +110,12 @@ size_t session_group_lines(const struct sdb_session *session);
 /* Commits what is staged, and lets go of all locks. On an error nothing of it took effect. */
 int session_commit(struct sdb_session *session);
 
+/*
+ * Commits a change of one key's entry, which stays live, and lets go of the key's shard: as session_commit where these words are all that is
+ * staged. The session holds that shard and nothing else, and has staged nothing. dirty: as lane_persist_entry.
+ */
+int session_commit_entry(struct sdb_session *session, const struct index_key *key, uint64_t entry, const uint64_t words[4], unsigned dirty);
+
 /* Takes back what is staged since mark; without a group or transaction lets go of the locks too. */
 void session_rollback(struct sdb_session *session, const struct tx_mark *mark);
 

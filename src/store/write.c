@@ -59,6 +59,22 @@ static int stage_set(struct sdb_session *session, struct operation *operation, c
     return error;
 }
 
+/* Most of what there is to set, by itself: a small value in the place of another. False: it is for stage_set. */
+static bool set_alone(struct sdb_session *session, struct operation *operation, const void *value, size_t value_size,
+                      const struct sdb_set_options *options, int *error)
+{
+    if (session->group || session->transaction || !operation->exists || options->flags || options->expire_ms ||
+        value_size > INLINE_SIZE_MAX)
+        return false;
+    if (operation->missed)
+        operation_offer(session, operation);
+    if (!overwrite_alone(session, &operation->key, &operation->found, &(struct sdb_slice){value_size ? value : "", value_size}, error))
+        return false;
+    if (!*error && options->handle)
+        *options->handle = handle_of(operation->found.entry, operation->found.words[0]);
+    return true;
+}
+
 int sdb_set(struct sdb_session *session, const void *key, size_t key_size, const void *value, size_t value_size,
             const struct sdb_set_options *options)
 {
@@ -71,7 +87,7 @@ int sdb_set(struct sdb_session *session, const void *key, size_t key_size, const
         return error;
     do {
         error = operation_begin(session, session->database, key, key_size, &operation);
-        if (!error)
+        if (!error && !set_alone(session, &operation, value, value_size, options, &error))
             error = operation_end(session, &operation.mark,
                                   stage_set(session, &operation, value, value_size, options));
     } while (error == SDB_ENOSPC && session_make_room(session, &attempt));
@@ -153,6 +169,9 @@ static int set_by_handle(struct sdb_session *session, uint64_t handle, const voi
                                                 operation.key.size);
         content.expire_ms = entry_expiry(operation.found.words);
     }
+    if (!error && !content.expire_ms && !session->group && !session->transaction &&
+        overwrite_alone(session, &operation.key, &operation.found, &(struct sdb_slice){value_size ? value : "", value_size}, &error))
+        return error;
     if (!error && (content.expire_ms || session->transaction ||
                    !overwrite(session, &operation.key, &operation.found, &(struct sdb_slice){value_size ? value : "", value_size}))) {
         content_set_value(&content, value_size ? value : "", value_size);

@@ -111,7 +111,7 @@ def test_of_large_collections_no_more_go_than_have_to():
                         most = connection.call("DBSIZE")
                 left, evicted = connection.call("DBSIZE"), int(info(connection)["evicted_keys"])
                 assert evicted == 120 - left > 10, (evicted, left)
-                assert left > 40 and most == 60, (policy, left, most)
+                assert left > 40 and most > 50, (policy, left, most)
                 assert int(info(connection)["used_memory"]) < LIMIT * 1.3
             check(server)
 

@@ -11,7 +11,7 @@ from source import Source
 
 FAULTS = []
 SAMPLE = (
-    "pmem/lane.c:lane_persist:remove persist_fence",
+    "pmem/lane.c:publish:remove persist_fence",
     "pmem/lane.c:write_record:less not the unaligned tail",
     "pmem/file.c:write_copy:swap persist_flush and persist_fence",
     "atomic: an exchange of databases in two commits",
@@ -84,11 +84,14 @@ fault("sentinel", "the state that says open is taken for a lock", "pmem/file.c",
 
 # ---- a field changed behind its publication, and never flushed ----
 fault("unflushed", "the lines of entries are not noted", "pmem/lane.c",
-      ("lane->pending[lane->pending_count++] = line->line;",
-       "{ if (line->kind != TX_LINE_ENTRIES) lane->pending[lane->pending_count++] = line->line; }"))
+      ("        flush_later(lanes, lane, line->line);\n", "        if (line->kind != TX_LINE_ENTRIES)\n            flush_later(lanes, lane, line->line);\n"))
 fault("unflushed", "the lines of words are not noted", "pmem/lane.c",
-      ("lane->pending[lane->pending_count++] = line->line;",
-       "{ if (line->kind == TX_LINE_ENTRIES) lane->pending[lane->pending_count++] = line->line; }"))
+      ("        flush_later(lanes, lane, line->line);\n", "        if (line->kind == TX_LINE_ENTRIES)\n            flush_later(lanes, lane, line->line);\n"))
+fault("unflushed", "the line of an entry that changes alone is not noted", "pmem/lane.c",
+      ("    flush_later(lanes, lane, entry / LINE_SIZE);\n", ""))
+fault("several words", "the record of an entry that changes alone lacks its last word", "pmem/lane.c",
+      ("    for (unsigned mask = dirty; mask; mask &= mask - 1)\n        lane->scratch[2 + count++]",
+       "    for (unsigned mask = dirty & 7u; mask; mask &= mask - 1)\n        lane->scratch[2 + count++]"))
 fault("unflushed", "an entry's version rises behind its commit", "src/store/session.c",
       ("lane_apply(&pool->lanes, lane, tx);",
        """lane_apply(&pool->lanes, lane, tx);

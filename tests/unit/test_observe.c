@@ -145,7 +145,7 @@ static void what_begins_anew_in_a_full_pool_is_told_to_be_undone(void **state)
     sdb_observe(f.pool, note);
     told[0] = '\0';
     assert_ok(sdb_list_move(f.session, &s, SDB_LIST_TAIL, &d, SDB_LIST_TAIL, ignore, NULL));
-    assert_string_equal(heard(), "stored 0 d;undone;stored 0 d;stored 0 s;");
+    assert_string_equal(heard(), "stored 0 d;stored 0 s;"); /* what takes elements out finds room that is kept back for it */
     sdb_observe(f.pool, NULL);
     fill(value, sizeof(value));
     assert_ok(sdb_delete(f.session, "even", 4));
