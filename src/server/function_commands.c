@@ -173,6 +173,16 @@ static int empty_set(struct library_set *set, void *context, char error[FUNCTION
     return 1;
 }
 
+/* Nothing is to be stored then, which a full pool might refuse. */
+static int has_none(struct client *client)
+{
+    struct library_set *set;
+    int none = function_store_get(client, &set) == SDB_OK && set->count == 0;
+
+    library_set_release(set);
+    return none;
+}
+
 static void function_flush(struct client *client, const struct request_arg *argv, int argc)
 {
     if (argc > 3) {
@@ -183,7 +193,7 @@ static void function_flush(struct client *client, const struct request_arg *argv
         reply_error(&client->reply, "FUNCTION FLUSH only supports SYNC|ASYNC option");
         return;
     }
-    if (function_store_change(client, empty_set, NULL))
+    if (has_none(client) || function_store_change(client, empty_set, NULL))
         reply_ok(&client->reply);
 }
 

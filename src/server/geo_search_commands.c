@@ -372,15 +372,27 @@ static void search(struct client *client, const struct request_arg *argv, int ar
     (void)transaction_end(&transaction, client, result);
 }
 
+/* The argument behind the first such word; 0: there is none. */
+static int first_behind(unsigned form, const char *word, const struct request_arg *argv, int argc)
+{
+    for (int i = form & FORM_MEMBER ? 5 : 6; i + 1 < argc; i++)
+        if (args_is(&argv[i], word))
+            return i + 1;
+    return 0;
+}
+
+/* As Redis: behind the first STORE and the first STOREDIST; and what is stored to, which is behind the last of both. */
 int geo_keys_with_store(const struct request_arg *argv, int argc, int *positions, int max)
 {
-    const struct request_arg *store = find_store(args_is(&argv[0], "GEORADIUSBYMEMBER") ? FORM_MEMBER : 0, argv, argc);
+    const unsigned form = args_is(&argv[0], "GEORADIUSBYMEMBER") ? FORM_MEMBER : 0;
+    const struct request_arg *store = find_store(form, argv, argc);
+    const int first = first_behind(form, "STORE", argv, argc), second = first_behind(form, "STOREDIST", argv, argc);
+    const int found[4] = {1, first, second, store != NULL && store - argv != first && store - argv != second ? (int)(store - argv) : 0};
     int count = 0;
 
-    if (count < max)
-        positions[count++] = 1;
-    if (store != NULL && count < max)
-        positions[count++] = (int)(store - argv);
+    for (int i = 0; i < 4; i++)
+        if (found[i] != 0 && count < max)
+            positions[count++] = found[i];
     return count;
 }
 

@@ -120,7 +120,7 @@ void getex_command(struct client *client, const struct request_arg *argv, int ar
     struct set_options words;
     struct transaction transaction;
     struct sdb_view view;
-    int64_t expire_ms;
+    int64_t expire_ms, was_ms;
     int result;
 
     if (!set_options_parse(client, argv, argc, 2, SET_OPTIONS_OF_GETEX, &words))
@@ -145,7 +145,12 @@ void getex_command(struct client *client, const struct request_arg *argv, int ar
             return;
         }
         reply_bulk(&client->reply, view.data, view.size);
+        was_ms = view.expire_ms;
         sdb_view_release(client->session, &view);
+        if (expire_ms == 0 && was_ms == 0) { /* no change: nobody is told, and no WATCH ends */
+            transaction_leave(client);
+            return;
+        }
         result = expire_at(client, &key, expire_ms);
     }
     (void)transaction_end(&transaction, client, result);

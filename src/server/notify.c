@@ -23,6 +23,7 @@ static const char letters[] = "g$lshzxetdnKEm";
 static const uint32_t flags_of[] = {NOTIFY_GENERIC, NOTIFY_STRING, NOTIFY_LIST, NOTIFY_SET, NOTIFY_HASH, NOTIFY_ZSET, NOTIFY_EXPIRED,
                                     NOTIFY_EVICTED, NOTIFY_STREAM, NOTIFY_MODULE, NOTIFY_NEW, NOTIFY_KEYSPACE, NOTIFY_KEYEVENT,
                                     NOTIFY_MISS};
+#define STREAMS_MAX 1024 /* whose misses one command tells */
 #define ALL_LETTERS 10 /* that A stands for, from the first on */
 
 static uint32_t wanted; /* Atomic. */
@@ -413,44 +414,82 @@ static int has_word(const struct request_arg *argv, int argc, int from, const ch
     return 0;
 }
 
-/* The first key behind a number of keys that is the first argument; 0: there is none. */
-static int counted_keys(const struct command *command, const struct request_arg *argv, int argc, int *last)
+/* The first key behind a number of keys, which is the argument `at`; 0: there is none. */
+static int counted_keys(const struct request_arg *argv, int argc, int at, int *last)
 {
     int64_t number;
 
-    if (command->syntax == NULL || strncmp(command->syntax, "numkeys ", 8) != 0 || argc < 3 ||
-        !args_parse_int64(argv[1].data, argv[1].size, &number) || number < 1 || number > argc - 2)
+    if (argc < at + 2 || !args_parse_int64(argv[at].data, argv[at].size, &number) || number < 1 || number > argc - at - 1)
         return 0;
-    *last = 1 + (int)number;
-    return 2;
+    *last = at + (int)number;
+    return at + 1;
+}
+
+static int is_one_of(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
 }
 
 /* The first argument that is a key which the command reads, and the last; 0: there is none. OBJECT and MEMORY do not read. */
 static int read_keys(const struct command *command, const struct request_arg *argv, int argc, int *last)
 {
+    static const char *const first_ones[] = {"sort", "getset", "getdel", "getex", "copy", "georadius", "georadiusbymember",
+                                             "xack", "xautoclaim", "xclaim", NULL};
+    static const char *const from_sets[] = {"sinterstore", "sunionstore", "sdiffstore", NULL};
+    static const char *const from_counted[] = {"zinterstore", "zunionstore", "zdiffstore", NULL};
     const char *name = command->name;
 
     *last = command->last_key < 0 ? argc + command->last_key : command->last_key;
     if ((command->flags & COMMAND_READONLY) != 0)
-        return command->first_key == 1 ? 1 : counted_keys(command, argv, argc, last);
+        return command->first_key == 1 ? 1
+               : command->syntax != NULL && strncmp(command->syntax, "numkeys ", 8) == 0 ? counted_keys(argv, argc, 1, last)
+                                                                                          : 0;
     if (strcmp(name, "bitop") == 0)
         return *last = argc - 1, 3;
     if (strcmp(name, "pfmerge") == 0)
         return *last = argc - 1, 1;
-    if (strcmp(name, "sinterstore") == 0 || strcmp(name, "sunionstore") == 0 || strcmp(name, "sdiffstore") == 0)
+    if (is_one_of(name, from_sets))
         return *last = argc - 1, 2;
+    if (is_one_of(name, from_counted))
+        return counted_keys(argv, argc, 2, last);
+    if (strcmp(name, "zrangestore") == 0 || strcmp(name, "geosearchstore") == 0)
+        return *last = 2, 2;
     *last = 1;
-    if (strcmp(name, "sort") == 0 || strcmp(name, "getset") == 0 || strcmp(name, "getdel") == 0 || strcmp(name, "getex") == 0 || strcmp(name, "copy") == 0)
+    if (is_one_of(name, first_ones))
         return 1;
     if (strcmp(name, "bitfield") == 0)
         return !has_word(argv, argc, 2, "SET") && !has_word(argv, argc, 2, "INCRBY");
     return strcmp(name, "set") == 0 && has_word(argv, argc, 3, "GET");
 }
 
+/* XREAD looks at all of them, and then at each again; XREADGROUP ends at the first that is not there. */
+static void stream_misses(struct client *client, const struct command *command, const struct request_arg *argv, int argc)
+{
+    const int is_plain = strcmp(command->name, "xread") == 0;
+    int positions[STREAMS_MAX], count = command_key_positions(command, argv, argc, positions, STREAMS_MAX);
+
+    if (count <= 0 || positions[0] + 2 * count != argc) /* as many ids as keys, or an error */
+        return;
+    for (int i = 0; i < (is_plain ? 2 * count : count); i++) {
+        const struct request_arg *key = &argv[positions[i % count]];
+        const struct sdb_slice slice = {key->data, key->size};
+
+        notify_miss(client, &slice);
+        if (!is_plain && sdb_exists(client->session, slice.data, slice.size) == SDB_ENOTFOUND)
+            return;
+    }
+}
+
 void notify_misses(struct client *client, const struct command *command, const struct request_arg *argv, int argc)
 {
     int last, step = command->key_step > 0 ? command->key_step : 1;
 
+    if (strcmp(command->name, "xread") == 0 || strcmp(command->name, "xreadgroup") == 0) {
+        stream_misses(client, command, argv, argc);
+        return;
+    }
     for (int i = read_keys(command, argv, argc, &last); i > 0 && i <= last && i < argc; i += step)
         notify_miss(client, &(struct sdb_slice){argv[i].data, argv[i].size});
 }

@@ -78,7 +78,7 @@ static int see_consumer(struct collection *stream, struct read *read, struct str
 static void move_on(struct stream_record *group, const struct stream_state *state, const struct sdb_stream_id *id)
 {
     if (group->read != SDB_STREAM_UNKNOWN && !stream_has_holes(state, id))
-        group->read++;
+        group->read = (int64_t)((uint64_t)group->read + 1); /* whoever made the group may have said any number */
     else if (state->added)
         group->read = stream_entries_up_to(state, id);
     group->id = *id;

@@ -41,6 +41,19 @@ def check(server):
     assert result.returncode == 0, (result.stdout + result.stderr)[-2000:]
 
 
+def test_functions_go_where_there_is_no_room():
+    library = "#!lua name=l\nredis.register_function('f', function() return '" + "x" * 10000 + "' end)"
+    for libraries in (0, 1):
+        with small() as server:
+            server.start()
+            with server.connect() as connection:
+                assert not libraries or connection.call("FUNCTION", "LOAD", library) == b"l"
+                fill(connection, b"k", lambda number: b"v" * 1000, {})
+                fill(connection, b"s", lambda number: b"", {})
+                assert connection.command("FUNCTION", "FLUSH") == b"+OK\r\n", libraries
+                assert connection.call("FUNCTION", "LIST") == []
+
+
 def full_then_free(value_of, again):
     with small() as server:
         server.start()
