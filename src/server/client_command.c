@@ -486,7 +486,7 @@ const struct command client_subcommands[] = {
      .difference = "No client is ever evicted: the mark only shows"},
     {ROW("no-touch", "7.2.0", "O(1)", "<ON | OFF>", 3, SELF_FLAGS, SELF_CATEGORIES, client_no_touch),
      .summary = "Marks the connection's reads as ones that do not count as use of a key",
-     .difference = "From Redis 7.2; use of keys is not recorded: the mark only shows"},
+     .difference = "From Redis 7.2; the mark only shows: reads count as use of a key nevertheless"},
     {ROW("pause", "2.9.50", "O(1)", "timeout [WRITE | ALL]", -3, ADMIN_FLAGS, ADMIN_CATEGORIES, client_pause),
      .summary = "Holds back all commands, or those that write, for some milliseconds"},
     {ROW("reply", "3.2.0", "O(1)", "<ON | OFF | SKIP>", 3, SELF_FLAGS, SELF_CATEGORIES, client_reply),

@@ -80,6 +80,7 @@ static const struct command *const tables[] = {
     list_commands,
     handle_commands,
     connection_commands,
+    cluster_commands,
     server_commands,
     scrub_commands,
     sorted_set_commands,

@@ -44,6 +44,7 @@ enum command_flags { /* the names that COMMAND INFO prints, in lower case */
     COMMAND_PUBSUB = 1u << 18,
     COMMAND_NO_MANDATORY_KEYS = 1u << 19,
     COMMAND_BLOCKING = 1u << 21,
+    COMMAND_NO_ASYNC_LOADING = 1u << 22,
     COMMAND_MAY_WRITE = 1u << 20, /* waits for the end of CLIENT PAUSE WRITE like those that write; not printed */
 };
 
@@ -78,6 +79,7 @@ extern const struct command key_commands[];        /* key_commands.c: DEL, EXPIR
 extern const struct command list_commands[];       /* list_commands.c */
 extern const struct command scrub_commands[];      /* scrub_commands.c: SDB.SCRUB */
 extern const struct command handle_commands[];     /* handle_commands.c: SDB.HANDLE, SDB.GETH, SDB.SETH */
+extern const struct command cluster_commands[];    /* cluster_commands.c: CLUSTER, REPLICAOF, MODULE */
 extern const struct command connection_commands[]; /* connection_commands.c: PING, HELLO, CLIENT, ... */
 extern const struct command transaction_commands[]; /* transaction_commands.c: MULTI, WATCH, ... */
 extern const struct command pubsub_commands[]; /* pubsub_commands.c: SUBSCRIBE, PUBLISH, ... */

@@ -18,6 +18,7 @@
  * Commands that are not named here treat keys as their flags write and readonly suggest.
  */
 #define ALL_NODES_SPECIAL "nondeterministic_output request_policy:all_nodes response_policy:special"
+#define SHARDS_ALL_SUCCEEDED "request_policy:all_shards response_policy:all_succeeded"
 #define ALL_SHARDS_SPECIAL "nondeterministic_output request_policy:all_shards response_policy:special"
 
 static const struct fact {
@@ -31,6 +32,16 @@ static const struct fact {
     {"blpop", "RW access delete", NULL},
     {"brpop", "RW access delete", NULL},
     {"brpoplpush", "RW access delete;RW insert", NULL},
+    {"cluster|bumpepoch", NULL, "nondeterministic_output"},
+    {"cluster|count-failure-reports", NULL, "nondeterministic_output"},
+    {"cluster|getkeysinslot", NULL, "nondeterministic_output"},
+    {"cluster|info", NULL, "nondeterministic_output"},
+    {"cluster|links", NULL, "nondeterministic_output"},
+    {"cluster|nodes", NULL, "nondeterministic_output"},
+    {"cluster|replicas", NULL, "nondeterministic_output"},
+    {"cluster|shards", NULL, "nondeterministic_output"},
+    {"cluster|slaves", NULL, "nondeterministic_output"},
+    {"cluster|slots", NULL, "nondeterministic_output"},
     {"client|info", NULL, "nondeterministic_output"},
     {"client|list", NULL, "nondeterministic_output"},
     {"command", NULL, "nondeterministic_output_order"},
@@ -50,6 +61,13 @@ static const struct fact {
     {"fcall", "RW access update", NULL},
     {"flushall", NULL, "request_policy:all_shards response_policy:all_succeeded"},
     {"flushdb", NULL, "request_policy:all_shards response_policy:all_succeeded"},
+    {"function|delete", NULL, SHARDS_ALL_SUCCEEDED},
+    {"function|flush", NULL, SHARDS_ALL_SUCCEEDED},
+    {"function|kill", NULL, "request_policy:all_shards response_policy:one_succeeded"},
+    {"function|list", NULL, "nondeterministic_output_order"},
+    {"function|load", NULL, SHARDS_ALL_SUCCEEDED},
+    {"function|restore", NULL, SHARDS_ALL_SUCCEEDED},
+    {"function|stats", NULL, ALL_SHARDS_SPECIAL},
     {"georadius", "RO access;OW update", NULL},
     {"georadiusbymember", "RO access;OW update", NULL},
     {"geosearchstore", "OW update;RO access", NULL},
@@ -94,6 +112,7 @@ static const struct fact {
     {"memory|stats", NULL, ALL_SHARDS_SPECIAL},
     {"memory|usage", "RO", NULL},
     {"mget", "RO access", "request_policy:multi_shard"},
+    {"module|list", NULL, "nondeterministic_output_order"},
     {"move", "RW access update", NULL},
     {"mset", "OW update", "request_policy:multi_shard response_policy:all_succeeded"},
     {"msetnx", "OW insert", "request_policy:multi_shard response_policy:agg_min"},
@@ -119,6 +138,10 @@ static const struct fact {
     {"restore", "OW update", NULL},
     {"scan", NULL, "nondeterministic_output request_policy:special"},
     {"scard", "RO", NULL},
+    {"script|exists", NULL, "request_policy:all_shards response_policy:agg_logical_and"},
+    {"script|flush", NULL, "request_policy:all_nodes response_policy:all_succeeded"},
+    {"script|kill", NULL, "request_policy:all_shards response_policy:one_succeeded"},
+    {"script|load", NULL, "request_policy:all_nodes response_policy:all_succeeded"},
     {"sdiff", NULL, "nondeterministic_output_order"},
     {"sdiffstore", "OW update;RO access", NULL},
     {"set", "RW access update variable_flags", NULL},
@@ -279,6 +302,7 @@ static void reply_flags(struct reply *reply, uint32_t flags)
         {COMMAND_NO_MANDATORY_KEYS, "no_mandatory_keys"},
         {COMMAND_MOVABLEKEYS, "movablekeys"},
         {COMMAND_ALLOW_BUSY, "allow_busy"},
+        {COMMAND_NO_ASYNC_LOADING, "no_async_loading"},
     };
     size_t count = 0;
 
@@ -737,7 +761,7 @@ static void get_keys(struct client *client, const struct request_arg *argv, int 
         reply_error(reply, "ERR Invalid command specified");
         return;
     }
-    if (command->first_key == 0 && command->keys == NULL) {
+    if ((command->first_key == 0 && command->keys == NULL) || strcmp(key_flags(command), "not_key") == 0) {
         reply_error(reply, "ERR The command has no key arguments");
         return;
     }

@@ -402,6 +402,7 @@ static const struct config_choice debug_choices[] = {
 #define WHY_DURABLE "every write is durable when it is acknowledged: there is nothing to save"
 #define WHY_SINGLE "there is no replication and no cluster"
 #define WHY_THREADS "see threads"
+#define WHY_TREES "large collections are trees of nodes of one size"
 #define WHY_FREE "memory is given back in the background in any case"
 
 static const struct config_option options[] = {
@@ -519,6 +520,8 @@ static const struct config_option options[] = {
     CONSTANT("io-threads-do-reads", NULL, "no", WHY_THREADS),
     CONSTANT("dynamic-hz", NULL, "no", "see hz"),
     CONSTANT("activerehashing", NULL, "no", "the index grows a segment at a time"),
+    CONSTANT("list-compress-depth", NULL, "0", WHY_TREES),
+    CONSTANT("stream-node-max-bytes", NULL, "4096", WHY_TREES),
     CONSTANT("activedefrag", NULL, "no", "entries never move"),
     CONSTANT("lazyfree-lazy-eviction", NULL, "yes", WHY_FREE),
     CONSTANT("lazyfree-lazy-expire", NULL, "yes", WHY_FREE),

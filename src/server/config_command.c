@@ -6,12 +6,14 @@
  * Threads: change_lock lets one CONFIG SET or REWRITE run at a time.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "command_help.h"
 #include "config.h"
+#include "config_ignored.h"
 #include "config_option.h"
 #include "glob.h"
 #include "info.h"
@@ -133,6 +135,24 @@ static void refuse(struct client *client, const struct request_arg *name, const 
                  (int)(name->size < 128 ? name->size : 128), name->data, error);
 }
 
+/* A directive that a file may name, and that means nothing here. */
+static int refuse_ignored(struct client *client, const struct request_arg *name)
+{
+    char text[64], error[256];
+    const char *why;
+
+    if (name->size >= sizeof(text))
+        return 0;
+    memcpy(text, name->data, name->size);
+    text[name->size] = '\0';
+    why = config_ignored_why(text);
+    if (why == NULL)
+        return 0;
+    (void)snprintf(error, sizeof(error), "in a file it is ignored, it has no value here: %s", why);
+    refuse(client, name, error);
+    return 1;
+}
+
 static int is_duplicate(const struct change *changes, int count, const struct config_option *option)
 {
     for (int i = 0; i < count; i++)
@@ -150,6 +170,8 @@ static int prepare(struct client *client, const struct request_arg *argv, int ar
         const struct config_option *option = config_option_find(argv[i].data, argv[i].size);
         struct change *change = &changes[count];
 
+        if (option == NULL && refuse_ignored(client, &argv[i]))
+            return -1;
         if (option == NULL || count == PAIRS_MAX) {
             reply_errorf(&client->reply, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
                          (int)(argv[i].size < 128 ? argv[i].size : 128), argv[i].data);
@@ -278,7 +300,8 @@ const struct command config_subcommands[] = {
     {ROW("get", "2.0.0", "O(N) when N is the number of configuration parameters provided", "parameter [parameter ...]",
          -3, CONFIG_FLAGS, ADMIN_CATEGORIES, config_get),
      .summary = "Gives the options whose names match a pattern, and their values",
-     .difference = "Options of Redis that mean nothing here have constant values"},
+     .difference = "Of the options of Redis that mean nothing here some have constant values, those that clients and monitors read; the others "
+                   "are not there (docs/CONFIGURATION.md)"},
     {ROW("help", "5.0.0", "O(1)", NULL, 2, COMMAND_LOADING | COMMAND_STALE, "@slow", command_help),
      .summary = "Lists the subcommands"},
     {ROW("resetstat", "2.0.0", "O(1)", NULL, 2, CONFIG_FLAGS, ADMIN_CATEGORIES, config_resetstat),
@@ -289,6 +312,7 @@ const struct command config_subcommands[] = {
     {ROW("set", "2.0.0", "O(N) when N is the number of configuration parameters provided",
          "parameter value [parameter value ...]", -4, CONFIG_FLAGS, ADMIN_CATEGORIES, config_set),
      .summary = "Sets options, all of them or none",
-     .difference = "Options that are fixed while the server runs (port, bind, threads, ...) cannot be set"},
+     .difference = "Options that are fixed while the server runs (port, bind, threads, ...) cannot be set. Redis' directives that are ignored "
+                   "in a file (docs/CONFIGURATION.md) are errors here, which say why they mean nothing"},
     {.name = NULL},
 };

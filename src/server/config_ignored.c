@@ -33,8 +33,6 @@ static const struct {
      "cluster-allow-pubsubshard-when-down cluster-link-sendbuf-limit cluster-announce-hostname cluster-announce-ip "
      "cluster-announce-port cluster-announce-tls-port cluster-announce-bus-port cluster-preferred-endpoint-type "
      "bind-source-addr "},
-    {"large collections are trees of nodes of one size",
-     " list-compress-depth stream-node-max-bytes "},
     {"entries never move",
      " active-defrag-ignore-bytes active-defrag-threshold-lower active-defrag-threshold-upper active-defrag-cycle-min "
      "active-defrag-cycle-max active-defrag-max-scan-fields jemalloc-bg-thread "},

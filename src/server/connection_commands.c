@@ -259,13 +259,6 @@ static void reset(struct client *client, const struct request_arg *argv, int arg
     reply_status(&client->reply, "RESET");
 }
 
-static void refuse_cluster(struct client *client, const struct request_arg *argv, int argc)
-{
-    (void)argv;
-    (void)argc;
-    reply_error(&client->reply, "ERR This instance has cluster support disabled");
-}
-
 /* No replicas: whatever number is waited for, none has confirmed. */
 static void wait_command(struct client *client, const struct request_arg *argv, int argc)
 {
@@ -306,13 +299,6 @@ const struct command connection_commands[] = {
     {ROW("ping", "1.0.0", "O(1)", "[message]", -1, COMMAND_FAST | COMMAND_SUBSCRIBED, FAST_CATEGORIES, ping),
      .summary = "Replies with PONG, or with its argument"},
     {ROW("quit", "1.0.0", "O(1)", NULL, -1, EARLY_FLAGS | COMMAND_UNQUEUED | COMMAND_SUBSCRIBED, FAST_CATEGORIES, quit), .summary = "Closes the connection"},
-    {ROW_OF("cluster", "readonly", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
-            FAST_CATEGORIES, refuse_cluster),
-     .summary = "Allows reads from a cluster's replicas",
-     .difference = "There is no cluster: it answers as Redis does without one"},
-    {ROW_OF("cluster", "readwrite", "3.0.0", "O(1)", NULL, 1, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
-            FAST_CATEGORIES, refuse_cluster),
-     .summary = "Takes READONLY back", .difference = "There is no cluster: it answers as Redis does without one"},
     {ROW("reset", "6.2.0", "O(1)", NULL, 1, EARLY_FLAGS | COMMAND_UNQUEUED | COMMAND_SUBSCRIBED, FAST_CATEGORIES, reset),
      .summary = "Puts the connection into the state of a new one"},
     {ROW("select", "1.0.0", "O(1)", "index", 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, FAST_CATEGORIES,

@@ -194,7 +194,7 @@ void info_memory(struct reply *text, struct client *client)
     script_lines(text);
     with_human(text, "maxmemory", (uint64_t)CONFIG_READ(maxmemory));
     line(text, "maxmemory_policy:%s", evict_policy_name());
-    if (CONFIG_READ(maxmemory) > 0 && sdb_used(client->session, &compared) == SDB_OK)
+    if (sdb_used(client->session, &compared) == SDB_OK)
         line(text, "maxmemory_compared:%llu", (unsigned long long)compared);
     line(text, "allocator_frag_ratio:%.2f", ratio(memory.active, memory.allocated));
     line(text, "allocator_frag_bytes:%llu",

@@ -222,7 +222,8 @@ static const struct command pubsub_subcommands[] = {
 };
 
 #define PUBLISHED                                                                                                      \
-    "A message leaves after the fence that covers what its publisher wrote before it. Inside EXEC it comes behind EXEC's reply"
+    "A message leaves after the fence that covers what its publisher wrote before it. Inside EXEC, and inside a script, it comes behind their "     \
+    "reply"
 
 const struct command pubsub_commands[] = {
     {ROW("psubscribe", "2.0.0", "O(N) where N is the number of patterns", "pattern [pattern ...]", -2, SUBSCRIBE_FLAGS,

@@ -133,6 +133,7 @@ static void lolwut(struct client *client, const struct request_arg *argv, int ar
 
 #define OPEN_FLAGS (COMMAND_LOADING | COMMAND_STALE)
 #define ADMIN_FLAGS (COMMAND_ADMIN | COMMAND_NOSCRIPT | OPEN_FLAGS)
+#define SAVE_FLAGS (COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING)
 #define ADMIN_CATEGORIES "@admin @slow @dangerous"
 #define ROW(text, first, cost, arguments, count, bits, categories, function)                                           \
     .name = text, .since = first, .group = "server", .complexity = cost, .syntax = arguments, .arity = count,          \
@@ -141,10 +142,10 @@ static void lolwut(struct client *client, const struct request_arg *argv, int ar
 const struct command server_commands[] = {
     {ROW("acl", "6.0.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = acl_subcommands,
      .summary = "A container for commands about users"},
-    {ROW("bgrewriteaof", "1.0.0", "O(1)", NULL, 1, COMMAND_ADMIN | COMMAND_NOSCRIPT, ADMIN_CATEGORIES, bgrewriteaof),
+    {ROW("bgrewriteaof", "1.0.0", "O(1)", NULL, 1, SAVE_FLAGS, ADMIN_CATEGORIES, bgrewriteaof),
      .summary = "Rewrites the append-only file",
      .difference = "There is none: every write is durable. It answers and does nothing"},
-    {ROW("bgsave", "1.0.0", "O(1)", "[SCHEDULE]", -1, COMMAND_ADMIN | COMMAND_NOSCRIPT, ADMIN_CATEGORIES, bgsave),
+    {ROW("bgsave", "1.0.0", "O(1)", "[SCHEDULE]", -1, SAVE_FLAGS, ADMIN_CATEGORIES, bgsave),
      .summary = "Saves the databases in the background",
      .difference = "Everything is durable already: it answers and does nothing"},
     {ROW("command", "2.8.13", "O(N) where N is the total number of Redis commands", NULL, -1, OPEN_FLAGS,
@@ -157,7 +158,9 @@ const struct command server_commands[] = {
      .summary = "A container for debugging commands",
      .difference = "SLEEP, OBJECT, SET-ACTIVE-EXPIRE, PROTOCOL, ERROR, LOG, STRINGMATCH-LEN and HELP; allowed from "
                    "this machine unless "
-                   "enable-debug-command says otherwise"},
+                   "enable-debug-command says otherwise. Redis' others are for tests of its own parts, which are not here: its "
+                   "dumps and log (RELOAD, LOADAOF, DIGEST, DIGEST-VALUE, CHANGE-REPL-ID), its tables and packed lists "
+                   "(HTSTATS, HTSTATS-KEY, LISTPACK, QUICKLIST, QUICKLIST-PACKED-THRESHOLD, ZIPLIST), its allocator and its crashes"},
     {ROW("info", "1.0.0", "O(1)", "[section [section ...]]", -1, OPEN_FLAGS, "@slow @dangerous", info_command),
      .summary = "Gives figures about the server", .difference = "With a section superdb on pool, durability and cache"},
     {ROW("lastsave", "1.0.0", "O(1)", NULL, 1, OPEN_FLAGS | COMMAND_FAST, "@admin @fast @dangerous", lastsave),
@@ -173,7 +176,7 @@ const struct command server_commands[] = {
          role),
      .summary = "Gives the replication role", .difference = "There is no replication: always master, with no replicas"},
     {ROW("save", "1.0.0", "O(N) where N is the total number of keys in all databases", NULL, 1,
-         COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI, ADMIN_CATEGORIES, save),
+         SAVE_FLAGS | COMMAND_NO_MULTI, ADMIN_CATEGORIES, save),
      .summary = "Saves the databases", .difference = "Everything is durable already: it answers and does nothing"},
     {ROW("shutdown", "1.0.0",
          "O(N) when saving, where N is the total number of keys in all databases when saving data, "

@@ -18,6 +18,7 @@ TABLE = [
     ("SCRIPT HELP", "as above"),
     ("SLOWLOG HELP", "as above"),
     ("XGROUP HELP", "as above"),
+    ("MODULE HELP", "as above"),
     ("XINFO HELP", "as above"),
     ("CONFIG SET databases 4", "the error says why: a pool has 16 databases"),
     ("CONFIG SET port abc", "options that are fixed after start-up are refused before their value is looked at"),

@@ -100,6 +100,9 @@ def test_a_redis_configuration_starts_and_what_means_nothing_is_named():
             assert connection.command("SET", "k", "v") == b"+OK\r\n"
             ours = {word.decode() for word in connection.call("CONFIG", "GET", "*")[::2]}
             assert connection.command("CONFIG", "SET", "appendonly", "yes").startswith(b"-ERR CONFIG SET failed")
+            for name in set(theirs) - ours:
+                assert b" in a file it is ignored, it has no value here: " in connection.command("CONFIG", "SET", name, "1"), name
+            assert connection.command("CONFIG", "SET", "no-such-option", "1").startswith(b"-ERR Unknown option")
             assert connection.command("CONFIG", "REWRITE") == b"+OK\r\n"
         with open(server.log_path, encoding="utf-8") as log:
             text = log.read()

@@ -126,6 +126,25 @@ def test_info_counts_what_happens():
                 assert re.findall(r"^# (\w+)", two, re.M) == ["Clients", "CPU"], (server.name, two)
 
 
+def test_info_memory_tells_what_maxmemory_would_be_compared_with():
+    with Superdb() as server:
+        with server.start().connect() as connection:
+            def compared():
+                return int(re.search(rb"maxmemory_compared:(\d+)", connection.call("INFO", "memory")).group(1))
+            empty = compared()
+            connection.call("SET", "k", "x" * 1000000)
+            assert compared() > empty + 900000, (empty, compared())
+
+
+def test_there_is_no_replication():
+    with Superdb() as server:
+        with server.start().connect() as connection:
+            for name in ("REPLICAOF", "SLAVEOF"):
+                assert connection.command(name, "no", "ONE") == b"+OK\r\n"
+                assert connection.command(name, "127.0.0.1", "6379").startswith(b"-ERR There is no replication")
+                assert connection.command(name, "no", "two").startswith(b"-ERR There is no replication")
+
+
 def test_latency_histograms_count_calls():
     with both() as servers:
         for protocol in (2, 3):
