@@ -45,7 +45,7 @@ static bool claim_blob(void *context, uint64_t from, uint64_t reference)
 {
     struct subject *subject = context;
 
-    return check_blob(subject->check, from, reference, subject->shard, SDB_ELEMENT_SIZE_MAX, "element");
+    return check_blob(subject->check, from, reference, subject->shard, TREE_ELEMENT_SIZE_MAX, "element");
 }
 
 static void tell(void *context, uint64_t offset, const char *what)

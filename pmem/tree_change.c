@@ -30,8 +30,8 @@ static int make_item(struct tree *tree, const struct sdb_slice *parts, unsigned 
 
     for (unsigned i = 0; i < count; i++)
         element.size += parts[i].size;
-    if (element.size > SDB_ELEMENT_SIZE_MAX) {
-        error_set("an element of %zu bytes: at most %u are allowed", element.size, SDB_ELEMENT_SIZE_MAX);
+    if (element.size > TREE_ELEMENT_SIZE_MAX) {
+        error_set("an element of %zu bytes: at most %u are allowed", element.size, TREE_ELEMENT_SIZE_MAX);
         return SDB_ETOOBIG;
     }
     memset(words, 0, INLINE_WORDS * WORD_SIZE);

@@ -76,6 +76,12 @@ bool tree_probe_element(const struct pool_file *file, enum tree_kind kind, const
 /* The order of two probes of a kind, as memcmp. */
 int tree_probe_compare(const struct tree_shape *shape, const struct tree_probe *a, const struct tree_probe *b);
 
+/*
+ * The bytes of an element as a whole. Its parts have limits of their own (SDB_ELEMENT_SIZE_MAX, SDB_STREAM_ENTRY_SIZE_MAX), which the
+ * types hold: this one has room for all of them at their limits, and sizes and scores before them.
+ */
+#define TREE_ELEMENT_SIZE_MAX 0x7fffffffu
+
 /* A field's element begins with its size: the bytes that this takes, and back. 0: it makes no sense. */
 #define TREE_SIZE_BYTES 5u
 size_t tree_size_write(uint8_t out[TREE_SIZE_BYTES], uint32_t value);

@@ -117,8 +117,8 @@ struct sdb_stream_added {
 
 /*
  * Adds an entry, and makes the stream where there is none. added may be NULL. Errors: SDB_ENOTFOUND (SDB_IF_PRESENT); SDB_EINVAL: the id
- * is 0-0; SDB_ECONDITION: it is not behind the last one; SDB_EOVERFLOW: the last one is the greatest there is; SDB_ETOOBIG: fields and
- * values have more than SDB_ELEMENT_SIZE_MAX bytes together. One fence.
+ * is 0-0; SDB_ECONDITION: it is not behind the last one; SDB_EOVERFLOW: the last one is the greatest there is; SDB_ETOOBIG: a field or
+ * value has more than SDB_ELEMENT_SIZE_MAX bytes, or all together have more than SDB_STREAM_ENTRY_SIZE_MAX. One fence.
  */
 SDB_API int sdb_stream_add(struct sdb_session *session, const void *key, size_t key_size, const struct sdb_stream_addition *addition,
                            struct sdb_stream_added *added);

@@ -114,11 +114,12 @@ SDB_API const char *sdb_last_error(void);
 /* ------------------------------------------------------------------------------------------------------------------
  * Pools
  * ---------------------------------------------------------------------------------------------------------------- */
-#define SDB_KEY_SIZE_MAX 65536u       /* 64 KiB */
-#define SDB_VALUE_SIZE_MAX 536870912u /* 512 MiB */
-#define SDB_ELEMENT_SIZE_MAX 536870912u /* 512 MiB: of a collection; a field and its value count together */
-#define SDB_DATABASES 16u             /* logical databases, 0 to 15 */
-#define SDB_DATABASE_SYSTEM 16u       /* one more, for what a server keeps for itself: see sdb_select */
+#define SDB_KEY_SIZE_MAX 65536u               /* 64 KiB */
+#define SDB_VALUE_SIZE_MAX 536870912u         /* 512 MiB */
+#define SDB_ELEMENT_SIZE_MAX 536870912u       /* 512 MiB: an element, a member; a field and its value, each; a name in a stream */
+#define SDB_STREAM_ENTRY_SIZE_MAX 1073741824u /* 1 GiB: all fields and values of an entry of a stream */
+#define SDB_DATABASES 16u                     /* logical databases, 0 to 15 */
+#define SDB_DATABASE_SYSTEM 16u               /* one more, for what a server keeps for itself: see sdb_select */
 
 struct sdb_pool;    /* an open pool */
 struct sdb_session; /* one thread's way into it */

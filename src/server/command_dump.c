@@ -139,7 +139,12 @@ void command_dump(FILE *out)
                   "the end.\n\n"
                   "Every write is durable when its reply leaves, and a reply to a read leaves after the fence that "
                   "covers what it saw\n"
-                  "(docs/DURABILITY.md).\n\n",
+                  "(docs/DURABILITY.md).\n\n"
+                  "A string takes up to 512 MiB, and so does each element, member, field, value of a field, and name of a group "
+                  "or consumer; the fields\n"
+                  "and values of an entry of a stream take 1 GiB together. `client-query-buffer-limit` is to be raised for a "
+                  "request of more than 1 GiB.\n"
+                  "Differs: A key takes up to 64 KiB, and a greater `proto-max-bulk-len` raises none of these limits.\n\n",
                   count);
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
         put_group(out, groups[i].group, groups[i].title, sorted, count);

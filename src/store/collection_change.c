@@ -203,8 +203,8 @@ static int prepare(struct collection *collection, const struct collection_elemen
     struct sdb_limits limits;
 
     *converted = false;
-    if (element->name.size > SDB_ELEMENT_SIZE_MAX || element->value.size > SDB_ELEMENT_SIZE_MAX - TREE_SIZE_BYTES - 8 - element->name.size) {
-        error_set("an element of a collection takes at most %u bytes", SDB_ELEMENT_SIZE_MAX);
+    if (element->name.size > SDB_ELEMENT_SIZE_MAX || element->value.size > SDB_ELEMENT_SIZE_MAX) {
+        error_set("an element, a field or a value of a collection takes at most %u bytes", SDB_ELEMENT_SIZE_MAX);
         return SDB_ETOOBIG;
     }
     if (collection->in_tree && collection->form & PACKED_LARGE)

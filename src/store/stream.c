@@ -67,14 +67,15 @@ int sdb_stream_field(const struct sdb_stream_entry *entry, size_t *at, struct sd
 /* The bytes of an entry, as parts. heads: the id and the sizes. */
 static int put_parts(const struct sdb_stream_id *id, const struct sdb_slice *fields, size_t count, struct sdb_slice *parts, uint8_t *heads)
 {
-    size_t total = 16 + TREE_SIZE_BYTES, n = 16;
+    size_t total = 0, n = 16;
 
     memcpy(heads, id, 16);
     n += tree_size_write(heads + 16, (uint32_t)count);
     parts[0] = (struct sdb_slice){heads, n};
     for (size_t i = 0; i < 2 * count; i++) {
-        if (fields[i].size > SDB_ELEMENT_SIZE_MAX || (total += fields[i].size + TREE_SIZE_BYTES) > SDB_ELEMENT_SIZE_MAX) {
-            error_set("an entry of a stream takes at most %u bytes", SDB_ELEMENT_SIZE_MAX);
+        if (fields[i].size > SDB_ELEMENT_SIZE_MAX || (total += fields[i].size) > SDB_STREAM_ENTRY_SIZE_MAX) {
+            error_set("a field or value of a stream takes at most %u bytes, all of an entry %u", SDB_ELEMENT_SIZE_MAX,
+                      SDB_STREAM_ENTRY_SIZE_MAX);
             return SDB_ETOOBIG;
         }
         parts[1 + 2 * i] = (struct sdb_slice){heads + n, tree_size_write(heads + n, (uint32_t)fields[i].size)};

@@ -129,7 +129,7 @@ int sdb_stream_claim(struct sdb_session *session, const void *key, size_t key_si
                                       .min_idle_ms = what->min_idle_ms,
                                       .flags = what->flags,
                                       .deliveries = what->deliveries}};
-    int error = what->consumer.size > SDB_ELEMENT_SIZE_MAX / 2
+    int error = what->consumer.size > SDB_ELEMENT_SIZE_MAX
                     ? SDB_ETOOBIG
                     : collection_change(session, key, key_size, SDB_TYPE_STREAM, change_claim, &ids);
 
@@ -206,7 +206,7 @@ int sdb_stream_autoclaim(struct sdb_session *session, const void *key, size_t ke
                                       .consumer_name = what->consumer,
                                       .min_idle_ms = what->min_idle_ms,
                                       .flags = what->flags & SDB_STREAM_JUST_ID}};
-    int error = what->consumer.size > SDB_ELEMENT_SIZE_MAX / 2
+    int error = what->consumer.size > SDB_ELEMENT_SIZE_MAX
                     ? SDB_ETOOBIG
                     : collection_change(session, key, key_size, SDB_TYPE_STREAM, change_autoclaim, &all);
 

@@ -131,7 +131,7 @@ int sdb_stream_group_create(struct sdb_session *session, const void *key, size_t
 {
     struct group_change change = {{group, group_size}, start};
 
-    return group_size > SDB_ELEMENT_SIZE_MAX / 2
+    return group_size > SDB_ELEMENT_SIZE_MAX
                ? SDB_ETOOBIG
                : collection_change(session, key, key_size, SDB_TYPE_STREAM, change_create, &change);
 }
@@ -312,7 +312,7 @@ int sdb_stream_consumer_create(struct sdb_session *session, const void *key, siz
                                const struct sdb_slice *consumer, int64_t now_ms, int *created)
 {
     struct consumer_change change = {group, consumer, now_ms, 0, 0};
-    int error = consumer->size > SDB_ELEMENT_SIZE_MAX / 2
+    int error = consumer->size > SDB_ELEMENT_SIZE_MAX
                     ? SDB_ETOOBIG
                     : collection_change(session, key, key_size, SDB_TYPE_STREAM, change_consumer_create, &change);
 

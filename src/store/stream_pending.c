@@ -232,7 +232,7 @@ int sdb_stream_read_group(struct sdb_session *session, const void *key, size_t k
                           struct sdb_stream_read *done, sdb_stream_fn *visit, void *context)
 {
     struct read read = {.what = reading, .copies = STREAM_COPIES_INIT};
-    int error = reading->consumer.size > SDB_ELEMENT_SIZE_MAX / 2
+    int error = reading->consumer.size > SDB_ELEMENT_SIZE_MAX
                     ? SDB_ETOOBIG
                     : collection_change(session, key, key_size, SDB_TYPE_STREAM, change_read, &read);
 

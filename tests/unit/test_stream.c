@@ -238,7 +238,7 @@ static void names_are_of_any_bytes_and_length(void **state)
 
 static void what_is_too_big_is_refused(void **state)
 {
-    struct sdb_slice pair[] = {{"field", 5}, {"", (size_t)SDB_ELEMENT_SIZE_MAX - 4}};
+    struct sdb_slice pair[] = {{"field", 5}, {"", (size_t)SDB_ELEMENT_SIZE_MAX + 1}};
     const struct sdb_stream_addition what = {.fields = pair, .count = 1};
 
     (void)state;
