@@ -34,9 +34,6 @@ void script_busy_begin(struct script_run *run)
 
 static void add(struct script_run *run, uint64_t ms)
 {
-    log_message(LOG_LEVEL_WARNING,
-                "Slow script detected: still in execution after %llu milliseconds. You can try killing the script using the %s command.",
-                (unsigned long long)ms, run->vm->kind == LUA_VM_EVAL ? "SCRIPT KILL" : "FUNCTION KILL");
     run->is_busy = 1;
     if (run->client->worker != NULL)
         __atomic_store_n(&run->client->worker->script_is_busy, 1, __ATOMIC_RELAXED);
@@ -45,6 +42,10 @@ static void add(struct script_run *run, uint64_t ms)
     runs = run;
     __atomic_fetch_add(&script_busy_runs, 1, __ATOMIC_RELEASE);
     lock_release(&busy_lock);
+    /* Last: whoever connects because of these words is not given to this worker any more. */
+    log_message(LOG_LEVEL_WARNING,
+                "Slow script detected: still in execution after %llu milliseconds. You can try killing the script using the %s command.",
+                (unsigned long long)ms, run->vm->kind == LUA_VM_EVAL ? "SCRIPT KILL" : "FUNCTION KILL");
 }
 
 void script_busy_end(struct script_run *run)
