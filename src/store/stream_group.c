@@ -51,7 +51,7 @@ static int64_t lag_of(const struct stream_state *state, const struct stream_reco
     if (state->added == 0)
         return 0;
     if (group->read != SDB_STREAM_UNKNOWN && !stream_has_holes(state, &group->id))
-        return (int64_t)state->added - group->read;
+        return (int64_t)(state->added - (uint64_t)group->read); /* any number may have been given for it */
     read = stream_entries_up_to(state, &group->id);
     return read == SDB_STREAM_UNKNOWN ? SDB_STREAM_LAG_UNKNOWN : (int64_t)state->added - read;
 }
