@@ -55,6 +55,31 @@ static void debug_object(struct client *client, const struct request_arg *argv)
 }
 
 /* Replies of each RESP3 type, which clients' tests ask for. */
+/* What no command replies with: a number of any size, an attribute, a push in front of a reply. */
+static void reply_of_resp3(struct reply *reply, const struct request_arg *type)
+{
+    static const char number[] = "(1234567999999999999999999999999999999\r\n";
+    static const char attribute[] = "|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n";
+    static const char push[] = ">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n";
+    const int is_3 = reply->protocol == 3;
+
+    if (args_is(type, "bignum")) {
+        if (is_3)
+            reply_raw(reply, number, sizeof(number) - 1);
+        else
+            reply_bulk(reply, number + 1, sizeof(number) - 4);
+    } else if (args_is(type, "attrib")) {
+        if (is_3)
+            reply_raw(reply, attribute, sizeof(attribute) - 1);
+        reply_bulk_text(reply, "Some real reply following the attribute");
+    } else if (is_3) {
+        reply_raw(reply, push, sizeof(push) - 1);
+        reply_bulk_text(reply, "Some real reply following the push reply");
+    } else {
+        reply_error(reply, "ERR RESP2 is not supported by this command");
+    }
+}
+
 static void debug_protocol(struct client *client, const struct request_arg *argv)
 {
     struct reply *reply = &client->reply;
@@ -81,6 +106,8 @@ static void debug_protocol(struct client *client, const struct request_arg *argv
             reply_integer(reply, i);
             reply_boolean(reply, i == 1);
         }
+    } else if (args_is(type, "bignum") || args_is(type, "attrib") || args_is(type, "push")) {
+        reply_of_resp3(reply, type);
     } else if (args_is(type, "verbatim")) {
         static const char text[] = "This is a verbatim\nstring";
         reply_verbatim(reply, text, sizeof(text) - 1, "txt");
@@ -91,8 +118,8 @@ static void debug_protocol(struct client *client, const struct request_arg *argv
     } else {
         reply_error(
             reply,
-            "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|"
-            "map|verbatim|true|false");
+            "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|"
+            "map|attrib|push|verbatim|true|false");
     }
 }
 
@@ -107,7 +134,7 @@ static void debug_help(struct client *client)
         "OBJECT <key>",
         "    Describes how a key is kept.",
         "PROTOCOL <type>",
-        "    Replies with a value of a type: string, integer, double, null, array, set, map, verbatim, true or false.",
+        "    Replies with a value of a type: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, true or false.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Turns the background deletion of expired keys off or on.",
         "SLEEP <seconds>",

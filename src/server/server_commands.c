@@ -151,7 +151,7 @@ const struct command server_commands[] = {
     {ROW("command", "2.8.13", "O(N) where N is the total number of Redis commands", NULL, -1, OPEN_FLAGS,
          "@slow @connection", command_all),
      .subcommands = command_subcommands, .summary = "Describes all commands",
-     .difference = "The commands of SuperDB; key specifications follow from the key positions"},
+     .difference = "The commands of SuperDB; key specifications follow from the key positions, and have no notes"},
     {ROW("config", "2.0.0", "Depends on subcommand.", NULL, -2, 0, "@slow", NULL), .subcommands = config_subcommands,
      .summary = "A container for commands about the server's options"},
     {ROW("debug", "1.0.0", "Depends on subcommand.", NULL, -2, ADMIN_FLAGS, ADMIN_CATEGORIES, debug_command),
