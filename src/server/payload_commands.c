@@ -117,6 +117,7 @@ struct restore {
     int replace, absolute;
     int64_t idle, frequency; /* -1: not given */
     int64_t expire_ms;       /* 0: never */
+    int is_expired;          /* what would be stored is read to its end, and then not found */
     /* while the payload is read into a collection */
     struct sdb_filling *filling;
 };
@@ -174,18 +175,13 @@ static int get_expiry(struct restore *restore, const struct request_arg *arg)
     return 1;
 }
 
-static int look(void *context, const struct sdb_element *element)
-{
-    (void)context;
-    (void)element;
-    return 0;
-}
-
 static int store_string(void *context, const struct sdb_element *element)
 {
     const struct restore *restore = context;
     const struct sdb_set_options options = {.expire_ms = restore->expire_ms};
 
+    if (restore->is_expired)
+        return SDB_ENOTFOUND;
     return sdb_set(restore->client->session, restore->key.data, restore->key.size, element->name.data, element->name.size, &options);
 }
 
@@ -200,16 +196,19 @@ static int store_element(void *context, const struct sdb_element *element)
 static int fill(void *context, struct sdb_filling *filling)
 {
     struct restore *restore = context;
+    int result;
 
     restore->filling = filling;
-    return payload_read(restore->payload.data, restore->payload.size, store_element, restore);
+    result = payload_read(restore->payload.data, restore->payload.size, store_element, restore);
+    return result == SDB_OK && restore->is_expired ? SDB_ENOTFOUND : result;
 }
 
 static int fill_stream(void *context, struct sdb_stream_filling *filling)
 {
     const struct restore *restore = context;
+    int result = payload_stream_read(restore->payload.data, restore->payload.size, filling);
 
-    return payload_stream_read(restore->payload.data, restore->payload.size, filling);
+    return result == SDB_OK && restore->is_expired ? SDB_ENOTFOUND : result;
 }
 
 /* Stores what the payload holds, with its time to live; the transaction has the key. SDB_EFORMAT: it is bad. */
@@ -231,24 +230,31 @@ static int store(struct restore *restore)
     return result;
 }
 
-/* A key that would have expired already: the old one goes. */
+/*
+ * A key that would have expired already: the old one goes. Only what stores the elements sees which of them there are twice, so it stores
+ * all of them, gives up before the key would change, and all is taken back.
+ */
 static int store_nothing(struct restore *restore)
 {
-    const struct sdb_slice *payload = &restore->payload;
-    int result = payload_type(payload->data, payload->size) == SDB_TYPE_STREAM ? payload_stream_read(payload->data, payload->size, NULL)
-                                                                               : payload_read(payload->data, payload->size, look, NULL);
+    struct sdb_session *session = restore->client->session;
+    int result = sdb_begin(session, NULL, 0);
 
-    if (result == SDB_OK)
-        result = sdb_delete(restore->client->session, restore->key.data, restore->key.size);
+    if (result != SDB_OK)
+        return result;
+    result = store(restore);
+    sdb_abort(session);
+    if (result == SDB_ENOTFOUND)
+        result = sdb_delete(session, restore->key.data, restore->key.size);
     return result == SDB_ENOTFOUND ? SDB_OK : result;
 }
 
 static int run(struct restore *restore)
 {
-    const int expired = restore->expire_ms != 0 && restore->expire_ms <= client_now_ms(restore->client);
-    int result = expired ? store_nothing(restore) : store(restore);
+    int result;
 
-    if (result == SDB_OK && !expired && (evict_counts_frequency() ? restore->frequency : restore->idle) >= 0)
+    restore->is_expired = restore->expire_ms != 0 && restore->expire_ms <= client_now_ms(restore->client);
+    result = restore->is_expired ? store_nothing(restore) : store(restore);
+    if (result == SDB_OK && !restore->is_expired && (evict_counts_frequency() ? restore->frequency : restore->idle) >= 0)
         (void)sdb_set_use(restore->client->session, restore->key.data, restore->key.size,
                           restore->idle < INT64_MAX / 1000 ? (uint64_t)restore->idle * 1000 : INT64_MAX, (unsigned)restore->frequency);
     return result;
@@ -274,7 +280,7 @@ static int may_run(struct restore *restore, const struct request_arg *argv)
 
 void restore_command(struct client *client, const struct request_arg *argv, int argc)
 {
-    struct restore restore = {client, args_slice(&argv[1]), args_slice(&argv[3]), 0, 0, -1, -1, 0, NULL};
+    struct restore restore = {client, args_slice(&argv[1]), args_slice(&argv[3]), 0, 0, -1, -1, 0, 0, NULL};
     int result;
 
     if (!get_options(&restore, argv, argc))

@@ -21,7 +21,7 @@
 enum payload_entry_flags { PAYLOAD_ENTRY_DELETED = 1, PAYLOAD_ENTRY_SAME_FIELDS = 2 };
 
 /*
- * Fills a stream in with what the payload holds; filling NULL: only reads it. Not looked at: the footer. Errors: SDB_EFORMAT, SDB_ENOMEM,
+ * Fills a stream in with what the payload holds. Not looked at: the footer. Errors: SDB_EFORMAT, SDB_ENOMEM,
  * those of the fill functions.
  */
 int payload_stream_read(const void *data, size_t size, struct sdb_stream_filling *filling);

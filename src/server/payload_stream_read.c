@@ -134,7 +134,7 @@ static int store_entry(struct reader *reader, const struct sdb_stream_id *id, ui
         reader->info.first_id = *id;
     reader->last_entry = *id;
     reader->info.length++;
-    return reader->filling == NULL ? SDB_OK : sdb_stream_fill_entry(reader->filling, id, reader->slices, count);
+    return sdb_stream_fill_entry(reader->filling, id, reader->slices, count);
 }
 
 static int read_entry(struct reader *reader, struct packed_walk *walk, const struct sdb_stream_id *first, uint64_t names,
@@ -215,7 +215,7 @@ static int read_entries(struct reader *reader)
         (!payload_take_length(&reader->input, &ignored_ms) || !payload_take_length(&reader->input, &ignored_sequence) ||
          !take_id(reader, &info->max_deleted_id) || !payload_take_length(&reader->input, &info->entries_added)))
         return SDB_EFORMAT;
-    return reader->filling == NULL ? SDB_OK : sdb_stream_fill_info(reader->filling, info);
+    return sdb_stream_fill_info(reader->filling, info);
 }
 
 /* ---- groups ----------------------------------------------------------------------------------------------------------- */
@@ -274,7 +274,7 @@ static int read_pending_of_consumer(struct reader *reader, const struct sdb_slic
     pending.id = found->id;
     pending.delivered_ms = found->delivered_ms;
     pending.deliveries = found->deliveries;
-    return reader->filling == NULL ? SDB_OK : sdb_stream_fill_pending(reader->filling, &pending);
+    return sdb_stream_fill_pending(reader->filling, &pending);
 }
 
 static int read_consumer(struct reader *reader)
@@ -288,7 +288,7 @@ static int read_consumer(struct reader *reader)
     if (result == SDB_OK && (!take_time(reader, &consumer.seen_ms) || (reader->form == PAYLOAD_STREAM_3 && !take_time(reader, &active_ms)) ||
                              !payload_take_length(&reader->input, &consumer.pending)))
         result = SDB_EFORMAT;
-    if (result == SDB_OK && reader->filling != NULL)
+    if (result == SDB_OK)
         result = sdb_stream_fill_consumer(reader->filling, &consumer);
     for (uint64_t i = 0; i < consumer.pending && result == SDB_OK; i++)
         result = read_pending_of_consumer(reader, &consumer.name);
@@ -334,7 +334,7 @@ static int read_group(struct reader *reader)
     group.name = name.slice;
     if (result == SDB_OK)
         result = take_group(reader, &group);
-    if (result == SDB_OK && reader->filling != NULL)
+    if (result == SDB_OK)
         result = sdb_stream_fill_group(reader->filling, &group); /* the name stays until the group ends */
     if (result == SDB_OK)
         result = read_pending(reader);
