@@ -2,13 +2,16 @@
 """
 families_geo.py - seeded random places and searches for them, for test_differential_random.py
 
-Places differ from each other: members at the same distance come in the order of no rule, where COUNT takes some of them.
+Places differ from each other: members at the same distance come in the order of no rule, and where COUNT takes some of them any may be left out.
+So no place is drawn twice, and distances are stored to a key where nothing is searched: as places several of them would be one.
 """
 SET_UP = []
 UNORDERED = {}
 RANDOM = set()
 SHOW = {}
 UNITS = [b"m", b"km", b"ft", b"mi", b"KM"]
+FAR = b"distances"
+WRONG = [b"85.06", b"-86", b"1e300", b"inf", b"nan", b"abc", b"", b" 1"]
 
 
 def member(s):
@@ -21,9 +24,11 @@ def place(s):
         return [b"%.9f" % (12 + s.random.random() * 4), b"%.9f" % (36 + s.random.random() * 4)]
     if kind < 0.9:
         return [b"%.9f" % (s.random.random() * 360 - 180), b"%.9f" % (s.random.random() * 170 - 85)]
-    if kind < 0.98:  # the edges of the map
-        return [s.random.choice([b"179.9", b"-179.9", b"180", b"-180", b"0"]), s.random.choice([b"85", b"-85.05", b"0", b"66.5", b"80.5"])]
-    return [s.integer(-200, 200), s.float()]
+    if kind < 0.94:  # the edges of the map
+        return [s.random.choice([b"179.9", b"-179.9", b"180", b"-180", b"0"]), b"%.9f" % (s.random.random() * 170 - 85)]
+    if kind < 0.98:
+        return [b"%.9f" % (s.random.random() * 360 - 180), s.random.choice([b"85", b"-85.05", b"0", b"66.5", b"80.5"])]
+    return [s.integer(-200, 200), s.random.choice([b"%.9f" % (s.random.random() * 200 - 100), *WRONG])]
 
 
 def size(s):
@@ -59,16 +64,20 @@ def geo(s):
     if kind < 13:
         return [b"GEOSEARCH", s.key(), *shape(s), *options(s)]
     if kind == 13:
-        return [b"GEOSEARCHSTORE", s.key(), s.key(), *shape(s), *s.some([b"STOREDIST"], 1)]
+        distances = s.some([b"STOREDIST"], 1)
+        return [b"GEOSEARCHSTORE", FAR if distances else s.key(), s.key(), *shape(s), *distances]
     if kind < 16:
         return [s.random.choice([b"GEORADIUS", b"GEORADIUS_RO"]), s.key(), *place(s), *radius(s), *options(s)]
     if kind == 16:
         return [s.random.choice([b"GEORADIUSBYMEMBER", b"GEORADIUSBYMEMBER_RO"]), s.key(), member(s), *radius(s), *options(s)]
     if kind == 17:
-        return [b"GEORADIUS", s.key(), *place(s), *radius(s), s.random.choice([b"STORE", b"STOREDIST"]), s.key()]
+        store = s.random.choice([[b"STORE", s.key()], [b"STOREDIST", FAR]])
+        return [b"GEORADIUS", s.key(), *place(s), *radius(s), *store]
     if kind == 18:
         return [b"ZREM", s.key(), member(s), member(s), member(s)]
-    return [b"DEL", s.key()] if s.random.random() < 0.2 else [b"ZCARD", s.key()]
+    if s.random.random() < 0.2:
+        return [b"DEL", s.key()]
+    return s.random.choice([[b"ZCARD", s.key()], [b"ZRANGE", FAR, b"0", b"-1", b"WITHSCORES"]])
 
 
 FAMILIES = {"geo": geo}

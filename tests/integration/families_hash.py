@@ -6,8 +6,8 @@ A module families_X.py has: FAMILIES, by name what makes a family's next command
 order, as how many to an element; RANDOM, commands whose replies are compared by kind; UNDAMAGED, which it may lack, commands that never lose
 their last word; SHOW, by type what shows all of a key, with the words behind it;
 and SET_UP, commands that
-a stream begins with. It may have SAME: by a command's first letter, what of the judge's replies is put otherwise here; and COMPARE, by
-a command's name what compares two replies that are not the same.
+a stream begins with. It may have SAME: by a command's first letter, what of the judge's replies is put otherwise here; COMPARE, by
+a command's name what compares two replies that are not the same; and WITHOUT_NUL, families whose values have no byte of zero.
 """
 from whole_keys import to_other_key, whole_key
 

@@ -43,6 +43,7 @@ class Stream:
     def __init__(self, seed, family):
         self.random = random.Random(f"{seed}/{family}")
         self.make = FAMILIES[family]
+        self.without_nul = family in WITHOUT_NUL
         self.base = int(time.time())
 
     def key(self):
@@ -69,6 +70,9 @@ class Stream:
         return self.random.choice(FLOATS)
 
     def value(self):
+        return self.any_value().replace(b"\x00", b"0") if self.without_nul else self.any_value()
+
+    def any_value(self):
         choice = self.random.random()
         if choice < 0.4:
             return self.random.choice(WORDS)
@@ -301,11 +305,13 @@ FAMILIES = {"strings": strings, "numbers": numbers, "bits": bits, "expiry": expi
 MODULES = [importlib.import_module(os.path.basename(path)[:-3])
            for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "families_*.py")))]
 UNORDERED, RANDOM, UNDAMAGED, SHOW, SET_UP, SAME, COMPARE = {}, set(), set(), {b"string": b"GET"}, [], {}, {}
+WITHOUT_NUL = set()
 for module in MODULES:
     FAMILIES.update(module.FAMILIES)
     UNORDERED.update(module.UNORDERED)
     RANDOM |= module.RANDOM
     UNDAMAGED |= getattr(module, "UNDAMAGED", set())
+    WITHOUT_NUL |= getattr(module, "WITHOUT_NUL", set())
     SHOW.update(module.SHOW)
     SET_UP += module.SET_UP
     SAME.update(getattr(module, "SAME", {}))
