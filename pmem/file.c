@@ -664,11 +664,14 @@ static int refuse_readonly(const struct pool_file *file)
 
 /*
  * The pool may have been in class msync until the power went. What recovery applied from its records must be on the drive
- * before the incarnation, which write_back_superblock puts there, makes these records count no more.
+ * before the incarnation, which write_back_superblock puts there, makes these records count no more; and the words of the
+ * root that are never zero before SB_INCOMPAT_ROOT.
  */
 static int sync_recovered(const struct pool_file *file)
 {
-    if (file->was_clean || !is_plain_in_class_process(file))
+    const int complete = (file->superblock.incompat & SB_INCOMPAT_ROOT) != 0;
+
+    if ((file->was_clean && complete) || !is_plain_in_class_process(file))
         return 0;
     return fdatasync(file->fd) == 0 ? 0 : fail(file, "fdatasync", errno);
 }
@@ -679,13 +682,12 @@ int pool_file_mark_open(struct pool_file *file)
 
     if (file->readonly)
         return refuse_readonly(file);
-    int error = sync_recovered(file);
-    if (error != 0)
-        return error;
-    if (!(sb.incompat & SB_INCOMPAT_ROOT))
-        error = root_words_complete(file);
+    int error = sb.incompat & SB_INCOMPAT_ROOT ? 0 : root_words_complete(file);
     if (error != 0)
         return with_path(file, error);
+    error = sync_recovered(file);
+    if (error != 0)
+        return error;
     sb.incompat |= SB_INCOMPAT_COLLECTIONS | SB_INCOMPAT_STREAMS; /* whoever can write may write one */
     sb.incompat |= SB_INCOMPAT_ROOT;
     sb.incarnation++;

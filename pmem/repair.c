@@ -9,8 +9,9 @@
  *          2. what is kept and what goes is found out and told; nothing is stored
  *          3. root; fence: a number that it has lost is taken from the keys, and the next step shows where more of them are
  *          4. extent headers; fence; map: so that every page with entries that stay is known by its words; fence
- *          5. entries that go become free ones: those first that the index does not lead to; fence; then the others; fence. An index
- *             word that leads to an entry says that others of its key are older, and the counts miss one key more where it is gone
+ *          5. entries that go become free ones: those first that nothing else is judged by; fence. Then those that are counted although the
+ *             index does not lead to them: of the others the counts would miss one more; fence; then those that it leads to, which are
+ *             counted before, and whose words say that others of their keys are older; fence
  *          6. state REPAIR, durable, with a new incarnation: what is an entry now stays one, and records count again
  *          7. index words that lead to nothing go, and with a damaged directory the shard's whole index; fence
  *          A crash before 6: the next run finds the same, since 3 to 5 take away nothing that it goes by. After it: no counts are gone
@@ -261,11 +262,15 @@ static int store_all(struct repair *repair)
     error = repair_fence(repair);
     if (error != SDB_OK)
         return error;
-    repair_entries_store(repair, false);
+    repair_entries_store(repair, REPAIR_UNLED);
     error = repair_fence(repair);
     if (error != SDB_OK)
         return error;
-    repair_entries_store(repair, true);
+    repair_entries_store(repair, REPAIR_EXPLAINED);
+    error = repair_fence(repair);
+    if (error != SDB_OK)
+        return error;
+    repair_entries_store(repair, REPAIR_LED);
     error = repair_fence(repair);
     if (error == SDB_OK)
         error = pool_file_mark_entries_final(repair->file);

@@ -144,20 +144,30 @@ static bool is_of_the_past(const struct repair *repair, const struct subject *su
 }
 
 /* Counts the keys that the index leads to, and those whose index words were lost to damage that can be seen: they come before others. */
-static void count(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool flag)
+static void count(struct repair *repair, struct repair_extent *extent, uint64_t offset, unsigned which)
 {
     struct subject subject = {.offset = offset, .extent = extent};
     const bool indexed = extent->bits != NULL && repair_bit(extent->bits->indexed, repair_slot(offset));
 
-    (void)flag;
+    (void)which;
     repair_load_entry(repair, offset, subject.words);
     const unsigned database = meta_database(subject.words[0]);
     const bool sound = entry_valid(subject.words, offset);
-    if (indexed || (!sound && has_name(repair, &subject)))
+    if (indexed) {
+        repair->led[database]++;
+        return;
+    }
+    const bool named = !sound && has_name(repair, &subject);
+    if (named)
         repair->led[database]++;
     else if (sound && meta_type(subject.words[0]) != 0 && entry_type_is_sane(subject.words[0]) && read_key(repair, &subject) &&
              !has_newer(repair, &subject) && repair_index_explains(repair, extent->shard, subject.hash))
         repair->explained[database]++;
+    else
+        return;
+    struct repair_bits *bits = repair_bits_of(repair, extent);
+    if (bits != NULL)
+        repair_bit_set(named ? bits->named : bits->explained, repair_slot(offset));
 }
 
 static void judge_live(struct repair *repair, struct subject *subject, bool indexed)
@@ -195,7 +205,7 @@ static void judge_live(struct repair *repair, struct subject *subject, bool inde
     repair->result->index_words_missing += !indexed || repair->shards[subject->extent->shard].lost;
 }
 
-static void judge(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool indexed)
+static void judge(struct repair *repair, struct repair_extent *extent, uint64_t offset, unsigned indexed)
 {
     struct subject subject = {.offset = offset, .extent = extent};
     const bool is_indexed = extent->bits != NULL && repair_bit(extent->bits->indexed, repair_slot(offset));
@@ -210,9 +220,9 @@ static void judge(struct repair *repair, struct repair_extent *extent, uint64_t 
 }
 
 /* Calls for every slot of every page of entries. */
-typedef void slot_fn(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool flag);
+typedef void slot_fn(struct repair *repair, struct repair_extent *extent, uint64_t offset, unsigned which);
 
-static void for_slots(struct repair *repair, slot_fn *visit, bool flag)
+static void for_slots(struct repair *repair, slot_fn *visit, unsigned which)
 {
     for (uint32_t index = repair->first_extent; index < repair->extent_count; index++) {
         struct repair_extent *extent = &repair->extents[index];
@@ -220,7 +230,7 @@ static void for_slots(struct repair *repair, slot_fn *visit, bool flag)
         for (unsigned page = 1; extent->state == EXTENT_PAGES && page < PAGES_PER_EXTENT; page++) {
             const uint64_t start = heap_page_start(index * PAGES_PER_EXTENT + page);
             for (unsigned i = 0; extent->types[page] == PAGE_ENTRIES && i < ENTRIES_PER_PAGE; i++)
-                visit(repair, extent, start + i * ENTRY_SIZE, flag);
+                visit(repair, extent, start + i * ENTRY_SIZE, which);
         }
     }
 }
@@ -228,7 +238,7 @@ static void for_slots(struct repair *repair, slot_fn *visit, bool flag)
 void repair_entries_judge(struct repair *repair, bool indexed)
 {
     if (!indexed && repair->closed != NULL)
-        for_slots(repair, count, false);
+        for_slots(repair, count, 0);
     for_slots(repair, judge, indexed);
 }
 
@@ -248,11 +258,18 @@ void repair_entries_count(const struct repair *repair, uint64_t counts[DATABASE_
     }
 }
 
-static void store(struct repair *repair, struct repair_extent *extent, uint64_t offset, bool indexed)
+static enum repair_turn turn_of(const struct repair_extent *extent, uint64_t slot)
+{
+    if (extent->bits != NULL && (repair_bit(extent->bits->indexed, slot) || repair_bit(extent->bits->named, slot)))
+        return REPAIR_LED;
+    return extent->bits != NULL && repair_bit(extent->bits->explained, slot) ? REPAIR_EXPLAINED : REPAIR_UNLED;
+}
+
+static void store(struct repair *repair, struct repair_extent *extent, uint64_t offset, unsigned turn)
 {
     uint64_t words[4];
 
-    if ((extent->bits != NULL && repair_bit(extent->bits->indexed, repair_slot(offset))) != indexed)
+    if (turn_of(extent, repair_slot(offset)) != turn)
         return;
     repair_load_entry(repair, offset, words);
     if (extent->bits != NULL && repair_bit(extent->bits->dropped, repair_slot(offset))) {
@@ -268,7 +285,7 @@ static void store(struct repair *repair, struct repair_extent *extent, uint64_t 
     }
 }
 
-void repair_entries_store(struct repair *repair, bool indexed)
+void repair_entries_store(struct repair *repair, enum repair_turn turn)
 {
-    for_slots(repair, store, indexed);
+    for_slots(repair, store, turn);
 }

@@ -26,6 +26,8 @@
 struct repair_bits {
     uint64_t indexed[REPAIR_SLOTS / 64]; /* a live entry that its key leads to through the index */
     uint64_t pointed[REPAIR_SLOTS / 64]; /* an index word that is not damaged leads here */
+    uint64_t named[REPAIR_SLOTS / 64]; /* an entry that is damaged, and that the index leads to by name: it is counted */
+    uint64_t explained[REPAIR_SLOTS / 64]; /* one that is counted although nothing leads to it */
     uint64_t dropped[REPAIR_SLOTS / 64]; /* an entry that goes */
     uint64_t claimed[REPAIR_UNITS / 64]; /* a block that is in use */
 };
@@ -119,8 +121,9 @@ const char *repair_tree(struct repair *repair, uint64_t header, unsigned type, u
 /* ---- repair_entry.c ---- */
 void repair_entries_judge(struct repair *repair, bool indexed);
 void repair_entries_count(const struct repair *repair, uint64_t counts[DATABASE_IDS]);
-/* Entries that go, of those that the index leads to, or of the others. */
-void repair_entries_store(struct repair *repair, bool indexed);
+/* Entries that go, in the order in which they may: a fence belongs behind each turn. */
+enum repair_turn { REPAIR_UNLED, REPAIR_EXPLAINED, REPAIR_LED /* to, by the index */ };
+void repair_entries_store(struct repair *repair, enum repair_turn turn);
 static inline void repair_load_entry(const struct repair *repair, uint64_t offset, uint64_t words[4])
 {
     for (unsigned i = 0; i < 4; i++)

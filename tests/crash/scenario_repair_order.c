@@ -9,6 +9,7 @@
 
 #include "index_internal.h"
 #include "heap_internal.h"
+#include "pool.h"
 #include "repairs.h"
 #include "scenarios.h"
 #include "word.h"
@@ -270,7 +271,69 @@ static void numbers(struct oracle *oracle, uint8_t *medium, uint64_t *size)
         put(medium, superblock(medium)->root_offset + i * WORD_SIZE, 1 + oracle_roll(oracle, 1u << 30));
 }
 
-static damage_function *const kinds[] = {of_the_past, explained, last_words, by_a_hair, as_if_free, numbers};
+/* One key less was there when the pool was closed. */
+static void count_less(uint8_t *medium, unsigned database)
+{
+    struct sdb_m_counters *counters = (struct sdb_m_counters *)(void *)(medium + superblock(medium)->counters_offset);
+
+    counters->keys[database]--;
+    counters->checksum = pool_counters_checksum(counters);
+}
+
+/* A key that was deleted, an older entry of which is there again. Where its index word stays, that explains why nothing leads there. */
+static bool bring_back(uint8_t *medium, const struct place *place, bool with_word)
+{
+    const unsigned database = meta_database(get(medium, place->entry));
+
+    if (make_older(medium, place->entry) == 0)
+        return false;
+    memset(medium + place->entry, 0, ENTRY_SIZE);
+    if (!with_word)
+        put(medium, place->at, 0);
+    count_less(medium, database);
+    return true;
+}
+
+/* Its index word still says whose it was. */
+static void break_entry(uint8_t *medium, uint64_t entry)
+{
+    const uint64_t at = entry + entry_value_index(get(medium, entry)) * WORD_SIZE;
+
+    put(medium, at, get(medium, at) ^ 1ull << 32);
+}
+
+/*
+ * What goes and is counted, beside entries of the past that go because of what is counted. In the first database these have nothing
+ * to explain them, and some of what is counted has lost its index word; in the second one damage explains them, and all has its word.
+ */
+static void counted(struct oracle *oracle, uint8_t *medium, uint64_t *size)
+{
+    unsigned turn[2] = {0};
+    struct segment segment;
+
+    (void)oracle;
+    (void)size;
+    read_index(medium, &segment);
+    for (uint32_t i = 0; i < segment.count; i++) {
+        const struct place *place = &segment.places[i];
+        const unsigned database = meta_database(get(medium, place->entry));
+        const bool blob = has_blob(medium, place->entry);
+
+        if (database > 1 || turn[database] == 3 * TIMES || (turn[database] % 3 != 0 && !blob) || !take_buckets(&segment, place))
+            continue;
+        if (turn[database] % 3 == 0 && !bring_back(medium, place, database == 1))
+            continue;
+        if (turn[database] % 3 == 1)
+            break_entry(medium, place->entry);
+        if (turn[database] % 3 == 2)
+            break_value(medium, place->entry);
+        if (turn[database] % 3 == 2 && database == 0)
+            put(medium, place->at, get(medium, place->at) ^ 1ull << 56);
+        turn[database]++;
+    }
+}
+
+static damage_function *const kinds[] = {of_the_past, explained, last_words, by_a_hair, as_if_free, numbers, counted};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 int work_repair_order(void *context, struct sdb_crashtest *test, struct sdb_pool *pool)

@@ -32,8 +32,6 @@ REASONS = {
         "E1, E2: nobody can reach fresh memory before the fence of its commit, and the record verifies it",
     "pmem/tx.c:tx_rollback:torn persist_store":
         "E1: fresh memory, which nobody has reached or will",
-    "pmem/file.c:pool_file_mark_open:swap sync_recovered and root_words_complete":
-        "what the words say stays as they change, and they are as durable behind both",
     # ---- repairs ----
     "pmem/file.c:announce_in_file:swap write_at and sync_file":
         "the copy that is written first is synced in the second step, and says that a repair is under way; the other one, whole or torn, "
@@ -71,11 +69,11 @@ REASONS = {
         "likewise; and no record of an earlier incarnation is applied, whatever a lane's header says",
     "pmem/repair.c:store_all:swap repair_index_store and repair_fence":
         "until the clean close the next run stores them again, and its first fence, for the counters, is of the same thread",
-    "pmem/repair.c:store_all:remove repair_fence #5":
+    "pmem/repair.c:store_all:remove repair_fence #6":
         "likewise",
-    "pmem/repair.c:store_all:remove repair_fence #4":
-        "what is not durable of the second half of the entries, the next run drops again: it judges an entry that the index leads to "
-        "without a look at the state, index words go later, and the first half, of which the state would say that it stays, had its fence",
+    "pmem/repair.c:store_all:remove repair_fence #5":
+        "what is not durable of the last third of the entries, the next run drops again: it judges an entry that the index leads to "
+        "without a look at the state, index words go later, and the others, of which the state would say that it stays, had its fence",
     "repair: it says that the entries are final before they are":
         "likewise: the state counts for entries that nothing leads to, and those that go had their fence before it",
 }

@@ -48,7 +48,7 @@ fault("valid flag", "a record's body counts whatever it holds", "pmem/lane_recov
 fault("valid flag", "words of the root that read as zero are taken for values", "pmem/root.h",
       ("!(file->superblock.incompat & SB_INCOMPAT_ROOT) && ", ""), suites=(("unit", "database"),))
 fault("valid flag", "a pool's words are said to be never zero before they are", "pmem/file.c",
-      ("        error = root_words_complete(file);\n", "        error = SDB_OK;\n"), suites=(("unit", "database"),))
+      ("0 : root_words_complete(file);\n", "0 : SDB_OK;\n"), suites=(("unit", "database"),))
 
 # ---- several words taken for one ----
 fault("atomic", "a split's directory words are stored before the commit", "pmem/index_grow.c",
@@ -208,8 +208,10 @@ fault("readers", "a miss counts while words move", "src/store/session.c",
 REPAIRS = (*(("crash", scenario) for scenario in ("repair-eadr", "repair-order", "repair-pages", "repair", "repair-kills")), ("unit", "repair"))
 MARK = "error = pool_file_mark_repair(file);"
 FINAL = "pool_file_mark_entries_final(repair->file)"
-LAST_ENTRIES = "    repair_entries_store(repair, true);\n    error = repair_fence(repair);\n    if (error == SDB_OK)\n"
-FIRST_ENTRIES = "    repair_entries_store(repair, false);\n    error = repair_fence(repair);\n    if (error != SDB_OK)\n        return error;\n"
+LAST_ENTRIES = "    repair_entries_store(repair, REPAIR_LED);\n    error = repair_fence(repair);\n    if (error == SDB_OK)\n"
+FIRST_ENTRIES = "".join(f"    repair_entries_store(repair, {turn});\n    error = repair_fence(repair);\n    if (error != SDB_OK)\n        return error;\n"
+                        for turn in ("REPAIR_UNLED", "REPAIR_EXPLAINED"))
+ALL_ENTRIES = "".join(f"    repair_entries_store(repair, {turn});\n" for turn in ("REPAIR_UNLED", "REPAIR_EXPLAINED", "REPAIR_LED"))
 ROOT = "    store_root(repair);\n    int error = repair_fence(repair);\n"
 fault("repair", "it is not announced", "pmem/repair.c", (MARK, "error = SDB_OK;"))
 fault("repair", "records are given up before that is announced", "pmem/repair.c",
@@ -222,7 +224,7 @@ fault("repair", "it does not say that the entries are final", "pmem/repair.c", (
 fault("repair", "it says that the entries are final before they are", "pmem/repair.c",
       (FIRST_ENTRIES + LAST_ENTRIES + f"        error = {FINAL};\n",
        f"    error = {FINAL};\n    if (error != SDB_OK)\n        return error;\n{FIRST_ENTRIES}"
-       "    repair_entries_store(repair, true);\n    error = repair_fence(repair);\n"))
+       "    repair_entries_store(repair, REPAIR_LED);\n    error = repair_fence(repair);\n"))
 fault("repair", "the next run does not know that the pool was closed", "pmem/file.c",
       ("return file->was_clean ? SB_STATE_REPAIR_CLOSED : SB_STATE_REPAIR;", "(void)file;\n    return SB_STATE_REPAIR;"),
       suites=(("unit", "repair_hidden"),))
@@ -238,10 +240,20 @@ fault("repair", "where the counts miss a key the entry goes", "pmem/repair_entry
 fault("repair", "index words go first", "pmem/repair.c", (ROOT, f"    repair_index_store(repair);\n{ROOT}"),
       ("    repair_index_store(repair);\n    return", "    return"))
 fault("repair", "entries go before it is known where entries are", "pmem/repair.c",
-      (ROOT, "    repair_entries_store(repair, false);\n    repair_entries_store(repair, true);\n    if (repair_fence(repair))\n"
-       f"        return SDB_EIO;\n{ROOT}"), (FIRST_ENTRIES + "    repair_entries_store(repair, true);\n", "    error = SDB_OK;\n"))
+      (ROOT, f"{ALL_ENTRIES}    if (repair_fence(repair))\n        return SDB_EIO;\n{ROOT}"),
+      (FIRST_ENTRIES + "    repair_entries_store(repair, REPAIR_LED);\n", "    error = SDB_OK;\n"))
 fault("repair", "entries that the index leads to go first", "pmem/repair.c",
-      ("repair_entries_store(repair, false)", "repair_entries_store(repair, !false)"), ("repair_entries_store(repair, true)", "repair_entries_store(repair, !true)"))
+      ("repair_entries_store(repair, REPAIR_UNLED)", "repair_entries_store(repair, REPAIR_LED + 0)"),
+      ("repair_entries_store(repair, REPAIR_LED)", "repair_entries_store(repair, REPAIR_UNLED + 0)"))
+fault("repair", "an entry that is counted by its name goes before those that it counts for", "pmem/repair_entry.c",
+      ("(repair_bit(extent->bits->indexed, slot) || repair_bit(extent->bits->named, slot))", "repair_bit(extent->bits->indexed, slot)"), suites=(("crash", "repair-order"),))
+fault("repair", "an entry that is counted by its name goes with those of which a reason is seen", "pmem/repair_entry.c",
+      ("(repair_bit(extent->bits->indexed, slot) || repair_bit(extent->bits->named, slot))", "repair_bit(extent->bits->indexed, slot)"),
+      ("repair_bit(extent->bits->explained, slot) ?",
+       "(repair_bit(extent->bits->explained, slot) || repair_bit(extent->bits->named, slot)) ?"), suites=(("crash", "repair-order"),))
+fault("repair", "an entry that is counted as explained goes with those that it counts for", "pmem/repair_entry.c",
+      ("repair_bit(extent->bits->explained, slot) ? REPAIR_EXPLAINED", "repair_bit(extent->bits->explained, slot) ? REPAIR_UNLED"),
+      suites=(("crash", "repair-order"),))
 fault("repair", "an entry that goes is stored from its last word on", "pmem/repair_entry.c",
       ("for (unsigned i = 0; i < 4; i++) /*", "for (unsigned i = 4; i-- > 0;) /*"))
 fault("repair", "the root behind the headers", "pmem/repair.c", (ROOT, "    int error = SDB_OK;\n"),

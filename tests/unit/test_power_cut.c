@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #include "../integration/embedded_rows.h"
+#include "layout.h"
+#include "superblock.h"
 #include "superdb/superdb.h"
 
 #define MIB (1ull << 20)
@@ -45,6 +47,7 @@ static struct shared {
     uint64_t random;
     uint64_t operations;
     int syncs_left; /* until the power is cut inside of one; negative: never */
+    int lazy;       /* the kernel writes back nothing by itself */
 } * shared;
 
 static char path[64];
@@ -85,7 +88,8 @@ static void write_back_some(int fd, uint64_t from, uint64_t to, uint64_t among)
 static void sync_range(int fd, uint64_t from, uint64_t to)
 {
     if (shared->syncs_left >= 0 && shared->syncs_left-- == 0) {
-        write_back_some(fd, 0, SIZE, 2);
+        if (!shared->lazy)
+            write_back_some(fd, 0, SIZE, 2);
         _exit(CUT);
     }
     for (uint64_t offset = from & ~(uint64_t)(PAGE - 1); offset < to; offset += PAGE)
@@ -286,7 +290,8 @@ static void live(uint32_t durability, uint64_t operations)
 
     verify(pool, session);
     work(session, operations);
-    write_back_some(fd, 0, SIZE, 3);
+    if (!shared->lazy)
+        write_back_some(fd, 0, SIZE, 3);
     _exit(CUT);
 }
 
@@ -356,11 +361,62 @@ static void a_recovery_in_class_process_takes_nothing_back(void **state)
     }
 }
 
+/* The drive's pool as a library made it whose root has words that are zero. */
+static void make_old(void)
+{
+    struct sdb_m_superblock sb;
+
+    for (unsigned copy = 0; copy < 2; copy++) {
+        uint8_t *at = shared->drive + (copy ? SB_COPY_OFFSET_B : SB_COPY_OFFSET_A);
+        memcpy(&sb, at, sizeof(sb));
+        assert_true(sb.incompat & SB_INCOMPAT_ROOT);
+        sb.incompat &= ~(uint64_t)SB_INCOMPAT_ROOT;
+        superblock_seal(&sb);
+        memcpy(at, &sb, sizeof(sb));
+    }
+    memset(shared->drive + sb.root_offset, 0, sizeof(struct sdb_m_root));
+}
+
+static int close_cleanly(void)
+{
+    struct sdb_session *session;
+    struct sdb_pool *pool = open_pool(SDB_DURABILITY_MSYNC, &session);
+
+    verify(pool, session);
+    sdb_session_close(session);
+    return sdb_close(pool);
+}
+
+/* The flag that says how a word of zeros is to be read is on the drive behind the words themselves: nothing else is written back. */
+static void the_root_is_turned_over_before_the_flag_that_says_so(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 12; round++) {
+        run_child(SDB_DURABILITY_MSYNC, 3, -1);
+        if (round % 2) {
+            int status = -1;
+
+            power_on();
+            const pid_t child = fork();
+            if (child == 0)
+                _exit(close_cleanly());
+            assert_int_equal(waitpid(child, &status, 0), child);
+            assert_int_equal(status, 0);
+        }
+        make_old();
+        shared->lazy = 1;
+        run_child(SDB_DURABILITY_PROCESS, 0, 1 + round % 3);
+        shared->lazy = 0;
+        run_child(SDB_DURABILITY_MSYNC, 0, -1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_acknowledged_is_lost_whatever_was_written_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_recovery_in_class_process_takes_nothing_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_root_is_turned_over_before_the_flag_that_says_so, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
