@@ -87,12 +87,12 @@ struct worker {
     int64_t second_ms;          /* when the once-a-second work is due */
     int64_t maintain_ms;        /* when sdb_maintain is due */
     int64_t pause_end_ms;
+    unsigned spins;
     int stopping;
     int64_t stop_deadline_ms;
     struct connection *idle_cursor; /* where the search for idle clients goes on; NULL: at the beginning */
     unsigned spin_credit;       /* how much spinning has paid off of late */
     unsigned spin_rest;         /* turns for which it is not tried */
-    unsigned spins;
     int64_t involuntary_switches; /* of the thread, when they were last looked at */
 };
 
