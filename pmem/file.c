@@ -42,9 +42,9 @@
 #include "dax.h"
 #include "durability.h"
 #include "error.h"
+#include "file_internal.h"
 #include "mapping.h"
 #include "pool_lock.h"
-#include "root.h"
 #include "space.h"
 #include "superblock.h"
 
@@ -52,19 +52,6 @@
 
 static pthread_mutex_t open_pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pool_file *open_pools; /* under open_pools_lock */
-
-/* Puts the path in front of what the failed step said. */
-static int with_path(const struct pool_file *file, int error)
-{
-    error_set("%s: %s", file->path, error_text());
-    return error;
-}
-
-static int fail(const struct pool_file *file, const char *doing, int number)
-{
-    error_set("%s: %s: %s", file->path, doing, strerror(number));
-    return space_error(number);
-}
 
 /* ---- opening the descriptor ---- */
 
@@ -99,7 +86,7 @@ static int open_descriptor(struct pool_file *file, const struct sdb_options *opt
             break;
     }
     if (file->fd < 0)
-        return fail(file, file->readonly ? "open for reading" : "open", errno);
+        return file_fail(file, file->readonly ? "open for reading" : "open", errno);
     return 0;
 }
 
@@ -123,7 +110,7 @@ static int claim(struct pool_file *file, const struct sdb_options *options)
         goto out;
     error = SDB_EINVAL;
     if (fstat(file->fd, &facts) != 0)
-        error = fail(file, "fstat", errno);
+        error = file_fail(file, "fstat", errno);
     else if (!S_ISREG(facts.st_mode))
         error_set("%s: not a regular file", file->path);
     else if (is_open_here(file, &facts))
@@ -181,11 +168,11 @@ static int choose_durability(struct pool_file *file, uint32_t wanted)
     struct durability chosen;
 
     if (durability_file_system(file->fd, file->file_system, &facts.in_memory) != 0)
-        return fail(file, "fstatfs", errno);
+        return file_fail(file, "fstatfs", errno);
     const int can_sync = file->isolated ? 0 : mapping_can_sync(file->fd, file->readonly);
 
     if (can_sync < 0)
-        return fail(file, "mapping a page", errno);
+        return file_fail(file, "mapping a page", errno);
     facts.map_sync = can_sync;
     facts.caches_persistent = persist_caches_are_persistent();
     facts.best = persist_flush_best();
@@ -194,7 +181,7 @@ static int choose_durability(struct pool_file *file, uint32_t wanted)
         wanted = SDB_DURABILITY_MSYNC;
     int error = durability_choose(file->readonly ? SDB_DURABILITY_AUTO : wanted, &facts, &chosen);
     if (error != 0)
-        return with_path(file, error);
+        return file_with_path(file, error);
     file->in_memory = facts.in_memory;
     file->map_sync = facts.map_sync && chosen.given == SDB_DURABILITY_PMEM;
     file->durability = chosen.given;
@@ -211,13 +198,13 @@ static int write_at(const struct pool_file *file, const void *bytes, size_t size
     ssize_t done = pwrite(file->fd, bytes, size, (off_t)offset);
 
     if (done != (ssize_t)size)
-        return fail(file, "writing the superblock", done < 0 ? errno : EIO);
+        return file_fail(file, "writing the superblock", done < 0 ? errno : EIO);
     return 0;
 }
 
 static int sync_file(const struct pool_file *file)
 {
-    return fsync(file->fd) == 0 ? 0 : fail(file, "fsync", errno);
+    return fsync(file->fd) == 0 ? 0 : file_fail(file, "fsync", errno);
 }
 
 /* The name of a new file is durable only with its directory. */
@@ -230,9 +217,9 @@ static int sync_directory(const struct pool_file *file)
     int directory = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return errno == EACCES ? 0
-                               : fail(file, "opening its directory", errno); /* may be entered but not read: no way */
+                               : file_fail(file, "opening its directory", errno); /* may be entered but not read: no way */
     if (fsync(directory) != 0 && errno != EINVAL && errno != ENOTSUP)
-        error = fail(file, "syncing its directory", errno);
+        error = file_fail(file, "syncing its directory", errno);
     (void)close(directory);
     return error;
 }
@@ -264,7 +251,7 @@ static int create(struct pool_file *file, const struct sdb_options *options)
     if (error == 0)
         error = space_extend(file->fd, 0, sb.size, file->in_memory);
     if (error != 0)
-        return with_path(file, error);
+        return file_with_path(file, error);
     error = write_new_superblock(file, &sb);
     if (error == 0 && !file->in_memory)
         error = sync_directory(file);
@@ -300,12 +287,6 @@ static int refuse_unrepaired(const struct pool_file *file)
     return SDB_ECORRUPT;
 }
 
-/* What is known of a pool that was closed is known to the next run, too. */
-static uint32_t state_of_repair(const struct pool_file *file)
-{
-    return file->was_clean ? SB_STATE_REPAIR_CLOSED : SB_STATE_REPAIR;
-}
-
 /* The state of a repair, durable, one copy after the other, before the file is mapped; with the incarnation that it has. */
 static int announce_in_file(struct pool_file *file)
 {
@@ -315,7 +296,7 @@ static int announce_in_file(struct pool_file *file)
 
     if (sb.state >= SB_STATE_REPAIR)
         return error;
-    sb.state = state_of_repair(file);
+    sb.state = file_state_of_repair(file);
     for (int step = 0; step < 2 && error == 0; step++) {
         sb.sequence++;
         superblock_seal(&sb);
@@ -341,7 +322,7 @@ static int replace_end(struct pool_file *file, uint64_t file_size)
     if (error != 0)
         return error;
     error = space_extend(file->fd, file_size, file->superblock.size, file->in_memory);
-    return error != 0 ? with_path(file, error) : 0;
+    return error != 0 ? file_with_path(file, error) : 0;
 }
 
 static int refuse_unclean(const struct pool_file *file)
@@ -358,9 +339,9 @@ static int read_superblock(struct pool_file *file, uint64_t file_size)
     const struct sdb_m_superblock b = read_copy(file, SB_COPY_OFFSET_B, &unread);
     int error = superblock_choose(&a, &b, file->repairing ? UINT64_MAX : file_size, file->readonly, &file->superblock, &file->healed);
     if (error != 0 && unread != 0) /* it is not known to be no pool */
-        return fail(file, "reading the superblock", unread);
+        return file_fail(file, "reading the superblock", unread);
     if (error != 0)
-        return with_path(file, error);
+        return file_with_path(file, error);
     file->newest_copy = memcmp(&file->superblock, &a, sizeof(a)) != 0;
     file->was_clean = file->superblock.state == SB_STATE_CLEAN || file->superblock.state == SB_STATE_REPAIR_CLOSED;
     if (file->superblock.state >= SB_STATE_REPAIR && !file->repairing)
@@ -376,7 +357,7 @@ static int create_or_read(struct pool_file *file, const struct sdb_options *opti
     const int may_create = file->made || (options->flags & (SDB_CREATE | SDB_ABSENT)) == SDB_CREATE;
 
     if (fstat(file->fd, &facts) != 0)
-        return fail(file, "fstat", errno);
+        return file_fail(file, "fstat", errno);
     if (facts.st_nlink == 0) {
         error_set("%s: was removed while it was being opened", file->path);
         return SDB_ENOENT;
@@ -424,7 +405,7 @@ static int place_copy(const struct pool_file *file, const struct mapping *mappin
     kind.isolated = 0;
     kind.fd = mapping_copy(file->fd, size, file->superblock.size);
     if (kind.fd < 0)
-        return fail(file, "a copy for a dry run", errno);
+        return file_fail(file, "a copy for a dry run", errno);
     int error = mapping_place(mapping, &kind, 0, file->superblock.size);
     (void)close(kind.fd);
     return error;
@@ -437,7 +418,7 @@ static int map(struct pool_file *file)
     int error = mapping_reserve(file->superblock.size, file->superblock.size_max, &mapping);
 
     if (error != 0)
-        return with_path(file, error);
+        return file_with_path(file, error);
     if (file->isolated && alias_of(mapping.base) != mapping.base)
         error = place_copy(file, &mapping);
     else
@@ -450,7 +431,7 @@ static int map(struct pool_file *file)
     }
     if (error != 0) {
         mapping_release(&mapping);
-        return with_path(file, error);
+        return file_with_path(file, error);
     }
     file->base = mapping.base;
     file->reserved = mapping.reserved;
@@ -547,207 +528,12 @@ void pool_file_close(struct pool_file *file)
     disclaim(file);
 }
 
-/* ---- changes of the superblock ---- */
-
-uint64_t pool_file_copy_offset(int copy)
-{
-    return copy == 0 ? SB_COPY_OFFSET_A : SB_COPY_OFFSET_B;
-}
-
-static uint8_t *copy_at(const struct pool_file *file, int copy)
-{
-    return file->base + pool_file_copy_offset(copy);
-}
-
-static int write_copy(struct pool_file *file, struct sdb_m_superblock *sb, int copy)
-{
-    sb->sequence++;
-    superblock_seal(sb);
-    persist_copy(copy_at(file, copy), sb, sizeof(*sb));
-    persist_flush(&file->persist, &file->thread, copy_at(file, copy), sizeof(*sb));
-    return persist_fence(&file->persist, &file->thread);
-}
-
-static int is_plain_in_class_process(const struct pool_file *file)
-{
-    return file->durability == SDB_DURABILITY_PROCESS && !file->in_memory;
-}
-
-/*
- * A plain file that promises no power cut still should not call itself clean after one: its superblock pages alone are
- * written at each change of state, which costs a few milliseconds and no matter how large the pool is.
- */
-static int write_back_superblock(struct pool_file *file)
-{
-    if (!is_plain_in_class_process(file))
-        return 0;
-    file->unsynced = msync(file->base, SUPERBLOCK_AREA_SIZE, MS_SYNC) != 0;
-    return file->unsynced ? fail(file, "msync of the superblock", errno) : 0;
-}
-
-/* Both copies say again what they said; sequence: the one that they have now, which must not come back with another content. */
-static void take_back(struct pool_file *file, uint64_t sequence)
-{
-    struct sdb_m_superblock sb = file->superblock;
-    const int older = !file->newest_copy;
-
-    sb.sequence = sequence;
-    if (write_copy(file, &sb, older) != 0 || write_copy(file, &sb, !older) != 0)
-        return; /* a page is lost: no more is written */
-    file->superblock.sequence = sb.sequence;
-    file->superblock.checksum = sb.checksum;
-}
-
-/* Makes durable what was found at the open; once. */
-static int secure_newest(struct pool_file *file)
-{
-    if (file->secured)
-        return 0;
-    persist_flush(&file->persist, &file->thread, copy_at(file, file->newest_copy), sizeof(struct sdb_m_superblock));
-    int error = persist_fence(&file->persist, &file->thread);
-    file->secured = error == 0;
-    return error;
-}
-
-/* One copy is where it counts before the other changes: whatever is cut short leaves one whole. */
-static int change_superblock(struct pool_file *file, const struct sdb_m_superblock *wanted)
-{
-    struct sdb_m_superblock sb = *wanted;
-    const int older = !file->newest_copy;
-    int error = secure_newest(file);
-
-    if (error != 0)
-        return with_path(file, error);
-    for (int step = 0; step < 2; step++) {
-        error = write_copy(file, &sb, step == 0 ? older : !older);
-        if (error != 0)
-            return with_path(file, error);
-        error = write_back_superblock(file);
-        if (error != 0) {
-            take_back(file, sb.sequence);
-            return error;
-        }
-    }
-    /* newest_copy is what it was: two copies, two steps. The geometry, which anybody may be reading, is not touched. */
-    file->superblock.state = sb.state;
-    file->superblock.incompat = sb.incompat;
-    file->superblock.sequence = sb.sequence;
-    file->superblock.incarnation = sb.incarnation;
-    file->superblock.size = sb.size;
-    file->superblock.checksum = sb.checksum;
-    return 0;
-}
-
-int pool_file_look_at_copy(struct pool_file *file, int copy, int mend, int *mended)
-{
-    struct sdb_m_superblock sb = file->superblock, found;
-
-    *mended = 0;
-    memcpy(&found, copy_at(file, copy), sizeof(found));
-    if (file->readonly || copy != file->newest_copy) /* a step apart; open for reading only, in either direction */
-        sb.sequence = file->readonly ? found.sequence : sb.sequence - 1;
-    superblock_seal(&sb);
-    if (memcmp(&found, &sb, sizeof(sb)) == 0)
-        return 0;
-    if (!mend || file->readonly)
-        return 1;
-    sb.sequence--; /* which write_copy raises */
-    *mended = write_copy(file, &sb, copy) == 0 && write_back_superblock(file) == 0;
-    return 1;
-}
-
-static int refuse_readonly(const struct pool_file *file)
-{
-    error_set("%s: open for reading only", file->path);
-    return SDB_EREADONLY;
-}
-
-/*
- * The pool may have been in class msync until the power went. What recovery applied from its records must be on the drive
- * before the incarnation, which write_back_superblock puts there, makes these records count no more; and the words of the
- * root that are never zero before SB_INCOMPAT_ROOT.
- */
-static int sync_recovered(const struct pool_file *file)
-{
-    const int complete = (file->superblock.incompat & SB_INCOMPAT_ROOT) != 0;
-
-    if ((file->was_clean && complete) || !is_plain_in_class_process(file))
-        return 0;
-    return fdatasync(file->fd) == 0 ? 0 : fail(file, "fdatasync", errno);
-}
-
-int pool_file_mark_open(struct pool_file *file)
-{
-    struct sdb_m_superblock sb = file->superblock;
-
-    if (file->readonly)
-        return refuse_readonly(file);
-    int error = sb.incompat & SB_INCOMPAT_ROOT ? 0 : root_words_complete(file);
-    if (error != 0)
-        return with_path(file, error);
-    error = sync_recovered(file);
-    if (error != 0)
-        return error;
-    sb.incompat |= SB_INCOMPAT_COLLECTIONS | SB_INCOMPAT_STREAMS; /* whoever can write may write one */
-    sb.incompat |= SB_INCOMPAT_ROOT;
-    sb.incarnation++;
-    if (!file->repairing)
-        sb.state = SB_STATE_OPEN;
-    return change_superblock(file, &sb);
-}
-
-int pool_file_announce_repair(struct pool_file *file)
-{
-    struct sdb_m_superblock sb = file->superblock;
-
-    if (sb.state >= SB_STATE_REPAIR) {
-        const int error = secure_newest(file);
-
-        return error != 0 ? with_path(file, error) : 0;
-    }
-    sb.state = state_of_repair(file);
-    return change_superblock(file, &sb);
-}
-
-int pool_file_mark_repair(struct pool_file *file)
-{
-    struct sdb_m_superblock sb = file->superblock;
-
-    if (sb.state < SB_STATE_REPAIR)
-        sb.state = state_of_repair(file);
-    if (sb.state != SB_STATE_REPAIR_CLOSED) /* there no record counts anyway, and the counts are those of this incarnation */
-        sb.incarnation++;
-    return change_superblock(file, &sb);
-}
-
-int pool_file_mark_entries_final(struct pool_file *file)
-{
-    struct sdb_m_superblock sb = file->superblock;
-
-    sb.incarnation++;
-    sb.state = SB_STATE_REPAIR;
-    return change_superblock(file, &sb);
-}
-
-int pool_file_mark_clean(struct pool_file *file)
-{
-    struct sdb_m_superblock sb = file->superblock;
-
-    if (file->readonly)
-        return refuse_readonly(file);
-    /* What an orderly stop leaves on a plain file is worth keeping over a power cut, though nobody promised it. */
-    if (is_plain_in_class_process(file) && fdatasync(file->fd) != 0)
-        return fail(file, "fdatasync", errno);
-    sb.state = SB_STATE_CLEAN;
-    return change_superblock(file, &sb);
-}
-
 /* ---- growing ---- */
 
 static int check_growth(const struct pool_file *file, uint64_t new_size)
 {
     if (file->readonly)
-        return refuse_readonly(file);
+        return file_refuse_readonly(file);
     if (__atomic_load_n(&file->sigbus.failed, __ATOMIC_RELAXED) != 0 ||
         __atomic_load_n(&file->sync_failed, __ATOMIC_RELAXED) != 0) {
         error_set("%s: a page of the pool was lost, or an msync failed: it does not grow any more", file->path);
@@ -773,25 +559,25 @@ int pool_file_grow(struct pool_file *file, uint64_t new_size)
     if (error != 0 || new_size == file->size)
         return error;
     /* 0. What an earlier growth could not write back may stand on the drive, whose size then must not be cut off. */
-    if (file->unsynced && (error = write_back_superblock(file)) != 0)
+    if (file->unsynced && (error = file_write_back_superblock(file)) != 0)
         return error;
 
     /* 1. zeros. A crash leaves a longer file, whose tail the next growth cuts off before it writes zeros again. */
     error = space_extend(file->fd, file->size, new_size, file->in_memory);
     if (error != 0)
-        return with_path(file, error);
+        return file_with_path(file, error);
     /* 2. the mapping */
     error = mapping_place(&mapping, &kind, file->size, new_size);
     if (error != 0) {
         (void)ftruncate(file->fd, (off_t)file->size);
-        return with_path(file, error);
+        return file_with_path(file, error);
     }
     /*
      * 3. the superblock: from here on the pool has its new size. After an error it may have either, and the file fits
      * both.
      */
     sb.size = new_size;
-    error = change_superblock(file, &sb);
+    error = file_change_superblock(file, &sb);
     if (error != 0)
         return error;
     __atomic_store_n(&file->size, new_size, __ATOMIC_RELEASE);
@@ -806,7 +592,7 @@ int pool_file_map_page(const struct pool_file *file, uint64_t offset)
     const struct mapping_kind kind = kind_of(file);
     int error = mapping_place(&mapping, &kind, offset, offset + 4096);
 
-    return error != 0 ? with_path(file, error) : 0;
+    return error != 0 ? file_with_path(file, error) : 0;
 }
 
 int pool_file_page_is_zero(const uint8_t *page)

@@ -136,9 +136,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 static const struct {
     const char *file, *function, *reason;
 } unreachable[] = {
-    {"file.c", "pool_file_mark_clean", "class process, which promises nothing over a power cut"},
-    {"file.c", "write_back_superblock", "the same"},
-    {"file.c", "sync_recovered",
+    {"file_state.c", "pool_file_mark_clean", "class process, which promises nothing over a power cut"},
+    {"file_state.c", "file_write_back_superblock", "the same"},
+    {"file_state.c", "sync_recovered",
      "class process behind class msync, which no scenario changes to: test_power_cut.c shows it"},
     {"lost_pages.c", "mend", "the simulated medium loses no pages: test_bad_pages.py shows it"},
     {"lost_pages.c", "mend_lanes", "the same"},

@@ -13,7 +13,7 @@ FAULTS = []
 SAMPLE = (
     "pmem/lane.c:publish:remove persist_fence",
     "pmem/lane.c:write_record:less not the unaligned tail",
-    "pmem/file.c:write_copy:swap persist_flush and persist_fence",
+    "pmem/file_state.c:write_copy:swap persist_flush and persist_fence",
     "atomic: an exchange of databases in two commits",
     "recovery: only the newest record is applied",
     "allocator: an allocation is not recorded",
@@ -47,7 +47,7 @@ fault("valid flag", "a record's body counts whatever it holds", "pmem/lane_recov
 
 fault("valid flag", "words of the root that read as zero are taken for values", "pmem/root.h",
       ("!(file->superblock.incompat & SB_INCOMPAT_ROOT) && ", ""), suites=(("unit", "database"),))
-fault("valid flag", "a pool's words are said to be never zero before they are", "pmem/file.c",
+fault("valid flag", "a pool's words are said to be never zero before they are", "pmem/file_state.c",
       ("0 : root_words_complete(file);\n", "0 : SDB_OK;\n"), suites=(("unit", "database"),))
 
 # ---- several words taken for one ----
@@ -117,13 +117,13 @@ fault("unflushed", "a close drains the first lane only", "pmem/lane.c",
 
 # ---- creation and growth ----
 fault("growth", "the pool is larger before its file is", "pmem/file.c",
-      ("    /* 1. zeros.", "    sb.size = new_size;\n    error = change_superblock(file, &sb);\n    /* 1. zeros."), order=("growth",))
+      ("    /* 1. zeros.", "    sb.size = new_size;\n    error = file_change_superblock(file, &sb);\n    /* 1. zeros."), order=("growth",))
 fault("growth", "an unfinished creation is taken for somebody's file", "pmem/file.c",
       ("error != SDB_EFORMAT || !space_is_unformatted(file->fd, (uint64_t)facts.st_size)", "1"),
       order=("creation", "creation-pages"))
-fault("growth", "a change of the superblock is written to the newer copy first", "pmem/file.c",
+fault("growth", "a change of the superblock is written to the newer copy first", "pmem/file_state.c",
       ("step == 0 ? older : !older", "step == 0 ? !older : older"), order=("reopen", "growth"))
-fault("growth", "a change of the superblock is written to one copy", "pmem/file.c",
+fault("growth", "a change of the superblock is written to one copy", "pmem/file_state.c",
       ("write_copy(file, &sb, step == 0 ? older : !older)", "write_copy(file, &sb, older)"), order=("reopen", "growth"))
 
 # ---- the allocator's windows ----
@@ -173,7 +173,7 @@ fault("recovery", "retirement is left out for the pool's own words", "src/store/
       ("i < session->held_count + session->tx.pool_locked; i++", "i < session->held_count; i++"), order=("pool-words",))
 fault("recovery", "records of an earlier opening count", "pmem/lane.c", ("{sb->incarnation, lane, sb->hash_seed}", "{0, lane, sb->hash_seed}"),
       order=("nested", "reopen"))
-fault("recovery", "the incarnation stays", "pmem/file.c", ("    sb.incarnation++;\n    if (!file->repairing)\n", "    if (!file->repairing)\n"), order=("nested", "reopen"))
+fault("recovery", "the incarnation stays", "pmem/file_state.c", ("    sb.incarnation++;\n    if (!file->repairing)\n", "    if (!file->repairing)\n"), order=("nested", "reopen"))
 fault("recovery", "only as many lanes as there are threads", "pmem/lane_recovery.c",
       ("if (!error && !file->was_clean)", "if (!error && !file->was_clean && i == 0)"), order=("random", "threads"))
 fault("recovery", "of a clean pool, too", "pmem/lane_recovery.c", ("if (!error && !file->was_clean)", "if (!error)"), order=("reopen",))
@@ -225,7 +225,7 @@ fault("repair", "it says that the entries are final before they are", "pmem/repa
       (FIRST_ENTRIES + LAST_ENTRIES + f"        error = {FINAL};\n",
        f"    error = {FINAL};\n    if (error != SDB_OK)\n        return error;\n{FIRST_ENTRIES}"
        "    repair_entries_store(repair, REPAIR_LED);\n    error = repair_fence(repair);\n"))
-fault("repair", "the next run does not know that the pool was closed", "pmem/file.c",
+fault("repair", "the next run does not know that the pool was closed", "pmem/file_internal.h",
       ("return file->was_clean ? SB_STATE_REPAIR_CLOSED : SB_STATE_REPAIR;", "(void)file;\n    return SB_STATE_REPAIR;"),
       suites=(("unit", "repair_hidden"),))
 fault("repair", "a key that the index leads to is put back in an older state", "pmem/repair_entry.c",
@@ -264,9 +264,9 @@ fault("repair", "the map before the headers", "pmem/repair_heap.c",
       ("checked_word(value, map_offset(repair, index)));\n    }\n", "checked_word(value, map_offset(repair, index)));\n    }\n"
        "    (void)repair_fence(repair);\n    for (uint32_t index = repair->first_extent; index < repair->extent_count; index++)\n"
        "        if (repair->extents[index].state == EXTENT_PAGES)\n            store_header(repair, index);\n"))
-fault("repair", "the pool can be opened while index words are missing", "pmem/file.c",
+fault("repair", "the pool can be opened while index words are missing", "pmem/file_state.c",
       ("    if (!file->repairing)\n        sb.state = SB_STATE_OPEN;", "    sb.state = SB_STATE_OPEN;"), suites=REPAIRS)
-fault("repair", "records that were applied still count", "pmem/file.c",
+fault("repair", "records that were applied still count", "pmem/file_state.c",
       ("are those of this incarnation */\n        sb.incarnation++;", "are those of this incarnation */\n        (void)sb;"), suites=REPAIRS)
 fault("repair", "on a plain file nothing of it is synced", "pmem/file.c",
       ("if (file->repairing && !can_sync", "if (0 && !can_sync"), suites=REPAIRS)

@@ -21,6 +21,7 @@ VOIDS = FLUSHES | {"persist_store", "persist_store_release", "persist_copy", "pe
 MEDIUM = re.compile(r"^pmem/(persist|alias)\.[ch]$")  # what is behind the functions; the harness has its own
 FIRST = {  # scenarios to begin with, by what a file is about; only a matter of time
     "pmem/file.c": ("creation", "creation-pages", "reopen", "growth", "reopen-pages"),
+    "pmem/file_state.c": ("creation", "creation-pages", "reopen", "growth", "reopen-pages"),
     "pmem/root.c": ("creation", "creation-pages", "reopen"),
     "pmem/space.c": ("creation", "creation-pages", "growth"),
     "pmem/heap_extent.c": ("pages", "reopen", "kinds", "extents", "splits"),
