@@ -649,7 +649,7 @@ static void free_workers(void)
 static int start_worker(struct worker *worker)
 {
     unsigned reports = start_reports;
-    char name[16];
+    char name[24];
     int started;
 
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
@@ -657,7 +657,10 @@ static int start_worker(struct worker *worker)
         return 0;
     }
     worker->is_started = 1;
-    snprintf(name, sizeof(name), "worker-%u", worker->number);
+    if (worker->number < workers_serving())
+        snprintf(name, sizeof(name), "worker-%u", worker->number);
+    else
+        snprintf(name, sizeof(name), "reserve");
     (void)pthread_setname_np(worker->thread, name);
     pthread_mutex_lock(&start_lock);
     while (start_reports == reports)
