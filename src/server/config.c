@@ -18,6 +18,7 @@
 #include "bits.h"
 #include "collections.h"
 #include "config_option.h"
+#include "config_words.h"
 #include "evict.h"
 #include "lock.h"
 #include "log.h"
@@ -193,36 +194,6 @@ static int client_class(const char *name)
     return -1;
 }
 
-/* "10mb" to bytes. Errors: -1. */
-static int parse_size(const char *text, int64_t *size)
-{
-    static const struct {
-        const char *unit;
-        int64_t bytes;
-    } units[] = {{"", 1},         {"b", 1},          {"k", 1000},       {"kb", 1024},           {"m", 1000000},
-                 {"mb", 1 << 20}, {"g", 1000000000}, {"gb", 1ll << 30}, {"t", 1000000000000ll}, {"tb", 1ll << 40}};
-    char *end;
-    long long number;
-
-    errno = 0;
-    number = strtoll(text, &end, 10);
-    if (end == text || errno != 0 || number < 0 || text[0] < '0' || text[0] > '9')
-        return -1;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (strcasecmp(end, units[i].unit) == 0)
-            return __builtin_mul_overflow(number, units[i].bytes, size) ? -1 : 0;
-    return -1;
-}
-
-static int parse_number(const char *text, int base, int64_t *number)
-{
-    char *end;
-
-    errno = 0;
-    *number = strtoll(text, &end, base);
-    return end == text || *end != '\0' || errno != 0 || text[0] == '+' || text[0] == ' ' ? -1 : 0;
-}
-
 static int set_output_limits(char **words, int count, const char **error)
 {
     struct config_output_limit limits[CONFIG_CLIENT_CLASSES];
@@ -240,8 +211,8 @@ static int set_output_limits(char **words, int count, const char **error)
             *error = "Invalid client class specified in buffer limit configuration.";
             return -1;
         }
-        if (parse_size(words[i + 1], &limit.hard) != 0 || parse_size(words[i + 2], &limit.soft) != 0 ||
-            parse_number(words[i + 3], 10, &limit.soft_seconds) != 0 || limit.soft_seconds < 0) {
+        if (config_parse_size(words[i + 1], &limit.hard) != 0 || config_parse_size(words[i + 2], &limit.soft) != 0 ||
+            config_parse_number(words[i + 3], 10, &limit.soft_seconds) != 0 || limit.soft_seconds < 0) {
             *error = "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
             return -1;
         }
@@ -613,11 +584,11 @@ static int parse_value(const struct config_option *option, const char *word, int
     if (option->kind == KIND_SIZE) {
         if (option->flags & OPTION_AUTO && strcasecmp(word, "auto") == 0)
             *value = option->min;
-        else if (parse_size(word, value) != 0 && parse_number(word, 10, value) != 0) {
+        else if (config_parse_size(word, value) != 0 && config_parse_number(word, 10, value) != 0) {
             *error = "argument must be a memory value";
             return -1;
         }
-    } else if (parse_number(word, octal ? 8 : 10, value) != 0) {
+    } else if (config_parse_number(word, octal ? 8 : 10, value) != 0) {
         *error =
             octal ? "argument couldn't be parsed as an octal number" : "argument couldn't be parsed into an integer";
         return -1;
